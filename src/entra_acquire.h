@@ -1,0 +1,74 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * One acquisition: getting one token with one credential for one scope.
+ * Drives the credential's steps through the world's seams, to one callback.
+ * No caching, no retry policy: those are the caller's (the shared store).
+ */
+
+#ifndef ENTRA_ACQUIRE_H
+#define ENTRA_ACQUIRE_H
+
+
+#include "entra_credential.h"
+
+
+#define ENTRA_ACQUIRE_STEPS_MAX  64         /* a runaway is a protocol error */
+#define ENTRA_ACQUIRE_DEPTH_MAX  4          /* chains within chains */
+
+
+typedef void (*entra_acquire_done_pt)(void *data, entra_acquire_t *a);
+
+
+struct entra_acquire_s {
+    entra_credential_t            *credential;
+    char                          *scope;           /* owned */
+    char                          *claims;          /* JSON or NULL, owned */
+    char                          *assertion;       /* on-behalf-of, or NULL */
+    unsigned                       step;            /* 0, 1, 2, ... */
+    unsigned                       depth;
+    unsigned                       in_chain:1;      /* probe, do not insist */
+    void                          *state;           /* type->state_size */
+
+    /* asked for by the last step */
+    entra_http_request_t           request;
+    entra_process_t                process;
+    unsigned                       sleep;           /* ms */
+    entra_credential_t            *other;
+    char                          *other_scope;     /* owned, freed by driver */
+
+    /* the outcome of it, valid during the next step only */
+    const entra_http_reply_t      *reply;
+    const entra_process_result_t  *result;
+    entra_acquire_t               *inner;           /* finished: token or err */
+
+    /* the outcome of it all */
+    entra_token_t                  token;
+    entra_err_t                    err;
+
+    /* the driver's own */
+    entra_world_t                 *world;
+    entra_acquire_done_pt          done;
+    void                          *done_data;
+    void                          *handle;
+    entra_next_e                   waiting;
+    unsigned                       running:1;
+};
+
+
+/*
+ * Starts.  claims and assertion may be NULL.  done() is called exactly once,
+ * never from inside this function, with a->err.class == ENTRA_ERR_NONE and
+ * a->token, or with a->err; the acquisition is freed when done() returns.
+ * NULL: no memory.
+ */
+entra_acquire_t *entra_acquire_start(entra_world_t *world,
+    entra_credential_t *credential, entra_str_t scope, const char *claims,
+    const char *assertion, entra_acquire_done_pt done, void *data);
+
+/* stops whatever is under way and frees; done() is not called */
+void entra_acquire_cancel(entra_acquire_t *a);
+
+
+#endif /* ENTRA_ACQUIRE_H */

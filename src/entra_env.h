@@ -1,0 +1,39 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * Environment variables as they were when the configuration was read: nginx's
+ * own environment, or a .env file over it.
+ */
+
+#ifndef ENTRA_ENV_H
+#define ENTRA_ENV_H
+
+
+#include "entra_err.h"
+
+
+#define ENTRA_DOTENV_MAX  (64 * 1024)
+
+
+typedef struct entra_env_s  entra_env_t;
+
+
+/* parent may be NULL; with process set, getenv() is the last resort */
+entra_env_t *entra_env_create(const entra_env_t *parent, int process);
+void entra_env_free(entra_env_t *env);                          /* wipes */
+
+/* value or NULL; empty counts as unset (as in azidentity for Go and JS) */
+const char *entra_env_get(const entra_env_t *env, const char *name);
+
+int entra_env_set(entra_env_t *env, entra_str_t name, entra_str_t value);
+
+/*
+ * The syntax of python-dotenv: export, quotes, escapes in double quotes,
+ * comments, ${NAME} and ${NAME:-default} expansion (not in single quotes).
+ * 0; or -1 and err with the line number.
+ */
+int entra_env_parse(entra_env_t *env, entra_str_t text, entra_err_t *err);
+
+
+#endif /* ENTRA_ENV_H */

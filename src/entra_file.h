@@ -1,0 +1,50 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * A small file that is watched: bounded, read whole, the last good content
+ * kept when a later one is unreadable or empty.
+ */
+
+#ifndef ENTRA_FILE_H
+#define ENTRA_FILE_H
+
+
+#include <sys/types.h>
+
+#include "entra_err.h"
+
+
+typedef struct {
+    char         *path;                 /* owned, absolute */
+    size_t        max;                  /* bytes */
+    entra_buf_t   content;              /* last good, wiped when replaced */
+
+    /* identity of what was looked at last: a symlink swap changes it */
+    dev_t         dev;
+    ino_t         ino;
+    off_t         size;
+    int64_t       mtime_ns;
+    int64_t       ctime_ns;
+    unsigned      loaded:1;
+} entra_file_t;
+
+
+/* 0 (no reading yet), or -1 without memory */
+int entra_file_init(entra_file_t *file, const char *path, size_t max);
+void entra_file_free(entra_file_t *file);
+
+/*
+ * Reads it if it is not what was looked at last.  Regular files only, opened
+ * with O_NONBLOCK | O_CLOEXEC, at most max bytes.  1: new content; 0: as
+ * before; -1 and err: unreadable, empty (white space only), too large or not
+ * a regular file: the last good content stays, and the same state is not
+ * reported again.
+ */
+int entra_file_refresh(entra_file_t *file, entra_err_t *err);
+
+/* content without leading and trailing white space */
+entra_str_t entra_file_text(const entra_file_t *file);
+
+
+#endif /* ENTRA_FILE_H */

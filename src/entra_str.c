@@ -1,0 +1,362 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/crypto.h>
+
+#include "entra_str.h"
+
+
+#define ENTRA_BUF_FIRST  256
+
+
+entra_str_t
+entra_str_c(const char *text)
+{
+    return (entra_str_t) { text ? strlen(text) : 0, text };
+}
+
+
+int
+entra_str_eq(entra_str_t a, entra_str_t b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+
+int
+entra_str_eq_c(entra_str_t a, const char *text)
+{
+    return entra_str_eq(a, entra_str_c(text));
+}
+
+
+static unsigned char
+entra_lower(char c)
+{
+    return (unsigned char) (c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+
+/* strncasecmp() follows the locale, identifiers of Azure do not */
+
+int
+entra_str_case_eq(entra_str_t a, entra_str_t b)
+{
+    size_t  i;
+
+    if (a.len != b.len) {
+        return 0;
+    }
+
+    for (i = 0; i < a.len; i++) {
+        if (entra_lower(a.data[i]) != entra_lower(b.data[i])) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+entra_str_case_eq_c(entra_str_t a, const char *text)
+{
+    return entra_str_case_eq(a, entra_str_c(text));
+}
+
+
+int
+entra_str_starts(entra_str_t s, const char *prefix)
+{
+    size_t  n = strlen(prefix);
+
+    return s.len >= n && memcmp(s.data, prefix, n) == 0;
+}
+
+
+int
+entra_str_ends(entra_str_t s, const char *suffix)
+{
+    size_t  n = strlen(suffix);
+
+    return s.len >= n && memcmp(s.data + s.len - n, suffix, n) == 0;
+}
+
+
+static int
+entra_is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+
+entra_str_t
+entra_str_trim(entra_str_t s)
+{
+    while (s.len && entra_is_space(s.data[0])) {
+        s.data++;
+        s.len--;
+    }
+
+    while (s.len && entra_is_space(s.data[s.len - 1])) {
+        s.len--;
+    }
+
+    return s;
+}
+
+
+char *
+entra_str_dup(entra_str_t s)
+{
+    char  *copy;
+
+    copy = malloc(s.len + 1);
+    if (copy == NULL) {
+        return NULL;
+    }
+
+    if (s.len) {
+        memcpy(copy, s.data, s.len);
+    }
+
+    copy[s.len] = '\0';
+
+    return copy;
+}
+
+
+int
+entra_str_int(entra_str_t s, int64_t *value)
+{
+    size_t   i;
+    int64_t  n = 0;
+
+    if (s.len == 0) {
+        return -1;
+    }
+
+    for (i = 0; i < s.len; i++) {
+        if (s.data[i] < '0' || s.data[i] > '9') {
+            return -1;
+        }
+
+        if (n > (INT64_MAX - (s.data[i] - '0')) / 10) {
+            return -1;
+        }
+
+        n = n * 10 + (s.data[i] - '0');
+    }
+
+    *value = n;
+
+    return 0;
+}
+
+
+void
+entra_buf_init(entra_buf_t *b, size_t max)
+{
+    memset(b, 0, sizeof(entra_buf_t));
+    b->max = max;
+}
+
+
+void
+entra_buf_free(entra_buf_t *b)
+{
+    size_t  max = b->max;
+
+    if (b->data) {
+        entra_wipe(b->data, b->cap);
+        free(b->data);
+    }
+
+    entra_buf_init(b, max);
+}
+
+
+void
+entra_buf_reset(entra_buf_t *b)
+{
+    if (b->data) {
+        entra_wipe(b->data, b->len);
+    }
+
+    b->len = 0;
+    b->failed = 0;
+}
+
+
+int
+entra_buf_ok(const entra_buf_t *b)
+{
+    return !b->failed;
+}
+
+
+/* realloc() would leave an unwiped copy behind */
+
+static int
+entra_buf_grow(entra_buf_t *b, size_t need)
+{
+    char    *data;
+    size_t   cap;
+
+    cap = b->cap ? b->cap : ENTRA_BUF_FIRST;
+
+    while (cap < need) {
+        cap *= 2;
+    }
+
+    data = malloc(cap);
+    if (data == NULL) {
+        return -1;
+    }
+
+    if (b->data) {
+        memcpy(data, b->data, b->len);
+        entra_wipe(b->data, b->cap);
+        free(b->data);
+    }
+
+    b->data = data;
+    b->cap = cap;
+
+    return 0;
+}
+
+
+void
+entra_buf_add(entra_buf_t *b, const void *data, size_t len)
+{
+    if (b->failed || len > b->max - b->len) {
+        b->failed = 1;
+        return;
+    }
+
+    if (b->len + len + 1 > b->cap && entra_buf_grow(b, b->len + len + 1) != 0) {
+        b->failed = 1;
+        return;
+    }
+
+    if (len) {
+        memcpy(b->data + b->len, data, len);
+    }
+
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+
+void
+entra_buf_add_str(entra_buf_t *b, entra_str_t s)
+{
+    entra_buf_add(b, s.data, s.len);
+}
+
+
+void
+entra_buf_add_c(entra_buf_t *b, const char *text)
+{
+    entra_buf_add(b, text, strlen(text));
+}
+
+
+void
+entra_buf_add_char(entra_buf_t *b, char c)
+{
+    entra_buf_add(b, &c, 1);
+}
+
+
+void
+entra_buf_addf(entra_buf_t *b, const char *fmt, ...)
+{
+    int      n;
+    char     small[256], *big;
+    va_list  args;
+
+    va_start(args, fmt);
+    n = vsnprintf(small, sizeof(small), fmt, args);
+    va_end(args);
+
+    if (n < 0) {
+        b->failed = 1;
+        return;
+    }
+
+    if ((size_t) n < sizeof(small)) {
+        entra_buf_add(b, small, (size_t) n);
+        entra_wipe(small, (size_t) n);
+        return;
+    }
+
+    big = malloc((size_t) n + 1);
+    if (big == NULL) {
+        b->failed = 1;
+        return;
+    }
+
+    va_start(args, fmt);
+    (void) vsnprintf(big, (size_t) n + 1, fmt, args);
+    va_end(args);
+
+    entra_buf_add(b, big, (size_t) n);
+    entra_wipe(big, (size_t) n);
+    entra_wipe(small, sizeof(small));
+    free(big);
+}
+
+
+entra_str_t
+entra_buf_str(const entra_buf_t *b)
+{
+    return (entra_str_t) { b->len, b->data ? b->data : "" };
+}
+
+
+char *
+entra_buf_steal(entra_buf_t *b)
+{
+    char  *data;
+
+    if (b->failed) {
+        entra_buf_free(b);
+        return NULL;
+    }
+
+    if (b->data == NULL) {
+        return entra_str_dup(entra_str_null);
+    }
+
+    data = b->data;
+    entra_buf_init(b, b->max);
+
+    return data;
+}
+
+
+void
+entra_wipe(void *data, size_t len)
+{
+    OPENSSL_cleanse(data, len);
+}
+
+
+void
+entra_free_secret(char *text)
+{
+    if (text) {
+        entra_wipe(text, strlen(text));
+        free(text);
+    }
+}
