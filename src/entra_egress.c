@@ -1,0 +1,321 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "entra_egress.h"
+
+
+#define ENTRA_EGRESS_HOST_MAX  255          /* RFC 1035 */
+
+
+void
+entra_egress_free(entra_egress_t *egress)
+{
+    unsigned  i;
+
+    for (i = 0; i < egress->n; i++) {
+        free(egress->rules[i].host);
+    }
+
+    egress->n = 0;
+}
+
+
+static int
+entra_egress_is_host_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+           || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+}
+
+
+static int
+entra_egress_host_ok(entra_str_t host)
+{
+    size_t  i;
+
+    if (host.len == 0 || host.len > ENTRA_EGRESS_HOST_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < host.len; i++) {
+        if (!entra_egress_is_host_char(host.data[i])) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* an address in brackets, as in a URL: what is inside them, or len 0 */
+
+static entra_str_t
+entra_egress_bracketed(entra_str_t *text)
+{
+    size_t       i;
+    entra_str_t  host;
+
+    for (i = 1; i < text->len && text->data[i] != ']'; i++) {
+        if (strchr("0123456789abcdefABCDEF:.", text->data[i]) == NULL) {
+            return entra_str_null;
+        }
+    }
+
+    if (i == text->len) {
+        return entra_str_null;
+    }
+
+    host = (entra_str_t) { i - 1, text->data + 1 };
+    text->data += i + 1;
+    text->len -= i + 1;
+
+    return host;
+}
+
+
+static entra_str_t
+entra_egress_name(entra_str_t *text)
+{
+    size_t       i;
+    entra_str_t  host;
+
+    for (i = 0; i < text->len && text->data[i] != ':'; i++) { /* void */ }
+
+    host = (entra_str_t) { i, text->data };
+    text->data += i;
+    text->len -= i;
+
+    return entra_egress_host_ok(host) ? host : entra_str_null;
+}
+
+
+static int
+entra_egress_port(entra_str_t text, unsigned *port)
+{
+    int64_t  n;
+
+    *port = 0;
+
+    if (text.len == 0) {
+        return 0;
+    }
+
+    text.data++;
+    text.len--;
+
+    if (entra_str_int(text, &n) != 0 || n < 1 || n > 65535) {
+        return -1;
+    }
+
+    *port = (unsigned) n;
+
+    return 0;
+}
+
+
+static char *
+entra_egress_lower(entra_str_t host)
+{
+    char    *copy;
+    size_t   i;
+
+    copy = entra_str_dup(host);
+
+    for (i = 0; copy && i < host.len; i++) {
+        if (copy[i] >= 'A' && copy[i] <= 'Z') {
+            copy[i] |= 0x20;
+        }
+    }
+
+    return copy;
+}
+
+
+static int
+entra_egress_parse(entra_egress_rule_t *rule, entra_str_t text,
+    entra_err_t *err)
+{
+    entra_str_t  host, rest = text;
+
+    memset(rule, 0, sizeof(entra_egress_rule_t));
+
+    if (entra_str_starts(rest, "http://")) {
+        rule->plain = 1;
+        rest.data += 7;
+        rest.len -= 7;
+
+    } else if (entra_str_starts(rest, "https://")) {
+        rest.data += 8;
+        rest.len -= 8;
+    }
+
+    if (rule->plain && entra_str_starts(rest, "unix:/")) {
+        rule->host = entra_str_dup(rest);
+        return rule->host ? 0 : entra_err_set(err, ENTRA_ERR_CONFIG,
+                                              "no memory");
+    }
+
+    if (rest.len && rest.data[rest.len - 1] == '/') {
+        rest.len--;
+    }
+
+    if (entra_str_starts(rest, "*.")) {
+        rule->suffix = 1;
+        rest.data++;
+        rest.len--;
+    }
+
+    if (rest.len && rest.data[0] == '[') {
+        host = entra_egress_bracketed(&rest);
+
+    } else {
+        host = entra_egress_name(&rest);
+    }
+
+    if (host.len == 0 || entra_egress_port(rest, &rule->port) != 0
+        || (rule->suffix && host.len < 4))
+    {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "invalid upstream \"%.*s\"; write HOST, "
+                             "HOST:PORT, *.SUFFIX or, for plain http, "
+                             "http://HOST[:PORT]", (int) text.len, text.data);
+    }
+
+    rule->host = entra_egress_lower(host);
+    if (rule->host == NULL) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG, "no memory");
+    }
+
+    return 0;
+}
+
+
+int
+entra_egress_add(entra_egress_t *egress, entra_str_t text, entra_err_t *err)
+{
+    if (entra_str_eq_c(text, "verify=off")) {
+        egress->unverified = 1;
+        return 0;
+    }
+
+    if (entra_str_eq_c(text, "verify=on")) {
+        egress->unverified = 0;
+        return 0;
+    }
+
+    if (egress->n == ENTRA_EGRESS_MAX) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "more than %d upstreams", ENTRA_EGRESS_MAX);
+    }
+
+    if (entra_egress_parse(&egress->rules[egress->n], text, err) != 0) {
+        return -1;
+    }
+
+    egress->n++;
+
+    return 0;
+}
+
+
+/* a trailing dot names the same host; brackets are the URL's, not the host's */
+
+static entra_str_t
+entra_egress_bare(entra_str_t host)
+{
+    if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']') {
+        host.data++;
+        host.len -= 2;
+    }
+
+    if (host.len > 1 && host.data[host.len - 1] == '.') {
+        host.len--;
+    }
+
+    return host;
+}
+
+
+static int
+entra_egress_match(const entra_egress_rule_t *rule, entra_str_t host)
+{
+    size_t  n = strlen(rule->host);
+
+    if (strncmp(rule->host, "unix:", 5) == 0) {
+        return entra_str_eq_c(host, rule->host);
+    }
+
+    if (!rule->suffix) {
+        return entra_str_case_eq_c(host, rule->host);
+    }
+
+    if (host.len <= n) {
+        return 0;
+    }
+
+    host.data += host.len - n;
+    host.len = n;
+
+    return entra_str_case_eq_c(host, rule->host);
+}
+
+
+const char *
+entra_egress_refusal(const entra_egress_t *egress,
+    const entra_egress_target_t *target)
+{
+    unsigned                    i, port, host_found = 0, port_found = 0;
+    entra_str_t                 host;
+    const entra_egress_rule_t  *rule;
+
+    host = entra_egress_bare(target->host);
+    port = target->port ? target->port : target->tls ? 443 : 80;
+
+    for (i = 0; i < egress->n; i++) {
+        rule = &egress->rules[i];
+
+        if (!entra_egress_match(rule, host)) {
+            continue;
+        }
+
+        host_found = 1;
+
+        if (rule->port && rule->port != port) {
+            continue;
+        }
+
+        port_found = 1;
+
+        if (!target->tls) {
+            if (rule->plain) {
+                return NULL;
+            }
+
+            continue;
+        }
+
+        if (target->verified || egress->unverified) {
+            return NULL;
+        }
+    }
+
+    if (!host_found) {
+        return "the host is not in the credential's upstreams";
+    }
+
+    if (!port_found) {
+        return "the port is not in the credential's upstreams";
+    }
+
+    if (!target->tls) {
+        return "plain http; write https, or http://HOST in upstreams";
+    }
+
+    return "the upstream's certificate is not verified; write "
+           "\"proxy_ssl_verify on\" or include entra_proxy.conf";
+}
