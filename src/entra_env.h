@@ -19,19 +19,24 @@
 typedef struct entra_env_s  entra_env_t;
 
 
-/* parent may be NULL; with process set, getenv() is the last resort */
+/*
+ * parent may be NULL and has to outlive it.  With process set, starts with a
+ * copy of the environment of this process, taken now.
+ */
 entra_env_t *entra_env_create(const entra_env_t *parent, int process);
 void entra_env_free(entra_env_t *env);                          /* wipes */
 
 /* value or NULL; empty counts as unset (as in azidentity for Go and JS) */
 const char *entra_env_get(const entra_env_t *env, const char *name);
 
+/* 0, or -1 without memory */
 int entra_env_set(entra_env_t *env, entra_str_t name, entra_str_t value);
 
 /*
  * The syntax of python-dotenv: export, quotes, escapes in double quotes,
- * comments, ${NAME} and ${NAME:-default} expansion (not in single quotes).
- * 0; or -1 and err with the line number.
+ * values of several lines in quotes, comments, ${NAME} and ${NAME:-default}
+ * (in single quotes too, as there).  What it would skip with a warning is an
+ * error here.  0; or -1 and err with the line number, without the file's name.
  */
 int entra_env_parse(entra_env_t *env, entra_str_t text, entra_err_t *err);
 

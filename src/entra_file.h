@@ -27,6 +27,7 @@ typedef struct {
     int64_t       mtime_ns;
     int64_t       ctime_ns;
     unsigned      loaded:1;
+    unsigned      settling:1;   /* changed lately, is read once more */
 } entra_file_t;
 
 
