@@ -1,16 +1,23 @@
-# make help lists the targets
+# nginx-entra: `make help` lists the targets
 
-BUILD       ?= build
-CC          ?= cc
-FUZZ_CC     ?= clang
-FUZZ_SECONDS ?= 20
-NGINX_SRC   ?= /usr/share/nginx/src
+BUILD         ?= build
+CC            ?= cc
+FUZZ_CC       ?= clang
+FUZZ_SECONDS  ?= 20
+PROVE         ?= prove
+
+# whose sources the module is built against, and the nginx that loads it; how
+# to build for another one than this machine's is in util/build
+NGINX         ?= nginx
+NGINX_SRC     ?= /usr/share/nginx/src
+export NGINX_SRC NGINX_FLAGS NGINX_CC_OPT NGINX_LD_OPT CC
 
 SRC   := $(sort $(wildcard src/*.c))
 HDR   := $(wildcard src/*.h ngx_module/*.h t/unit/*.h)
 GLUE  := $(sort $(wildcard ngx_module/*.c))
 UNIT  := $(sort $(wildcard t/unit/*_test.c))
 FUZZ  := $(sort $(wildcard t/fuzz/*_fuzz.c))
+TESTS ?= $(sort $(wildcard t/*.t))
 
 WARN  := -std=gnu99 -Wall -Wextra -Wpointer-arith -Wshadow -Wvla \
          -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
@@ -18,16 +25,67 @@ SAN   := -fsanitize=address,undefined -fno-sanitize-recover=all \
          -fno-omit-frame-pointer
 LIBS  := -lcjson -lssl -lcrypto -lpthread -lm
 
+MODULE   := $(BUILD)/ngx_http_entra_module.so
 SAN_OBJ  := $(SRC:src/%.c=$(BUILD)/san/%.o)
 FUZZ_OBJ := $(SRC:src/%.c=$(BUILD)/fuzz/obj/%.o)
 UNIT_BIN := $(UNIT:t/unit/%.c=$(BUILD)/unit/%)
 FUZZ_BIN := $(FUZZ:t/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all module unit fuzz clean help
+# what a test in t/ is told; an empty TEST_NGINX_MODULE: it is linked in
+export TEST_NGINX_BINARY ?= $(NGINX)
+export TEST_NGINX_MODULE ?= $(abspath $(MODULE))
+export ENTRA_BUILD       := $(abspath $(BUILD))
+
+.PHONY: all module static asan deps test check unit test-asan valgrind fuzz \
+        lint interop bench demo install clean help
 
 all: module
 
-module: $(BUILD)/ngx_http_entra_module.so  ## build the module for the nginx of this machine
+
+# --- nginx and the module ---------------------------------------------------
+
+module: $(MODULE)  ## build the module for the nginx of this machine (default)
+
+$(MODULE): $(SRC) $(GLUE) $(HDR) config util/build
+	util/build module $(BUILD)/nginx
+	install -m 644 $(BUILD)/nginx/ngx_http_entra_module.so $@
+
+static: $(BUILD)/static/nginx  ## build an nginx with the module linked in
+
+$(BUILD)/static/nginx: $(SRC) $(GLUE) $(HDR) config util/build
+	util/build static $(BUILD)/static
+	$@ -V 2>&1 | head -n 1
+
+asan: $(BUILD)/asan/nginx  ## the same under AddressSanitizer and UBSan
+
+$(BUILD)/asan/nginx: $(SRC) $(GLUE) $(HDR) config util/build t/asan.ignore
+	util/build asan $(BUILD)/asan
+
+
+# --- what is needed ---------------------------------------------------------
+
+deps:  ## install what building and testing need (Debian; asks for root)
+	@util/deps build test
+
+
+# --- tests ------------------------------------------------------------------
+
+test: deps  ## install, build, and run the unit tests and t/*.t
+	@$(MAKE) --no-print-directory check
+
+check: module $(UNIT_BIN)  ## the same without installing anything
+	$(PROVE) -I t/lib $(UNIT_BIN) $(TESTS)
+
+unit: $(UNIT_BIN)  ## the unit tests of src/ alone (ASan and UBSan)
+	$(PROVE) $(UNIT_BIN)
+
+test-asan: asan  ## run t/*.t with an nginx under ASan and UBSan
+	TEST_NGINX_BINARY=$(abspath $(BUILD))/asan/nginx TEST_NGINX_MODULE= \
+	    ASAN_OPTIONS=$(ASAN_OPTIONS) UBSAN_OPTIONS=print_stacktrace=1 \
+	    LSAN_OPTIONS=suppressions=$(CURDIR)/t/lsan.suppress:print_suppressions=0 \
+	    $(PROVE) -I t/lib $(TESTS)
+
+ASAN_OPTIONS ?= detect_odr_violation=0:abort_on_error=0
 
 $(BUILD)/san/%.o: src/%.c $(HDR)
 	@mkdir -p $(@D)
@@ -42,8 +100,14 @@ $(BUILD)/unit/%: t/unit/%.c $(BUILD)/san/libentra.a $(HDR)
 	$(CC) $(WARN) $(SAN) -g -O1 -Isrc -It/unit -o $@ $< \
 	    $(BUILD)/san/libentra.a $(LIBS)
 
-unit: $(UNIT_BIN)  ## run the unit tests of src/ under ASan and UBSan
-	prove -e '' $(UNIT_BIN)
+fuzz: $(FUZZ_BIN)  ## run each fuzz target for FUZZ_SECONDS (20)
+	@set -e; for f in $(FUZZ_BIN); do \
+	    n=$$(basename $$f); mkdir -p $(BUILD)/corpus/$$n; \
+	    echo "== $$n"; \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 \
+	        -print_final_stats=0 -verbosity=0 -artifact_prefix=$(BUILD)/$$n- \
+	        $(BUILD)/corpus/$$n $$(ls -d t/fuzz/corpus/$$n 2>/dev/null); \
+	done
 
 $(BUILD)/fuzz/obj/%.o: src/%.c $(HDR)
 	@mkdir -p $(@D)
@@ -55,27 +119,34 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(FUZZ_OBJ)
 	$(FUZZ_CC) -std=gnu99 $(SAN) -fsanitize=fuzzer -g -O1 -Isrc -o $@ $< \
 	    $(FUZZ_OBJ) $(LIBS)
 
-fuzz: $(FUZZ_BIN)  ## run each fuzz target for FUZZ_SECONDS
-	@set -e; for f in $(FUZZ_BIN); do \
-	    n=$$(basename $$f); mkdir -p $(BUILD)/corpus/$$n; \
-	    echo "== $$n"; \
-	    $$f -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 \
-	        -print_final_stats=0 -verbosity=0 -artifact_prefix=$(BUILD)/$$n- \
-	        $(BUILD)/corpus/$$n $$(ls -d t/fuzz/corpus/$$n 2>/dev/null); \
-	done
+interop: module  ## test with other people's clients and servers
+	@util/deps build test interop
+	t/interop/run
 
-$(BUILD)/ngx_http_entra_module.so: $(SRC) $(GLUE) $(HDR) config
-	@mkdir -p $(BUILD)
-	cd $(NGINX_SRC) && bash -c '. ./conf_flags && ./configure \
-	    --with-cc-opt="-g -O2 -fPIC -Wextra -Wno-unused-parameter" \
-	    "$${NGINX_CONF_FLAGS[@]}" --add-dynamic-module=$(CURDIR) \
-	    --builddir=$(abspath $(BUILD))/nginx' >$(abspath $(BUILD))/configure.log 2>&1 \
-	    || { tail -30 $(abspath $(BUILD))/configure.log; exit 1; }
-	$(MAKE) -f $(abspath $(BUILD))/nginx/Makefile -C $(NGINX_SRC) modules
-	cp $(BUILD)/nginx/ngx_http_entra_module.so $@
+lint:  ## check style, layers, bounds and warnings
+	@util/deps build test lint
+	util/lint
+
+
+# --- seeing it --------------------------------------------------------------
+
+demo: deps  ## see it work: an Entra, an Azure ML and the gateway, all local
+	@$(MAKE) --no-print-directory module
+	t/demo/run
+
+bench: deps  ## measure it, write docs/performance.md
+	@util/deps bench
+	@$(MAKE) --no-print-directory module
+	t/bench/run
+
+
+# --- the rest ---------------------------------------------------------------
+
+install: module  ## put module, entra_proxy.conf and examples into place
+	@BUILD=$(BUILD) NGINX=$(NGINX) util/install
 
 clean:  ## remove what was built
 	rm -rf $(BUILD)
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
