@@ -14,7 +14,7 @@
 #include "entra_credential.h"
 
 
-#define ENTRA_ACQUIRE_STEPS_MAX  64         /* a runaway is a protocol error */
+#define ENTRA_ACQUIRE_STEPS_MAX  256        /* a runaway is a protocol error */
 #define ENTRA_ACQUIRE_DEPTH_MAX  4          /* chains within chains */
 
 
@@ -36,6 +36,7 @@ struct entra_acquire_s {
     entra_process_t                process;
     unsigned                       sleep;           /* ms */
     entra_credential_t            *other;
+    unsigned                       other_in_chain:1;    /* its in_chain */
     char                          *other_scope;     /* owned, freed by driver */
 
     /* the outcome of it, valid during the next step only */
@@ -53,7 +54,7 @@ struct entra_acquire_s {
     void                          *done_data;
     void                          *handle;
     entra_next_e                   waiting;
-    unsigned                       running:1;
+    unsigned                       finished:1;
 };
 
 
@@ -67,8 +68,14 @@ entra_acquire_t *entra_acquire_start(entra_world_t *world,
     entra_credential_t *credential, entra_str_t scope, const char *claims,
     const char *assertion, entra_acquire_done_pt done, void *data);
 
-/* stops whatever is under way and frees; done() is not called */
+/*
+ * Stops whatever is under way, inner acquisitions too, and frees; done() is
+ * not called.  From inside done() it does nothing.
+ */
 void entra_acquire_cancel(entra_acquire_t *a);
+
+/* the world's clock, seconds since the epoch */
+int64_t entra_acquire_now(const entra_acquire_t *a);
 
 
 #endif /* ENTRA_ACQUIRE_H */

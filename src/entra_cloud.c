@@ -60,7 +60,7 @@ static const entra_cloud_t  entra_clouds[] = {
 static const entra_cloud_hosts_t  entra_hosts[] = {
 
     { "public", "https://ml.azure.com",
-      { "*.inference.ml.azure.com", "*.models.ai.azure.com" } },
+      { "*.inference.ml.azure.com" } },
 
     { "public", "https://management.azure.com",
       { "management.azure.com", "*.api.azureml.ms" } },

@@ -55,6 +55,11 @@ typedef struct {
 } entra_param_t;
 
 
+/*
+ * Written with designated initializers (.name = ...), so that a member that
+ * is added here later does not touch the types that do not use it.
+ */
+
 struct entra_credential_type_s {
     const char           *name;         /* "client_secret" */
     const char           *azure_name;   /* "ClientSecretCredential" */
@@ -63,19 +68,35 @@ struct entra_credential_type_s {
     size_t                conf_size;
     size_t                state_size;
 
-    /* own parameters, ended by a NULL name; the common ones are not here */
+    /*
+     * Own parameters, ended by a NULL name; the common ones are not here.
+     * The core fills them in conf and frees them after free().
+     */
     const entra_param_t  *params;
 
-    /* what nginx.conf must or may say; checked before init() */
+    /*
+     * What has to be known when init() is called; unset ones are taken from
+     * AZURE_TENANT_ID and AZURE_CLIENT_ID of c->env before.
+     */
     unsigned              needs_tenant:1;
     unsigned              needs_client_id:1;
     unsigned              no_scope:1;          /* endpoint_key, endpoint_token */
     unsigned              interactive:1;       /* a person has to sign in */
+    unsigned              delegated:1;         /* tokens of a user */
 
     /*
-     * At configuration time, as root, once all parameters are set: takes
-     * what is unset from c->env, loads files, checks everything that can be
-     * known.  0; or -1 and err, whose text says what to write instead.
+     * At configuration time, before the common parameters are completed from
+     * the environment: fills in those that are unset from another source (a
+     * service principal's JSON, a .env file).  May be NULL.
+     */
+    int                 (*load)(entra_credential_t *c, entra_err_t *err);
+
+    /*
+     * At configuration time, as root, once all parameters are set and the
+     * common ones complete: takes what is unset from c->env, loads files,
+     * checks everything that can be known.  0; or -1 and err, whose text says
+     * what to write instead.  Mistakes one can live with go to
+     * entra_credential_warn().
      */
     int                 (*init)(entra_credential_t *c, entra_err_t *err);
     void                (*free)(entra_credential_t *c);
@@ -126,12 +147,19 @@ struct entra_credential_s {
     char                           *client_id;
     char                           *authority_host;    /* https://host[:port] */
     const entra_cloud_t            *cloud;             /* never NULL */
+    unsigned                        cloud_given:1;
     char                           *scopes[ENTRA_SCOPES_MAX];  /* full URIs */
-    unsigned                        nscopes;
+    unsigned                        nscopes;           /* 0 is possible */
+
+    /* what init() and watch() want to be logged: lines that end in LF */
+    entra_buf_t                     warnings;
 
     entra_env_t                    *env;               /* borrowed */
 
-    /* finds another credential of the configuration by name, or NULL */
+    /*
+     * Finds another credential of the configuration by name, or NULL; so is
+     * find itself until all blocks are read.
+     */
     entra_credential_t           *(*find)(void *find_data, const char *name);
     void                           *find_data;
 
@@ -163,8 +191,34 @@ void entra_credential_free(entra_credential_t *c);
 int entra_credential_param(entra_credential_t *c, const entra_str_t *words,
     unsigned nwords, entra_err_t *err);
 
-/* end of the block: needs_*, scopes, then type->init() */
+/* the type's own parameter of this name, or NULL: is it a file? */
+const entra_param_t *entra_credential_param_find(
+    const entra_credential_type_t *type, entra_str_t name);
+
+/*
+ * End of the block: type->load(), then what is unset from the environment
+ * (AZURE_AUTHORITY_HOST, too), the cloud that belongs to the authority, the
+ * scopes' URIs, then type->init().
+ */
 int entra_credential_init(entra_credential_t *c, entra_err_t *err);
+
+/*
+ * The full URI of a scope for this credential, also for "scope=" elsewhere:
+ * entra_cloud_scope(), and "/.default" is a must for tokens that are not a
+ * user's.  Heap copy, or NULL and err.
+ */
+char *entra_credential_scope(const entra_credential_t *c, entra_str_t name,
+    entra_err_t *err);
+
+/* adds a line to c->warnings */
+void entra_credential_warn(entra_credential_t *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * Sets a common parameter (&c->tenant_id ...) that is unset to a copy.  0, or
+ * -1 without memory; nothing for NULL and "".
+ */
+int entra_credential_default(char **field, const char *value);
 
 /*
  * SHA-256 over type, authority, tenant, client id, identity() and scope:

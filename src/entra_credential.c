@@ -1,0 +1,482 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "entra_credential.h"
+
+
+#define ENTRA_KEY_MAX       (32 * 1024)
+#define ENTRA_MATERIAL_MAX  (1024 * 1024)
+#define ENTRA_WARNINGS_MAX  (16 * 1024)
+
+
+static void *
+entra_param_at(const entra_credential_t *c, const entra_param_t *param)
+{
+    return (char *) c->conf + param->offset;
+}
+
+
+entra_credential_t *
+entra_credential_create(const entra_credential_type_t *type, entra_str_t name,
+    entra_env_t *env)
+{
+    const entra_param_t  *param;
+    entra_credential_t   *c;
+
+    c = calloc(1, sizeof(entra_credential_t));
+    if (c == NULL) {
+        return NULL;
+    }
+
+    c->type = type;
+    c->cloud = entra_cloud_find(NULL);
+    c->env = env;
+    c->name = entra_str_dup(name);
+    c->conf = calloc(1, type->conf_size ? type->conf_size : 1);
+    entra_buf_init(&c->warnings, ENTRA_WARNINGS_MAX);
+
+    if (c->name == NULL || c->conf == NULL) {
+        free(c->name);
+        free(c->conf);
+        free(c);
+        return NULL;
+    }
+
+    for (param = type->params; param && param->name; param++) {
+
+        if (param->kind == ENTRA_PARAM_FLAG) {
+            *(int *) entra_param_at(c, param) = -1;
+
+        } else if (param->kind == ENTRA_PARAM_MSEC) {
+            *(int64_t *) entra_param_at(c, param) = -1;
+        }
+    }
+
+    return c;
+}
+
+
+static void
+entra_param_free(entra_credential_t *c, const entra_param_t *param)
+{
+    char  **text, **name;
+
+    text = entra_param_at(c, param);
+
+    switch (param->kind) {
+
+    case ENTRA_PARAM_STRING:
+    case ENTRA_PARAM_FILE:
+    case ENTRA_PARAM_DIR:
+        free(*text);
+        break;
+
+    case ENTRA_PARAM_FILES:
+        free(text[0]);
+        free(text[1]);
+        break;
+
+    case ENTRA_PARAM_NAMES:
+        for (name = *(char ***) text; name && *name; name++) {
+            free(*name);
+        }
+
+        free(*(char ***) text);
+        break;
+
+    case ENTRA_PARAM_FLAG:
+    case ENTRA_PARAM_MSEC:
+        break;
+    }
+}
+
+
+void
+entra_credential_free(entra_credential_t *c)
+{
+    unsigned              i;
+    const entra_param_t  *param;
+
+    if (c == NULL) {
+        return;
+    }
+
+    if (c->type->free) {
+        c->type->free(c);
+    }
+
+    for (param = c->type->params; param && param->name; param++) {
+        entra_param_free(c, param);
+    }
+
+    for (i = 0; i < c->nscopes; i++) {
+        free(c->scopes[i]);
+    }
+
+    entra_buf_free(&c->warnings);
+    free(c->tenant_id);
+    free(c->client_id);
+    free(c->authority_host);
+    free(c->conf);
+    free(c->name);
+    free(c);
+}
+
+
+void
+entra_credential_warn(entra_credential_t *c, const char *fmt, ...)
+{
+    int      n;
+    char     line[1024], clean[1024];
+    va_list  args;
+
+    va_start(args, fmt);
+    n = vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+
+    if (n > 0) {
+        entra_err_clean(clean, sizeof(clean), entra_str_c(line));
+        entra_buf_add_c(&c->warnings, clean);
+        entra_buf_add_char(&c->warnings, '\n');
+    }
+}
+
+
+int
+entra_credential_default(char **field, const char *value)
+{
+    if (*field || value == NULL || *value == '\0') {
+        return 0;
+    }
+
+    *field = entra_str_dup(entra_str_c(value));
+
+    return *field ? 0 : -1;
+}
+
+
+static int
+entra_credential_no_memory(entra_err_t *err)
+{
+    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+}
+
+
+/* what nginx.conf says about tenant_id was checked there, the rest was not */
+
+static int
+entra_credential_tenant(entra_credential_t *c, entra_err_t *err)
+{
+    const entra_credential_type_t  *type = c->type;
+
+    if (type->needs_tenant
+        && entra_credential_default(&c->tenant_id,
+                                 entra_env_get(c->env, "AZURE_TENANT_ID"))
+           != 0)
+    {
+        return entra_credential_no_memory(err);
+    }
+
+    if (c->tenant_id == NULL) {
+        if (!type->needs_tenant) {
+            return 0;
+        }
+
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "tenant_id is missing: write \"tenant_id ID;\""
+                             " or set AZURE_TENANT_ID");
+    }
+
+    if (!entra_cloud_tenant_ok(entra_str_c(c->tenant_id))) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "\"%s\" is not a tenant id: write the directory"
+                             " (tenant) ID or a domain name of the tenant",
+                             c->tenant_id);
+    }
+
+    if (!type->delegated && !type->interactive
+        && (strcmp(c->tenant_id, "common") == 0
+            || strcmp(c->tenant_id, "organizations") == 0
+            || strcmp(c->tenant_id, "consumers") == 0))
+    {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "tenant_id \"%s\" is for users: an application"
+                             " signs in to one tenant, write its directory"
+                             " (tenant) ID", c->tenant_id);
+    }
+
+    return 0;
+}
+
+
+static int
+entra_credential_client(entra_credential_t *c, entra_err_t *err)
+{
+    const char  *p;
+
+    if (c->type->needs_client_id
+        && entra_credential_default(&c->client_id,
+                                 entra_env_get(c->env, "AZURE_CLIENT_ID"))
+           != 0)
+    {
+        return entra_credential_no_memory(err);
+    }
+
+    if (c->client_id == NULL) {
+        if (!c->type->needs_client_id) {
+            return 0;
+        }
+
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "client_id is missing: write \"client_id ID;\""
+                             " or set AZURE_CLIENT_ID");
+    }
+
+    for (p = c->client_id; *p; p++) {
+        if (*p < 0x21 || *p > 0x7e || *p == '"' || *p == '\\') {
+            return entra_err_set(err, ENTRA_ERR_CONFIG,
+                                 "client_id holds a character that no"
+                                 " application (client) ID has");
+        }
+    }
+
+    return 0;
+}
+
+
+/* other names of an authority, so that scope names mean its cloud's */
+
+static const entra_cloud_t *
+entra_authority_cloud(const char *authority)
+{
+    unsigned              i;
+    const entra_cloud_t  *cloud;
+
+    static const char  *const names[] = { "public", "china", "usgov" };
+
+    if (strcmp(authority, "https://login.partner.microsoftonline.cn") == 0) {
+        return entra_cloud_find("china");
+    }
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        cloud = entra_cloud_find(names[i]);
+
+        if (strcmp(authority, cloud->authority_host) == 0) {
+            return cloud;
+        }
+    }
+
+    return NULL;
+}
+
+
+static int
+entra_credential_authority(entra_credential_t *c, entra_err_t *err)
+{
+    char                 *url;
+    const char           *text;
+    const entra_cloud_t  *cloud;
+
+    text = c->authority_host;
+
+    if (text == NULL && !c->cloud_given) {
+        text = entra_env_get(c->env, "AZURE_AUTHORITY_HOST");
+    }
+
+    if (text == NULL) {
+        text = c->cloud->authority_host;
+    }
+
+    url = entra_cloud_authority(entra_str_c(text), err);
+    if (url == NULL) {
+        return -1;
+    }
+
+    free(c->authority_host);
+    c->authority_host = url;
+
+    cloud = entra_authority_cloud(url);
+
+    if (cloud && !c->cloud_given) {
+        c->cloud = cloud;
+    }
+
+    if (cloud && cloud != c->cloud) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "authority_host %s belongs to the cloud \"%s\","
+                             " not to \"%s\"", url, cloud->name,
+                             c->cloud->name);
+    }
+
+    return 0;
+}
+
+
+char *
+entra_credential_scope(const entra_credential_t *c, entra_str_t name,
+    entra_err_t *err)
+{
+    char  *scope;
+
+    if (c->type->no_scope) {
+        (void) entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "a credential of type \"%s\" has no scope",
+                             c->type->name);
+        return NULL;
+    }
+
+    scope = entra_cloud_scope(c->cloud, name, err);
+
+    if (scope == NULL || c->type->delegated || c->type->interactive
+        || entra_str_ends(entra_str_c(scope), "/.default"))
+    {
+        return scope;
+    }
+
+    (void) entra_err_set(err, ENTRA_ERR_CONFIG,
+                         "scope \"%s\" does not end in \"/.default\", as the"
+                         " ones of an application do: write the resource's"
+                         " URI followed by \"/.default\"", scope);
+    free(scope);
+
+    return NULL;
+}
+
+
+static int
+entra_credential_scopes(entra_credential_t *c, entra_err_t *err)
+{
+    char      *scope;
+    unsigned   i, n;
+
+    for (i = 0; i < c->nscopes; i++) {
+        scope = entra_credential_scope(c, entra_str_c(c->scopes[i]), err);
+        if (scope == NULL) {
+            return -1;
+        }
+
+        free(c->scopes[i]);
+        c->scopes[i] = scope;
+
+        for (n = 0; n < i; n++) {
+            if (strcmp(c->scopes[n], scope) == 0) {
+                return entra_err_set(err, ENTRA_ERR_CONFIG,
+                                     "scope \"%s\" is there twice", scope);
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+int
+entra_credential_init(entra_credential_t *c, entra_err_t *err)
+{
+    if (c->type->load && c->type->load(c, err) != 0) {
+        return -1;
+    }
+
+    if (entra_credential_tenant(c, err) != 0
+        || entra_credential_client(c, err) != 0
+        || entra_credential_authority(c, err) != 0
+        || entra_credential_scopes(c, err) != 0)
+    {
+        return -1;
+    }
+
+    return c->type->init ? c->type->init(c, err) : 0;
+}
+
+
+/* lengths first: "a" "bc" and "ab" "c" are not the same */
+
+static void
+entra_key_field(entra_buf_t *b, entra_str_t text)
+{
+    entra_buf_addf(b, "%zu:", text.len);
+    entra_buf_add_str(b, text);
+    entra_buf_add_char(b, ',');
+}
+
+
+static void
+entra_sha256(entra_buf_t *b, unsigned char digest[32])
+{
+    unsigned  n = 0;
+
+    memset(digest, 0, 32);
+
+    if (!entra_buf_ok(b)
+        || !EVP_Digest(entra_buf_str(b).data, b->len, digest, &n,
+                       EVP_sha256(), NULL))
+    {
+        memset(digest, 0, 32);
+    }
+}
+
+
+void
+entra_credential_key(const entra_credential_t *c, entra_str_t scope,
+    unsigned char key[32])
+{
+    entra_buf_t  b, identity;
+
+    entra_buf_init(&b, ENTRA_KEY_MAX);
+    entra_buf_init(&identity, ENTRA_KEY_MAX / 2);
+
+    if (c->type->identity) {
+        c->type->identity(c, &identity);
+    }
+
+    entra_key_field(&b, entra_str_c(c->type->name));
+    entra_key_field(&b, entra_str_c(c->authority_host));
+    entra_key_field(&b, entra_str_c(c->tenant_id));
+    entra_key_field(&b, entra_str_c(c->client_id));
+    entra_key_field(&b, entra_buf_str(&identity));
+    entra_key_field(&b, scope);
+
+    /* never the key of nothing: two such credentials would share tokens */
+
+    if (!entra_buf_ok(&identity) || !entra_buf_ok(&b)) {
+        entra_buf_reset(&b);
+        entra_buf_addf(&b, "%p %s", (const void *) c, c->name);
+    }
+
+    entra_sha256(&b, key);
+
+    entra_buf_free(&identity);
+    entra_buf_free(&b);
+}
+
+
+void
+entra_credential_material(const entra_credential_t *c,
+    unsigned char digest[32])
+{
+    entra_buf_t  b;
+
+    memset(digest, 0, 32);
+
+    if (c->type->material == NULL) {
+        return;
+    }
+
+    entra_buf_init(&b, ENTRA_MATERIAL_MAX);
+    c->type->material(c, &b);
+
+    if (b.len) {
+        entra_sha256(&b, digest);
+    }
+
+    entra_buf_free(&b);
+}

@@ -1,0 +1,39 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * The types of credentials: to add one, two lines here and a file.
+ */
+
+#include "entra_credential.h"
+
+
+static const entra_credential_type_t  *const entra_credential_types[] = {
+    NULL
+};
+
+
+const entra_credential_type_t *
+entra_credential_type_nth(unsigned n)
+{
+    const unsigned  count = sizeof(entra_credential_types)
+                            / sizeof(entra_credential_types[0]);
+
+    return n < count ? entra_credential_types[n] : NULL;
+}
+
+
+const entra_credential_type_t *
+entra_credential_type(entra_str_t name)
+{
+    unsigned                        n;
+    const entra_credential_type_t  *type;
+
+    for (n = 0; (type = entra_credential_type_nth(n)) != NULL; n++) {
+        if (entra_str_eq_c(name, type->name)) {
+            return type;
+        }
+    }
+
+    return NULL;
+}
