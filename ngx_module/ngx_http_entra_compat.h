@@ -1,0 +1,104 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * Every difference between versions of nginx, libcurl and the C library that
+ * the glue has to know.  The part about libcurl is for files that include
+ * <curl/curl.h> before this one.
+ */
+
+#ifndef _NGX_HTTP_ENTRA_COMPAT_H_INCLUDED_
+#define _NGX_HTTP_ENTRA_COMPAT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <time.h>
+
+
+#define NGX_HTTP_ENTRA_VERSION  "0.1.0"
+
+
+/* ngx_posted_next_events */
+
+#if (nginx_version < 1017005)
+#error nginx 1.17.5 or later is required
+#endif
+
+
+/* the same for all processes, counts the time that a machine slept */
+
+#ifdef CLOCK_BOOTTIME
+#define NGX_HTTP_ENTRA_CLOCK  CLOCK_BOOTTIME
+#else
+#define NGX_HTTP_ENTRA_CLOCK  CLOCK_MONOTONIC
+#endif
+
+
+#ifdef LIBCURL_VERSION_NUM
+
+#if (LIBCURL_VERSION_NUM < 0x074a00)
+#error libcurl 7.74.0 or later is required
+#endif
+
+
+#if (LIBCURL_VERSION_NUM >= 0x075500)
+
+#define ngx_http_entra_curl_protocols(easy, http)                             \
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,                             \
+                     (http) ? "http,https" : "https")
+
+#else
+
+#define ngx_http_entra_curl_protocols(easy, http)                             \
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS,                                 \
+                     (http) ? (long) (CURLPROTO_HTTP|CURLPROTO_HTTPS)         \
+                            : (long) CURLPROTO_HTTPS)
+
+#endif
+
+
+/*
+ * Without CURLOPT_QUICK_EXIT a transfer that is given up while its name is
+ * being resolved waits for getaddrinfo(), and the worker with it: before
+ * 7.87 a name server that does not answer blocks a worker for seconds.
+ *
+ * CURLOPT_CA_CACHE_TIMEOUT: seconds that the parsed CA bundle is kept in the
+ * multi handle; parsing it takes some 20 ms.
+ */
+
+#if (LIBCURL_VERSION_NUM >= 0x075700)
+
+#define ngx_http_entra_curl_quick_exit(easy)                                  \
+    (void) curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L)
+
+#define ngx_http_entra_curl_ca_cache(easy, seconds)                           \
+    (void) curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long) (seconds))
+
+#else
+
+#define ngx_http_entra_curl_quick_exit(easy)
+#define ngx_http_entra_curl_ca_cache(easy, seconds)
+
+#endif
+
+
+/* from 8.20 on resolver threads belong to the multi handle */
+
+#if (LIBCURL_VERSION_NUM >= 0x081400)
+
+#define ngx_http_entra_curl_multi_quick_exit(multi)                           \
+    (void) curl_multi_setopt(multi, CURLMOPT_QUICK_EXIT, 1L)
+
+#else
+
+#define ngx_http_entra_curl_multi_quick_exit(multi)
+
+#endif
+
+
+#endif /* LIBCURL_VERSION_NUM */
+
+
+#endif /* _NGX_HTTP_ENTRA_COMPAT_H_INCLUDED_ */
