@@ -1,0 +1,1 @@
+"""A small Microsoft Entra, its neighbours and Azure ML, on loopback."""
