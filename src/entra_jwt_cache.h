@@ -1,0 +1,69 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * Tokens that were validated before, so that the next request with the same
+ * token pays for one hash and not for a signature.  Bounded in entries and in
+ * bytes, least recently used first out.  One per set of rules (audience,
+ * tenant, leeway) and worker: what is found in it was valid by those rules.
+ */
+
+#ifndef ENTRA_JWT_CACHE_H
+#define ENTRA_JWT_CACHE_H
+
+
+#include "entra_claims.h"
+
+
+#define ENTRA_JWT_CACHE_ENTRIES  4096
+#define ENTRA_JWT_CACHE_BYTES    (8 * 1024 * 1024)
+
+
+typedef struct entra_jwt_cache_s  entra_jwt_cache_t;
+typedef struct entra_jwt_entry_s  entra_jwt_entry_t;
+
+/* SHA-256 of the whole token: its text is not kept */
+typedef struct {
+    unsigned char  digest[32];
+} entra_jwt_id_t;
+
+
+/* entries 0 or bytes 0: the bounds above; NULL without memory */
+entra_jwt_cache_t *entra_jwt_cache_create(unsigned entries, size_t bytes);
+void entra_jwt_cache_free(entra_jwt_cache_t *cache);
+
+/* 0, or -1 when libcrypto refuses (then nothing is cached) */
+int entra_jwt_cache_id(entra_jwt_cache_t *cache, entra_str_t token,
+    entra_jwt_id_t *id);
+
+/*
+ * What was put under id, with a reference for the caller, or NULL.  NULL also
+ * when the token has expired by now (leeway does not count here: at the exp
+ * second the entry is gone and the token is judged anew) or is not valid yet
+ * (a clock that was set back).  A generation of the key set other than at the
+ * last call empties the cache first: a key that was removed signs nothing.
+ */
+entra_jwt_entry_t *entra_jwt_cache_get(entra_jwt_cache_t *cache,
+    const entra_jwt_id_t *id, uint64_t generation, int64_t now);
+
+/*
+ * Takes the content of claims over (claims is empty afterwards), and returns
+ * it with a reference for the caller; NULL without memory: then claims are
+ * freed.  What is too large for the cache, or expires now, is returned but
+ * not kept.  generation is that of the key set that the token was validated
+ * with.
+ */
+entra_jwt_entry_t *entra_jwt_cache_put(entra_jwt_cache_t *cache,
+    const entra_jwt_id_t *id, uint64_t generation, int64_t now,
+    entra_claims_t *claims);
+
+/* valid until the reference is given back, whatever the cache does */
+const entra_claims_t *entra_jwt_entry_claims(const entra_jwt_entry_t *entry);
+void entra_jwt_entry_release(entra_jwt_entry_t *entry);
+
+void entra_jwt_cache_flush(entra_jwt_cache_t *cache);
+unsigned entra_jwt_cache_count(const entra_jwt_cache_t *cache);
+size_t entra_jwt_cache_bytes(const entra_jwt_cache_t *cache);
+
+
+#endif /* ENTRA_JWT_CACHE_H */
