@@ -382,6 +382,10 @@ entra_credential_scopes(entra_credential_t *c, entra_err_t *err)
 int
 entra_credential_init(entra_credential_t *c, entra_err_t *err)
 {
+    if (c->ready) {
+        return 0;
+    }
+
     if (c->type->load && c->type->load(c, err) != 0) {
         return -1;
     }
@@ -394,7 +398,13 @@ entra_credential_init(entra_credential_t *c, entra_err_t *err)
         return -1;
     }
 
-    return c->type->init ? c->type->init(c, err) : 0;
+    if (c->type->init && c->type->init(c, err) != 0) {
+        return -1;
+    }
+
+    c->ready = 1;
+
+    return 0;
 }
 
 

@@ -148,6 +148,7 @@ struct entra_credential_s {
     char                           *authority_host;    /* https://host[:port] */
     const entra_cloud_t            *cloud;             /* never NULL */
     unsigned                        cloud_given:1;
+    unsigned                        ready:1;           /* init() is done */
     char                           *scopes[ENTRA_SCOPES_MAX];  /* full URIs */
     unsigned                        nscopes;           /* 0 is possible */
 
@@ -199,6 +200,9 @@ const entra_param_t *entra_credential_param_find(
  * End of the block: type->load(), then what is unset from the environment
  * (AZURE_AUTHORITY_HOST, too), the cloud that belongs to the authority, the
  * scopes' URIs, then type->init().
+ *
+ * May be called again and is then nothing: a chain initializes its members,
+ * wherever in the configuration they are, before its own key is asked for.
  */
 int entra_credential_init(entra_credential_t *c, entra_err_t *err);
 
