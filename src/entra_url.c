@@ -1,0 +1,156 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <string.h>
+
+#include "entra_url.h"
+
+
+static int
+entra_url_host_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
+           || (c >= 'A' && c <= 'Z') || c == '.' || c == '-';
+}
+
+
+static int
+entra_url_ipv6_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')
+           || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
+}
+
+
+/* host at p: returns its length, 0 when it is none */
+
+static size_t
+entra_url_host(const char *p, const char *end)
+{
+    const char  *start = p;
+
+    if (p < end && *p == '[') {
+        p++;
+
+        while (p < end && entra_url_ipv6_char(*p)) {
+            p++;
+        }
+
+        if (p == end || *p != ']' || p - start < 3) {
+            return 0;
+        }
+
+        return (size_t) (p + 1 - start);
+    }
+
+    while (p < end && entra_url_host_char(*p)) {
+        p++;
+    }
+
+    return (size_t) (p - start);
+}
+
+
+static int
+entra_url_target(entra_str_t target, entra_url_t *url)
+{
+    char    c;
+    size_t  i;
+
+    if (target.len && target.data[0] != '/' && target.data[0] != '?') {
+        return -1;
+    }
+
+    for (i = 0; i < target.len; i++) {
+        c = target.data[i];
+
+        if (c <= ' ' || c >= 0x7f || strchr("\"#<>\\^`{|}", c)) {
+            return -1;
+        }
+
+        if (c == '?') {
+            url->has_query = 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+entra_url_parse(entra_str_t text, entra_url_t *url)
+{
+    int64_t      port;
+    const char  *p, *end;
+
+    memset(url, 0, sizeof(entra_url_t));
+
+    if (text.len > ENTRA_URL_MAX) {
+        return -1;
+    }
+
+    if (text.len >= 8 && entra_str_case_eq_c((entra_str_t) { 8, text.data },
+                                             "https://"))
+    {
+        url->https = 1;
+        p = text.data + 8;
+
+    } else if (text.len >= 7
+               && entra_str_case_eq_c((entra_str_t) { 7, text.data },
+                                      "http://"))
+    {
+        p = text.data + 7;
+
+    } else {
+        return -1;
+    }
+
+    end = text.data + text.len;
+
+    url->host.data = p;
+    url->host.len = entra_url_host(p, end);
+
+    if (url->host.len == 0) {
+        return -1;
+    }
+
+    p += url->host.len;
+
+    if (p < end && *p == ':') {
+        url->port.data = ++p;
+
+        while (p < end && *p >= '0' && *p <= '9') {
+            p++;
+        }
+
+        url->port.len = (size_t) (p - url->port.data);
+
+        if (entra_str_int(url->port, &port) != 0 || port < 1 || port > 65535) {
+            return -1;
+        }
+    }
+
+    url->origin.data = text.data;
+    url->origin.len = (size_t) (p - text.data);
+    url->target.data = p;
+    url->target.len = (size_t) (end - p);
+
+    return entra_url_target(url->target, url);
+}
+
+
+int
+entra_url_check(const char *what, entra_str_t text, entra_url_t *url,
+    entra_err_t *err)
+{
+    if (entra_url_parse(text, url) != 0) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "%s is not a URL of the form "
+                             "http[s]://host[:port][/path] (no user name, no "
+                             "fragment, no blanks)", what);
+    }
+
+    return 0;
+}
