@@ -1,0 +1,495 @@
+package EntraTest;
+
+# Tests with a real nginx: see t/README.md.
+#
+#   my $t = EntraTest->new->module;         # skips when there is no module
+#   my $e = $t->emulator;                   # Entra and an upstream
+#   $t->start($http_block);                 # %%NAME%% are filled in
+#   is($t->get('/')->status, 200);
+#   $t->finish;                             # no alerts in the log
+
+use strict;
+use warnings;
+
+use Cwd 'abs_path';
+use Exporter 'import';
+use File::Basename 'dirname';
+use File::Temp 'tempdir';
+use IO::Socket::INET;
+use JSON::PP ();
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use EntraTest::Emulator;
+use EntraTest::HTTP;
+
+our @EXPORT_OK = qw(wait_until slurp);
+
+my $root = dirname(dirname(dirname(abs_path(__FILE__))));
+my $slow = $ENV{ENTRA_VALGRIND} || $ENV{ENTRA_SLOW} ? 6 : 1;
+my @alive;
+
+sub new {
+    my ($class, %o) = @_;
+
+    my $dir = tempdir('entra-test-XXXXXX', TMPDIR => 1,
+                      CLEANUP => !$ENV{ENTRA_KEEP});
+    chmod 0755, $dir;
+    my $self = bless {
+        dir => $dir, root => $root, level => 'info', workers => 2,
+        nginx => $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx',
+        so => $ENV{ENTRA_MODULE} || "$root/build/ngx_http_entra_module.so",
+        vars => {}, expected => [], emulators => 0, checks => 0,
+        masters => {}, %o,
+    }, $class;
+    diag("keeping $dir") if $ENV{ENTRA_KEEP};
+    plan(skip_all => "no nginx at $self->{nginx}") unless -x $self->{nginx};
+    $self->var(DIR => $dir, ROOT => $root);
+    push @alive, $self;
+    return $self;
+}
+
+# The test needs the module: skips it when that was not built.  ENTRA_STATIC
+# says that nginx has it built in.
+sub module {
+    my ($self) = @_;
+
+    return $self if $ENV{ENTRA_STATIC};
+    plan(skip_all => "$self->{so} was not built") unless -e $self->{so};
+    $self->{load} = "load_module $self->{so};\n";
+    return $self;
+}
+
+# nginx has this in its configure arguments, or the test is skipped
+sub need {
+    my ($self, $what) = @_;
+
+    my $have = `$self->{nginx} -V 2>&1`;
+    plan(skip_all => "nginx was built without $what")
+        unless $have =~ /\Q$what/;
+    return $self;
+}
+
+# seconds, more of them where everything is slow
+sub seconds { return $_[-1] * $slow }
+
+
+# files and names
+
+sub dir  { return $_[0]{dir} . (defined $_[1] ? "/$_[1]" : '') }
+
+sub var {
+    my ($self, %vars) = @_;
+    $self->{vars}{$_} = $vars{$_} for keys %vars;
+    return $self;
+}
+
+sub expand {
+    my ($self, $text) = @_;
+
+    $text =~ s/%%(\w+)%%/$self->{vars}{$1}
+        \/\/ ($1 =~ m(^PORT\d*$) ? $self->port($1)
+              : die "%%$1%% is not known\n")/ge;
+    return $text;
+}
+
+# Writes a file in the test's directory, in one rename, readable by workers.
+sub write {
+    my ($self, $file, $text, $mode) = @_;
+
+    my $path = $file =~ m{^/} ? $file : $self->dir($file);
+    open my $f, '>', "$path.new" or die "$path: $!";
+    binmode $f;
+    print $f $self->expand($text);
+    close $f;
+    chmod $mode // 0644, "$path.new";
+    rename "$path.new", $path or die "$path: $!";
+    return $path;
+}
+
+sub slurp {
+    my ($path) = @_;
+    open my $f, '<', $path or return '';
+    local $/;
+    return scalar(<$f>) // '';
+}
+
+# A port that no other test takes: a UDP socket on it is the lock.
+sub free_port {
+    my ($self) = @_;
+
+    for (1 .. 500) {
+        my $port = 10000 + int rand 20000;
+        my $lock = IO::Socket::INET->new(Proto => 'udp',
+            LocalAddr => '127.0.0.1', LocalPort => $port) or next;
+        my $try = IO::Socket::INET->new(Proto => 'tcp', Listen => 1,
+            LocalAddr => '127.0.0.1', LocalPort => $port) or next;
+        push @{ $self->{locks} }, $lock;
+        return $port;
+    }
+    die "no free port\n";
+}
+
+# the port behind %%PORT%%, %%PORT2%%, ...
+sub port {
+    my ($self, $name) = @_;
+    $name //= 'PORT';
+    return $self->{vars}{$name} //= $self->free_port;
+}
+
+
+# the emulator
+
+# Starts one.  The first gives %%CA%%, %%ENTRA%%, %%UPSTREAM%%,
+# %%UPSTREAM_PLAIN%%, %%AUTHORITY%%, %%TENANT%%, %%CLIENT%%,
+# %%SECRET_FILE%%, ...; the second the same with _2.
+sub emulator {
+    my ($self, %config) = @_;
+
+    my $n = ++$self->{emulators};
+    my $dir = $self->dir("emulator$n");
+    my %ports = map { $_ => $self->free_port }
+        qw(entra upstream upstream_plain identity identity_tls control);
+    my $e = EntraTest::Emulator->new(
+        root => $root, dir => $dir, ports => \%ports,
+        %config ? (config => \%config) : ());
+    my $x = $n == 1 ? '' : "_$n";
+    my $i = $e->{info};
+    $self->var(
+        (map { uc($_) . $x => $ports{$_} } keys %ports),
+        "CA$x" => $i->{ca}, "AUTHORITY$x" => $i->{authority_host},
+        "TENANT$x" => $i->{tenant_id}, "CLIENT$x" => $i->{client_id},
+        "CERT_CLIENT$x" => $i->{certificate_client_id},
+        "FEDERATED_CLIENT$x" => $i->{federated_client_id},
+        "PUBLIC_CLIENT$x" => $i->{public_client_id},
+        "WEAK_CLIENT$x" => $i->{weak_client_id},
+        "SECRET_FILE$x" => $self->copy($i->{client_secret_file},
+                                       "client$x.secret"),
+        "CERT_FILE$x" => $self->copy($i->{client_certificate},
+                                     "client$x.pem"),
+        "FEDERATED_FILE$x" => $self->copy($i->{federated_token_file},
+                                          "federated$x.jwt"));
+    # what every credential of a test begins with
+    $self->var("CREDENTIAL$x" => $self->expand(
+        "authority_host %%AUTHORITY$x%%;\n"
+        . "        tenant_id %%TENANT$x%%;\n"
+        . "        client_id %%CLIENT$x%%;\n"
+        . "        client_secret_file %%SECRET_FILE$x%%;"));
+    $self->{emulator} //= $e;
+    return $e;
+}
+
+sub copy {
+    my ($self, $from, $to) = @_;
+    my $text = slurp($from);
+    open my $f, '>', $self->dir($to) or die "$to: $!";
+    print $f $text;
+    close $f;
+    chmod 0644, $self->dir($to);
+    return $self->dir($to);
+}
+
+
+# nginx
+
+# the whole nginx.conf around an http block's content
+sub conf_text {
+    my ($self, $http, %o) = @_;
+
+    my $dir = $o{dir} || $self->{dir};
+    my $level = $o{level} || $self->{level};
+    my $user = $> == 0 ? "user www-data;\n" : '';
+    my $main = $o{main} // '';
+    my $load = $self->{load} // '';
+    return $self->expand(<<"CONF" . $http . "}\n");
+$load$user${main}worker_processes $self->{workers};
+worker_rlimit_nofile 8192;
+pid $dir/nginx.pid;
+error_log $dir/error.log $level;
+events { worker_connections 4096; }
+http {
+    access_log $dir/access.log;
+    client_body_temp_path $dir/body;
+    proxy_temp_path $dir/proxy;
+    fastcgi_temp_path $dir/fastcgi;
+    uwsgi_temp_path $dir/uwsgi;
+    scgi_temp_path $dir/scgi;
+    # the content of the test begins here
+CONF
+}
+
+sub conf {
+    my ($self, $http, %o) = @_;
+    return $self->write('nginx.conf', $self->conf_text($http, %o));
+}
+
+# nginx -t of an http block's content: (passed, output).  The lines of the
+# block count from 1 in the output: nginx.conf:1 is its first line.
+sub check {
+    my ($self, $http, %o) = @_;
+
+    my $n = ++$self->{checks};
+    my $dir = $self->dir("check$n");
+    mkdir $dir;
+    my $text = $self->conf_text($http, %o, dir => $dir);
+    $self->write("check$n/nginx.conf", $text);
+    my ($head) = $text =~ /^(.*begins here\n)/s;
+    my $offset = ($head =~ tr/\n//);
+    my $env = join ' ', map { "$_='$o{env}{$_}'" } sort keys %{ $o{env} };
+    my $out = `$env $self->{nginx} -t -p $dir -c $dir/nginx.conf 2>&1`;
+    my $ok = $? == 0;
+    $out =~ s/(nginx\.conf:)(\d+)/$1 . ($2 - $offset)/ge;
+    return ($ok, $out);
+}
+
+sub command {
+    my ($self) = @_;
+
+    my @command = ($self->{nginx}, '-p', $self->{dir}, '-c',
+                   $self->dir('nginx.conf'));
+    if ($ENV{ENTRA_VALGRIND}) {
+        my $suppress = "$root/t/valgrind.suppress";
+        unshift @command, '/usr/bin/valgrind', '-q', '--num-callers=20',
+            '--log-file=' . $self->dir('valgrind.%p'),
+            -e $suppress ? "--suppressions=$suppress" : ();
+    }
+    return @command;
+}
+
+# Starts nginx with an http block's content (or the conf() of before).
+# env => { NAME => value } is the environment of the master.
+sub start {
+    my ($self, $http, %o) = @_;
+
+    $self->conf($http, %o) if defined $http;
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        $ENV{$_} = $o{env}{$_} for keys %{ $o{env} || {} };
+        $ENV{LD_PRELOAD} = $ENV{ENTRA_PRELOAD} if $ENV{ENTRA_PRELOAD};
+        open STDERR, '>>', $self->dir('stderr.log');
+        open STDOUT, '>&', \*STDERR;
+        my @command = $self->command;
+        exec { $command[0] } @command or die "exec: $!";
+    }
+    waitpid $pid, 0;
+    die "nginx did not start:\n" . slurp($self->dir('stderr.log'))
+        . $self->log if $? != 0;
+    wait_until(sub { $self->workers == $self->{workers} }, 20)
+        or die "no workers:\n" . $self->log;
+    $self->{masters}{ $self->pid } = 1;
+    return $self;
+}
+
+sub pid {
+    my ($self, $file) = @_;
+    my ($pid) = slurp($self->dir($file || 'nginx.pid')) =~ /(\d+)/;
+    return $pid;
+}
+
+# pids of processes whose parent is this, with their titles
+sub children {
+    my ($parent) = @_;
+
+    my %found;
+    opendir my $d, '/proc' or die "/proc: $!";
+    for my $pid (grep { /^\d+$/ } readdir $d) {
+        my ($state, $ppid) = slurp("/proc/$pid/stat")
+            =~ /^\d+ \(.*\) (\S) (\d+)/s or next;
+        next unless $ppid == $parent && $state ne 'Z';
+        $found{$pid} = slurp("/proc/$pid/cmdline") =~ tr/\0/ /r;
+    }
+    return %found;
+}
+
+# workers that take connections, not those that are shutting down
+sub workers {
+    my ($self, $master) = @_;
+
+    $master //= $self->pid // return;
+    my %of = children($master);
+    my @pids = sort { $a <=> $b }
+        grep { $of{$_} =~ /worker process/ && $of{$_} !~ /shutting down/ }
+        keys %of;
+    return @pids;
+}
+
+sub signal {
+    my ($self, $name, $pid) = @_;
+    kill $name => $pid // $self->pid or die "kill $name: $!";
+}
+
+# SIGHUP, until other workers have taken over; wait => 1: until the old ones
+# are gone too
+sub reload {
+    my ($self, $http, %o) = @_;
+
+    $self->conf($http, %o) if defined $http;
+    my %old = map { $_ => 1 } $self->workers;
+    $self->signal('HUP');
+    my $ok = wait_until(sub {
+        my @now = $self->workers;
+        return @now == $self->{workers} && !grep { $old{$_} } @now;
+    }, 20);
+    $ok &&= wait_until(sub { !grep { alive($_) } keys %old },
+                       $o{linger} || 20) if $o{wait};
+    return $ok;
+}
+
+# Changes the binary under way: USR2, then QUIT of the old master.
+sub upgrade {
+    my ($self) = @_;
+
+    my $old = $self->pid;
+    $self->signal('USR2');
+    wait_until(sub {
+        -e $self->dir('nginx.pid.oldbin') && ($self->pid // $old) != $old
+            && $self->workers == $self->{workers};
+    }, 20) or return 0;
+    $self->{masters}{ $self->pid } = 1;
+    $self->signal('QUIT', $old);
+    return wait_until(sub { !alive($old) }, 20);
+}
+
+sub alive {
+    my ($pid) = @_;
+    my ($state) = slurp("/proc/$pid/stat") =~ /^\d+ \(.*\) (\S)/s;
+    return defined $state && $state ne 'Z';
+}
+
+# A graceful shutdown; how long it took, or undef when it took too long.
+sub stop {
+    my ($self, %o) = @_;
+
+    my $pid = $self->pid or return;
+    my %workers = children($pid);
+    my $begin = time;
+    $self->signal($o{signal} || 'QUIT');
+    my $ok = wait_until(sub { !grep { alive($_) } $pid, keys %workers },
+                        $o{within} || 10);
+    my $time = time - $begin;
+    kill KILL => $pid, keys %workers unless $ok;
+    return $ok ? $time : undef;
+}
+
+
+# asking
+
+sub http {
+    my ($self, %o) = @_;
+    return EntraTest::HTTP::request(port => $self->port,
+                                    timeout => $self->seconds(30), %o);
+}
+
+sub get  { my ($t, $uri, %o) = @_; return $t->http(uri => $uri, %o) }
+
+sub many {
+    my ($t, $n, %o) = @_;
+    return EntraTest::HTTP::many($n, port => $t->port,
+                                 timeout => $t->seconds(60), %o);
+}
+
+sub load {
+    my ($t, $uri, %o) = @_;
+    return EntraTest::HTTP::load_start(port => $t->port, uri => $uri,
+                                       timeout => $t->seconds(30), %o);
+}
+
+# curl, for HTTP/2: a response as of http()
+sub curl {
+    my ($self, @args) = @_;
+
+    open my $out, '-|', 'curl', '-sS', '-i', '--noproxy', '*',
+        '--max-time', $self->seconds(30), map { $self->expand($_) } @args
+        or die "curl: $!";
+    binmode $out;
+    my $text = do { local $/; <$out> } // '';
+    close $out;
+    $text =~ s{^HTTP/2 (\d+)}{HTTP/1.1 $1};
+    return EntraTest::HTTP::parse_response($text, 1, 'GET')
+        || EntraTest::HTTP::parse_response("HTTP/1.1 000 none\r\n\r\n", 1,
+                                           'GET');
+}
+
+# what entra_status says, as JSON
+sub status {
+    my ($self, $uri) = @_;
+    return $self->get($uri // '/entra/status')->json;
+}
+
+
+# the end
+
+sub log { return slurp($_[0]->dir('error.log')) }
+
+sub wait_log {
+    my ($self, $what, $seconds) = @_;
+    return wait_until(sub { $self->log =~ $what }, $seconds // 10);
+}
+
+# Polls a condition; its value, or false after so many seconds.
+sub wait_until {
+    my ($condition, $seconds) = @_;
+
+    my $until = time + ($seconds // 10) * $slow;
+    while (1) {
+        my $value = $condition->();
+        return $value if $value;
+        return $value if time > $until;
+        sleep 0.02;
+    }
+}
+
+# a line that would fail the test is part of it
+sub expect { my ($self, @what) = @_; push @{ $self->{expected} }, @what }
+
+sub bad_lines {
+    my ($self) = @_;
+
+    my @bad;
+    for my $file (glob $self->dir('{error.log,stderr.log,valgrind.*}')) {
+        for my $line (split /\n/, slurp($file)) {
+            next unless $file =~ /valgrind/ && $line =~ /==\d+==\s+\S/
+                || $line =~ /\[(alert|emerg)\]|Sanitizer|runtime error:/
+                || $line =~ /open socket|exited on signal|signal 11/;
+            next if grep { $line =~ $_ } @{ $self->{expected} };
+            push @bad, $line;
+        }
+    }
+    return @bad;
+}
+
+# Ends nginx and the test: fails on alerts and on a shutdown that hangs.
+sub finish {
+    my ($self) = @_;
+
+    if ($self->pid && alive($self->pid)) {
+        ok(defined $self->stop, 'nginx shuts down in time');
+    }
+    my @bad = $self->bad_lines;
+    is(join("\n", @bad), '', 'no alerts in the error log');
+    $self->{finished} = 1;
+    done_testing();
+}
+
+sub cleanup {
+    my ($self) = @_;
+
+    for my $master (keys %{ $self->{masters} }, $self->pid // ()) {
+        next unless alive($master);
+        my %of = children($master);
+        kill KILL => $master, keys %of;
+    }
+    if (!$self->{finished} && length $self->log) {
+        my @lines = split /\n/, $self->log;
+        splice @lines, 0, -30;
+        diag(join "\n", 'the last of the error log:', @lines);
+    }
+}
+
+END {
+    local ($?, $!, $@);
+    $_->cleanup for @alive;
+    @alive = ();
+}
+
+1;
