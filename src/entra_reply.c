@@ -1,0 +1,531 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "entra_aadsts.h"
+#include "entra_json.h"
+#include "entra_reply.h"
+#include "entra_time.h"
+
+
+#define ENTRA_REPLY_TEXT_MAX   400          /* of a description, bytes */
+#define ENTRA_REPLY_HALF       7200         /* seconds, see ENTRA_REPLY_LOCAL */
+#define ENTRA_REPLY_TOKENISH   40
+
+
+typedef struct {
+    const char         *error;
+    entra_err_class_e   class;
+} entra_oauth_error_t;
+
+
+/* RFC 6749, section 5.2, and those of Entra */
+
+static const entra_oauth_error_t  entra_oauth_errors[] = {
+    { "invalid_client", ENTRA_ERR_DENIED },
+    { "invalid_grant", ENTRA_ERR_DENIED },
+    { "unauthorized_client", ENTRA_ERR_DENIED },
+    { "access_denied", ENTRA_ERR_DENIED },
+    { "interaction_required", ENTRA_ERR_DENIED },
+    { "login_required", ENTRA_ERR_DENIED },
+    { "consent_required", ENTRA_ERR_DENIED },
+    { "invalid_request", ENTRA_ERR_CONFIG },
+    { "invalid_scope", ENTRA_ERR_CONFIG },
+    { "invalid_resource", ENTRA_ERR_CONFIG },
+    { "invalid_instance", ENTRA_ERR_CONFIG },
+    { "unsupported_grant_type", ENTRA_ERR_CONFIG },
+    { "temporarily_unavailable", ENTRA_ERR_TRANSIENT },
+    { "server_error", ENTRA_ERR_TRANSIENT },
+    { "request_timeout", ENTRA_ERR_TRANSIENT },
+    { NULL, ENTRA_ERR_NONE }
+};
+
+
+static entra_json_t *
+entra_reply_json(const entra_http_reply_t *reply)
+{
+    return entra_json_parse(reply->body, ENTRA_HTTP_BODY_MAX,
+                            ENTRA_JSON_OBJECT);
+}
+
+
+static int
+entra_reply_no_answer(const entra_http_reply_t *reply, const char *from,
+    entra_err_t *err)
+{
+    const char  *what;
+
+    what = reply->timed_out ? "the answer did not come in time"
+           : reply->refused ? "the connection was refused"
+           : "there was no answer";
+
+    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "%s: %s%s%.200s", from,
+                         what, reply->error[0] ? ", " : "", reply->error);
+}
+
+
+/*
+ * The number behind "AADSTS" at the start of a description; the rest follows
+ * ": ".  Only what the operator reads depends on it.
+ */
+
+static uint32_t
+entra_reply_aadsts(entra_str_t *text)
+{
+    size_t       i;
+    int64_t      n;
+    entra_str_t  digits;
+
+    if (!entra_str_starts(*text, "AADSTS")) {
+        return 0;
+    }
+
+    for (i = 6; i < text->len && text->data[i] >= '0' && text->data[i] <= '9';
+         i++)
+    {
+        /* void */
+    }
+
+    digits.data = text->data + 6;
+    digits.len = i - 6;
+
+    if (entra_str_int(digits, &n) != 0 || n > UINT32_MAX) {
+        return 0;
+    }
+
+    while (i < text->len && (text->data[i] == ':' || text->data[i] == ' ')) {
+        i++;
+    }
+
+    text->data += i;
+    text->len -= i;
+
+    return (uint32_t) n;
+}
+
+
+/* the ids and the time that follow are repeated in members of their own */
+
+static entra_str_t
+entra_reply_sentence(entra_str_t text)
+{
+    char    *end;
+    size_t   i;
+
+    for (i = 0; i < text.len; i++) {
+        if (text.data[i] == '\r' || text.data[i] == '\n') {
+            break;
+        }
+    }
+
+    text.len = i;
+    end = strstr(text.data, " Trace ID:");
+
+    if (end && end < text.data + text.len) {
+        text.len = (size_t) (end - text.data);
+    }
+
+    text = entra_str_trim(text);
+
+    if (text.len > ENTRA_REPLY_TEXT_MAX) {
+        text.len = ENTRA_REPLY_TEXT_MAX;
+    }
+
+    return text;
+}
+
+
+static entra_err_class_e
+entra_reply_class(int status, const char *error, uint32_t aadsts)
+{
+    const entra_aadsts_t       *known;
+    const entra_oauth_error_t  *e;
+
+    if (status == 429) {
+        return ENTRA_ERR_THROTTLED;
+    }
+
+    if (status >= 500 || status == 408) {
+        return ENTRA_ERR_TRANSIENT;
+    }
+
+    known = entra_aadsts_find(aadsts);
+    if (known) {
+        return known->class;
+    }
+
+    for (e = entra_oauth_errors; e->error; e++) {
+        if (strcmp(e->error, error) == 0) {
+            return e->class;
+        }
+    }
+
+    /* of something that is not an OAuth server */
+
+    if (error[0] == '\0' || status < 400) {
+        return ENTRA_ERR_PROTOCOL;
+    }
+
+    return status == 401 || status == 403 ? ENTRA_ERR_DENIED
+                                          : ENTRA_ERR_CONFIG;
+}
+
+
+/* {"error":{"code":...,"message":...}}, {"error":"..."}, {"statusCode":...} */
+
+static entra_str_t
+entra_reply_describe(const entra_json_t *root, entra_err_t *err)
+{
+    entra_str_t          text;
+    const entra_json_t  *error, *from;
+
+    error = entra_json_member(root, "error");
+    from = entra_json_type(error) == ENTRA_JSON_IS_OBJECT ? error : root;
+
+    if (from == error) {
+        text = entra_json_member_string(from, "code");
+
+    } else if (entra_json_string(error, &text) != 0) {
+        text = entra_json_member_string(from, "code");
+    }
+
+    entra_err_clean(err->error, sizeof(err->error), text);
+
+    text = entra_json_member_string(from, "error_description");
+
+    return text.len ? text : entra_json_member_string(from, "message");
+}
+
+
+static void
+entra_reply_ids(const entra_json_t *root, entra_err_t *err)
+{
+    int64_t  n;
+
+    entra_err_clean(err->correlation_id, sizeof(err->correlation_id),
+                    entra_json_member_string(root, "correlation_id"));
+    entra_err_clean(err->trace_id, sizeof(err->trace_id),
+                    entra_json_member_string(root, "trace_id"));
+
+    if (entra_json_int64(entra_json_first(entra_json_member(root,
+                                                            "error_codes")),
+                         &n)
+        == 0 && n > 0 && n <= UINT32_MAX)
+    {
+        err->aadsts = (uint32_t) n;
+    }
+}
+
+
+static const char *
+entra_reply_advice(int status, entra_err_class_e class, uint32_t aadsts)
+{
+    const entra_aadsts_t  *known;
+
+    known = entra_aadsts_find(aadsts);
+    if (known) {
+        return known->advice;
+    }
+
+    if (status >= 300 && status < 400) {
+        return "authority_host has to be the server itself: redirects are not"
+               " followed with secrets";
+    }
+
+    if (class == ENTRA_ERR_PROTOCOL) {
+        return "look for a proxy or a wrong authority_host: this is not how"
+               " Microsoft Entra answers";
+    }
+
+    return NULL;
+}
+
+
+int
+entra_reply_error(const entra_http_reply_t *reply, const char *from,
+    entra_err_t *err)
+{
+    char               text[ENTRA_REPLY_TEXT_MAX + 1];
+    uint32_t           aadsts;
+    entra_str_t        description;
+    entra_json_t      *root;
+    entra_err_class_e  class;
+
+    entra_err_clear(err);
+
+    err->http_status = reply->status;
+    err->retry_after = reply->retry_after;
+
+    if (reply->status == 0 && !reply->too_large) {
+        return entra_reply_no_answer(reply, from, err);
+    }
+
+    if (reply->too_large) {
+        (void) entra_err_set(err, ENTRA_ERR_PROTOCOL,
+                             "%s: an answer (status %d) of more than %d bytes",
+                             from, reply->status, ENTRA_HTTP_BODY_MAX);
+        return -1;
+    }
+
+    description = entra_str("");
+    root = entra_reply_json(reply);
+
+    if (root) {
+        description = entra_reply_describe(root, err);
+        entra_reply_ids(root, err);
+    }
+
+    aadsts = description.len ? entra_reply_aadsts(&description) : 0;
+
+    if (err->aadsts == 0) {
+        err->aadsts = aadsts;
+    }
+
+    text[0] = '\0';
+
+    if (description.len) {
+        entra_err_clean(text, sizeof(text),
+                        entra_reply_sentence(description));
+    }
+
+    class = entra_reply_class(reply->status, err->error, err->aadsts);
+
+    (void) entra_err_set(err, class, "%s: status %d%s%s%s%s", from,
+                         reply->status, err->error[0] ? ", " : "",
+                         err->error, text[0] ? ": " : "", text);
+
+    err->advice = entra_reply_advice(reply->status, class, err->aadsts);
+
+    if (err->aadsts == ENTRA_AADSTS_LOOP
+        && err->retry_after < ENTRA_AADSTS_LOOP_WAIT)
+    {
+        err->retry_after = ENTRA_AADSTS_LOOP_WAIT;
+    }
+
+    entra_json_free(root);
+    entra_reply_redact(err, NULL);
+
+    return -1;
+}
+
+
+static int
+entra_reply_nonsense(const entra_http_reply_t *reply, const char *from,
+    const char *what, entra_err_t *err)
+{
+    entra_err_clear(err);
+
+    err->http_status = reply->status;
+    err->retry_after = reply->retry_after;
+    err->advice = entra_reply_advice(reply->status, ENTRA_ERR_PROTOCOL, 0);
+
+    return entra_err_set(err, ENTRA_ERR_PROTOCOL, "%s: status %d, but %s",
+                         from, reply->status, what);
+}
+
+
+/* a number, or text: an integer, a decimal number or a date */
+
+static int
+entra_reply_expires_on(const entra_json_t *root, int64_t now, int64_t *left)
+{
+    char                 digits[24];
+    int64_t              at;
+    entra_str_t          text;
+    const entra_json_t  *value;
+
+    value = entra_json_member(root, "expires_on");
+
+    if (entra_json_type(value) == ENTRA_JSON_IS_NUMBER) {
+        if (entra_json_int64(value, &at) != 0 || at < 0) {
+            return -1;
+        }
+
+        snprintf(digits, sizeof(digits), "%lld", (long long) at);
+        text = entra_str_c(digits);
+
+    } else if (entra_json_string(value, &text) != 0) {
+        return -1;
+    }
+
+    if (entra_time_expiry(text, now, &at) != 0) {
+        return -1;
+    }
+
+    *left = at - now;
+
+    return 0;
+}
+
+
+/* seconds: a number, a string, a string with a fraction ("3599.0") */
+
+static int
+entra_reply_seconds(const entra_json_t *root, const char *name,
+    int64_t *seconds)
+{
+    entra_str_t          text;
+    const entra_json_t  *value;
+
+    value = entra_json_member(root, name);
+
+    if (entra_json_int64(value, seconds) == 0) {
+        return 0;
+    }
+
+    if (entra_json_string(value, &text) != 0) {
+        return -1;
+    }
+
+    *seconds = entra_time_retry_after(text, 0);
+
+    return *seconds >= 0 ? 0 : -1;
+}
+
+
+static const char *
+entra_reply_take(const entra_json_t *root, unsigned flags, int64_t now,
+    entra_token_t *token, entra_err_t *err)
+{
+    int64_t      left, refresh;
+    entra_str_t  type, value;
+
+    type = entra_json_member_string(root, "token_type");
+
+    if (!entra_str_case_eq_c(type, "Bearer")
+        && !((flags & ENTRA_REPLY_LOCAL)
+             && entra_json_member(root, "token_type") == NULL))
+    {
+        return "the token is not of the type Bearer";
+    }
+
+    if (entra_json_string(entra_json_member(root, "access_token"), &value)
+        != 0 || value.len == 0)
+    {
+        return "there is no access_token in it";
+    }
+
+    if (entra_reply_seconds(root, "expires_in", &left) != 0
+        && entra_reply_expires_on(root, now, &left) != 0)
+    {
+        return "neither expires_in nor expires_on tells when the token"
+               " expires";
+    }
+
+    if (left <= 0) {
+        return "the token has expired already: is the clock of this machine"
+               " right?";
+    }
+
+    if (entra_reply_seconds(root, "refresh_in", &refresh) != 0) {
+        refresh = (flags & ENTRA_REPLY_LOCAL) && left > ENTRA_REPLY_HALF
+                  ? left / 2 : 0;
+    }
+
+    return entra_token_set(token, value, left, refresh, err) == 0 ? NULL
+                                                                  : err->text;
+}
+
+
+int
+entra_reply_token(const entra_http_reply_t *reply, const char *from,
+    unsigned flags, int64_t now, entra_token_t *token, entra_err_t *err)
+{
+    char           what[sizeof(err->text)];
+    const char    *wrong;
+    entra_json_t  *root;
+
+    if ((reply->status != 200 && reply->status != 201) || reply->too_large) {
+        return entra_reply_error(reply, from, err);
+    }
+
+    root = entra_reply_json(reply);
+    if (root == NULL) {
+        return entra_reply_nonsense(reply, from,
+                                    "the body is not a JSON object", err);
+    }
+
+    if (entra_json_member(root, "error")
+        && entra_json_member(root, "access_token") == NULL)
+    {
+        entra_json_free(root);
+        return entra_reply_error(reply, from, err);
+    }
+
+    wrong = entra_reply_take(root, flags, now, token, err);
+
+    entra_json_free(root);
+
+    if (wrong == NULL) {
+        return 0;
+    }
+
+    snprintf(what, sizeof(what), "%.200s", wrong);
+
+    return entra_reply_nonsense(reply, from, what, err);
+}
+
+
+char *
+entra_reply_member(const entra_http_reply_t *reply, const char *name)
+{
+    char          *copy = NULL;
+    entra_str_t    text;
+    entra_json_t  *root;
+
+    root = entra_reply_json(reply);
+
+    if (entra_json_string(entra_json_member(root, name), &text) == 0) {
+        copy = entra_str_dup(text);
+    }
+
+    entra_json_free(root);
+
+    return copy;
+}
+
+
+/* cuts n bytes at p out of text, and puts "[...]" there */
+
+static void
+entra_reply_cut(char *text, size_t size, char *p, size_t n)
+{
+    char  rest[sizeof(((entra_err_t *) 0)->text)];
+
+    snprintf(rest, sizeof(rest), "%s", p + n);
+    snprintf(p, size - (size_t) (p - text), "[...]%s", rest);
+}
+
+
+void
+entra_reply_redact(entra_err_t *err, const char *secret)
+{
+    char    *p;
+    size_t   n;
+
+    static const char  token[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+
+    for (p = err->text; (p = strstr(p, "eyJ")) != NULL; p++) {
+        n = strspn(p, token);
+
+        if (n >= ENTRA_REPLY_TOKENISH) {
+            entra_reply_cut(err->text, sizeof(err->text), p, n);
+        }
+    }
+
+    if (secret == NULL || strlen(secret) < 4) {
+        return;
+    }
+
+    n = strlen(secret);
+
+    for (p = err->text; (p = strstr(p, secret)) != NULL; p += strnlen(p, 5)) {
+        entra_reply_cut(err->text, sizeof(err->text), p, n);
+    }
+}
