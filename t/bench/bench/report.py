@@ -1,0 +1,219 @@
+"""The results as a page."""
+
+import os
+import platform
+import subprocess
+
+from . import world
+
+HEAD = '''# Performance
+
+Written by `make bench`, which measures everything on this page again and
+prints it as well. One part alone is `t/bench/run PART`.
+
+Machine: %(cpu)s, %(cores)s cores, %(kernel)s, %(nginx)s, %(curl)s.
+'''
+
+
+def machine():
+    with open('/proc/cpuinfo') as f:
+        models = [line.split(':')[1].strip() for line in f
+                  if line.startswith('model name')]
+    nginx = subprocess.run([world.BINARY, '-v'], stderr=subprocess.PIPE,
+                           text=True).stderr.strip().split()[-1]
+    try:
+        curl = 'libcurl ' + subprocess.run(
+            ['pkg-config', '--modversion', 'libcurl'],
+            stdout=subprocess.PIPE, text=True).stdout.strip()
+    except OSError:
+        curl = 'libcurl'
+    return {'cpu': models[0] if models else platform.machine(),
+            'cores': os.cpu_count(),
+            'kernel': 'Linux ' + platform.release().split('-')[0],
+            'nginx': nginx, 'curl': curl}
+
+
+def table(head, rows):
+    lines = ['| %s |' % ' | '.join(head),
+             '|%s|' % '|'.join('---' for _ in head)]
+    lines += ['| %s |' % ' | '.join(str(c) for c in row) for row in rows]
+    return '\n'.join(lines) + '\n'
+
+
+def cpu(got):
+    rows = [(v['name'], '%.2f' % v['us'],
+             '%.2f - %.2f' % (v['low'], v['high']),
+             '%.3f' % v['ratio'] if 'ratio' in v else '-',
+             '%.3f - %.3f' % (v['ratio_low'], v['ratio_high'])
+             if 'ratio' in v else '-')
+            for k, v in got.items()
+            if k not in ('anonymous', 'callers', 'policies')]
+    text = '''
+## CPU time of a request
+
+What the worker spends on one proxied request: CPU time of the process over
+the requests it answered. The worker has one core; load generator (wrk, 16
+connections) and upstream have the other. Plain HTTP with keepalive to the
+upstream. Each line is an nginx of its own whose location differs in what the
+name says; they are measured in turns of 2 s, so that what disturbs the
+machine disturbs them all. The ratio is taken within a turn. Spread: quartiles
+of %d turns. Requests per second swing far more on a shared machine, and are
+not shown.
+
+''' % max((v['rounds'] for v in got.values()), default=0)
+    text += table(('location', 'us per request', 'quartiles',
+                   'ratio', 'quartiles'), rows)
+    added = [(got[k]['name'], '%.2f' % got[k]['us'],
+              '%.2f' % got[k]['added'],
+              '%.2f - %.2f' % (got[k]['added_low'], got[k]['added_high']),
+              base, limit)
+             for k, base, limit in (
+                 ('policies', 'nginx-entra without policies', '1'),
+                 ('callers', 'nginx-entra, the same request, the caller\'s '
+                  'token ignored', '2'))
+             if k in got and 'added' in got[k]]
+    if added:
+        text += '''
+What a decision costs beyond that:
+
+'''
+        text += table(('location', 'us per request', 'added us', 'quartiles',
+                       'over', 'at most'), added)
+    return text
+
+
+def herd(got):
+    return '''
+## A thousand first requests at once
+
+No token yet, two workers, a thousand open connections that send at the same
+moment.
+
+''' + table(('identity provider', 'requests', 'answered 200',
+             'token requests', 'median', 'slowest'),
+            [('%d s slow' % g['slow'] if g['slow'] else 'as it is',
+              g['requests'], g['answered'], g['token_requests'],
+              '%.2f s' % g['median'], '%.2f s' % g['max']) for g in got])
+
+
+def milliseconds(values):
+    middle, low, high = world.spread(values)
+    return '%.2f ms (%.2f - %.2f)' % (middle, low, high)
+
+
+def refresh(got):
+    return '''
+## Refreshing each second under load
+
+%d s of load each, in turns with and without a token that is refreshed each
+second (`refresh_in` 1), two workers, 32 connections. Latency: median of the
+turns, and quartiles. The identity provider and the load generator share the
+machine with the gateway.
+
+''' % got['seconds'] + table(
+        ('', 'requests', 'failed', 'token requests', 'p50', 'p99'),
+        [(name, got[k]['requests'], got[k]['failed'],
+          got[k]['token_requests'], milliseconds(got[k]['p50']),
+          milliseconds(got[k]['p99']))
+         for k, name in (('without', 'no refresh'),
+                         ('with', 'a refresh each second'))])
+
+
+def memory(got):
+    bare, ours = got['worker']['bare'], got['worker']['ours']
+    many = got['many']
+    text = '''
+## Memory
+
+A worker after two seconds of load and a token request. Private is what only
+this process has; PSS counts a shared page by its share; resident counts it in
+full, libcurl and the libraries it brings along included.
+
+''' + table(('worker of', 'private', 'PSS', 'resident'), [
+        (name, *('%d kB' % seen[k] for k in ('private', 'pss', 'rss')))
+        for name, seen in (('bare nginx, literal header', bare),
+                           ('nginx-entra, one credential', ours))] + [
+        ('difference', *('%d kB' % (ours[k] - bare[k])
+                         for k in ('private', 'pss', 'rss')))])
+    return text + '''
+## A thousand credentials
+
+''' + table(('', ''), [
+        ('credentials', many['count']),
+        ('all of them ready after start', '%.1f s' % many['ready_seconds']),
+        ('token requests until then', many['token_requests']),
+        ('shared zone per token (of %d bytes)' % many['token_bytes'],
+         '%.1f kB' % many['kb_per_token']),
+        ('private memory of a worker', '%d kB' % many['worker_kb']['private']),
+        ('reload, until new workers have replaced the old',
+         '%.2f s' % many['reload_seconds']),
+        ('token requests in the 10 s after the reload',
+         many['after_reload']),
+    ])
+
+
+def survival(got):
+    rows = []
+    for name, seen in got.items():
+        for key, who in (('bare', 'bare nginx'), ('ours', 'nginx-entra')):
+            s = seen[key]
+            rows.append((name, who, s['events'], s['requests'], s['refused'],
+                         s['errors'],
+                         s['token_requests'] if key == 'ours' else '-'))
+    return '''
+## Reloads, a killed worker, binary upgrades
+
+Under load by wrk, 16 connections, one connection a request, two workers.
+Refused: an answer other than 200. Connection errors: what a killed process
+leaves behind, with any nginx. Bare nginx is the same configuration with a
+literal header.
+
+''' + table(('', '', 'times', 'requests', 'refused', 'connection errors',
+             'token requests'), rows)
+
+
+def text(results):
+    page = HEAD % results['machine']
+    for part in (cpu, herd, refresh, memory, survival):
+        if part.__name__ in results:
+            page += part(results[part.__name__])
+    return page
+
+
+def verdict(results):
+    """0 when what can be held against a limit is within it."""
+    bad = []
+
+    def check(good, what):
+        if not good:
+            bad.append(what)
+
+    if 'cpu' in results and 'ratio' in results['cpu'].get('ours', {}):
+        ratio = results['cpu']['ours']['ratio']
+        check(ratio <= 1.02, 'ratio %.3f, at most 1.02' % ratio)
+        for key, limit in (('policies', 1), ('callers', 2)):
+            added = results['cpu'].get(key, {}).get('added')
+            if added is not None:
+                check(added <= limit, '%s adds %.2f us, at most %d' % (
+                    key, added, limit))
+    for g in results.get('herd', ()):
+        check(g['answered'] == g['requests'] and g['token_requests'] == 1,
+              'herd: %d of %d answered, %d token requests' % (
+                  g['answered'], g['requests'], g['token_requests']))
+    if 'refresh' in results:
+        failed = results['refresh']['with']['failed']
+        check(failed == 0, 'refresh: %d requests failed' % failed)
+    if 'memory' in results:
+        worker = results['memory']['worker']
+        more = worker['ours']['private'] - worker['bare']['private']
+        check(more <= 4096, 'worker: %d kB more, at most 4096' % more)
+        after = results['memory']['many']['after_reload']
+        check(after == 0, 'reload: %d token requests' % after)
+    for name, seen in results.get('survival', {}).items():
+        ours, bare = seen['ours'], seen['bare']
+        check(ours['refused'] <= bare['refused'],
+              '%s: %d refused' % (name, ours['refused']))
+
+    print('\n'.join('NOT MET: ' + b for b in bad)
+          or 'all limits are met')
+    return 1 if bad else 0
