@@ -312,6 +312,8 @@ entra_acquire_inner(entra_acquire_t *a)
 
     inner->depth = a->depth + 1;
     inner->in_chain = a->other_in_chain;
+    inner->has_refused = a->has_refused;
+    memcpy(inner->refused, a->refused, sizeof(inner->refused));
 
     return inner;
 }

@@ -29,6 +29,15 @@ struct entra_acquire_s {
     unsigned                       step;            /* 0, 1, 2, ... */
     unsigned                       depth;
     unsigned                       in_chain:1;      /* probe, do not insist */
+
+    /*
+     * SHA-256 of the token that this one is to replace because its receiver
+     * refused it.  Set by whoever started the acquisition, right after the
+     * start; inner ones inherit it.
+     */
+    unsigned                       has_refused:1;
+    unsigned char                  refused[32];
+
     void                          *state;           /* type->state_size */
 
     /* asked for by the last step */

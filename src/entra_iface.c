@@ -35,6 +35,7 @@ entra_http_request_free(entra_http_request_t *request)
     entra_buf_free(&request->body);
     free(request->pinned_sha1);
     free(request->ca_pem);
+    free(request->connect_to);
 
     entra_http_request_init(request);
 }

@@ -51,6 +51,12 @@ typedef struct {
     /* PEM of CAs that replaces the configured ones, or NULL */
     char                 *ca_pem;
 
+    /*
+     * "host:port" to connect to in place of the URL's host, which TLS names
+     * and verifies all the same; NULL: the URL's
+     */
+    char                 *connect_to;
+
     unsigned              connect_timeout;      /* ms, 0: as configured */
     unsigned              timeout;              /* ms, 0: as configured */
 } entra_http_request_t;

@@ -59,6 +59,7 @@ typedef struct {
     char                  *body;
     char                  *pinned_sha1;
     char                  *ca_pem;
+    char                  *connect_to;
     int                    local;
     unsigned               timeout;
     unsigned               connect_timeout;
@@ -207,6 +208,7 @@ fake_http(void *data, const entra_http_request_t *request,
     r->body = fake_dup(entra_buf_str(&request->body).data);
     r->pinned_sha1 = fake_dup(request->pinned_sha1);
     r->ca_pem = fake_dup(request->ca_pem);
+    r->connect_to = fake_dup(request->connect_to);
     r->local = request->local;
     r->timeout = request->timeout;
     r->connect_timeout = request->connect_timeout;
@@ -348,6 +350,7 @@ fake_free(fake_world_t *w)
         free(w->requests[i].body);
         free(w->requests[i].pinned_sha1);
         free(w->requests[i].ca_pem);
+        free(w->requests[i].connect_to);
     }
 
     for (i = 0; i < w->ncommands; i++) {
