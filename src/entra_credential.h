@@ -82,6 +82,7 @@ struct entra_credential_type_s {
     unsigned              needs_client_id:1;
     unsigned              no_scope:1;          /* endpoint_key, endpoint_token */
     unsigned              interactive:1;       /* a person has to sign in */
+    unsigned              per_caller:1;        /* on_behalf_of */
     unsigned              delegated:1;         /* tokens of a user */
 
     /*

@@ -319,3 +319,20 @@ entra_egress_refusal(const entra_egress_t *egress,
     return "the upstream's certificate is not verified; write "
            "\"proxy_ssl_verify on\" or include entra_proxy.conf";
 }
+
+
+int
+entra_egress_host(const entra_egress_t *egress, entra_str_t host)
+{
+    unsigned  i;
+
+    host = entra_egress_bare(host);
+
+    for (i = 0; i < egress->n; i++) {
+        if (entra_egress_match(&egress->rules[i], host)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}

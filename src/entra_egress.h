@@ -60,5 +60,8 @@ int entra_egress_add(entra_egress_t *egress, entra_str_t text,
 const char *entra_egress_refusal(const entra_egress_t *egress,
     const entra_egress_target_t *target);
 
+/* some entry is about this host, whatever its scheme and port */
+int entra_egress_host(const entra_egress_t *egress, entra_str_t host);
+
 
 #endif /* ENTRA_EGRESS_H */

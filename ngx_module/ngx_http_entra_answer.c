@@ -1,0 +1,328 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * Answers made by the module: application/problem+json (RFC 9457).  The phase
+ * returns the status, so that error_page works as for nginx's own errors;
+ * where none applies, the filters put our text into nginx's answer.
+ */
+
+#include "ngx_http_entra_module.h"
+
+
+static ngx_table_elt_t *ngx_http_entra_answer_header(ngx_http_request_t *r,
+    const char *key, ngx_str_t *value);
+static ngx_int_t ngx_http_entra_answer_challenge(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static void ngx_http_entra_request_id(ngx_http_request_t *r, ngx_str_t *id);
+static ngx_int_t ngx_http_entra_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_entra_answer_body(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static const char *ngx_http_entra_answer_title(ngx_uint_t status);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+ngx_int_t
+ngx_http_entra_answer_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_entra_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_entra_body_filter;
+
+    return NGX_OK;
+}
+
+
+/* returns status, for the phase to return */
+
+ngx_int_t
+ngx_http_entra_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_uint_t status, const char *detail, time_t retry_after)
+{
+    ngx_str_t  value;
+
+    ctx->problem = status;
+    ctx->detail = detail;
+
+    if (retry_after > 0) {
+        value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+        if (value.data == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        value.len = ngx_sprintf(value.data, "%T", retry_after) - value.data;
+
+        if (ngx_http_entra_answer_header(r, "Retry-After", &value) == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (status == NGX_HTTP_UNAUTHORIZED
+        && ngx_http_entra_answer_challenge(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return status;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_entra_answer_header(ngx_http_request_t *r, const char *key,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    h->hash = 1;
+    ngx_http_entra_header_next(h);
+    h->key.data = (u_char *) key;
+    h->key.len = ngx_strlen(key);
+    h->value = *value;
+
+    return h;
+}
+
+
+/* RFC 6750 section 3 */
+
+static ngx_int_t
+ngx_http_entra_answer_challenge(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx)
+{
+    u_char           *p;
+    ngx_str_t         value;
+    ngx_table_elt_t  *h;
+
+    value.len = sizeof("Bearer") - 1
+                + (ctx->challenge ? 1 + ngx_strlen(ctx->challenge) : 0);
+
+    value.data = ngx_pnalloc(r->pool, value.len);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(value.data, "Bearer", sizeof("Bearer") - 1);
+
+    if (ctx->challenge) {
+        *p++ = ' ';
+        ngx_memcpy(p, ctx->challenge, ngx_strlen(ctx->challenge));
+    }
+
+    h = ngx_http_entra_answer_header(r, "WWW-Authenticate", &value);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->headers_out.www_authenticate = h;
+
+    return NGX_OK;
+}
+
+
+/* $request_id, the one that access_log shows */
+
+static void
+ngx_http_entra_request_id(ngx_http_request_t *r, ngx_str_t *id)
+{
+    ngx_str_t                   name = ngx_string("request_id");
+    ngx_http_variable_value_t  *v;
+
+    v = ngx_http_get_variable(r, &name, ngx_hash_key(name.data, name.len));
+
+    if (v == NULL || v->not_found) {
+        ngx_str_set(id, "-");
+        return;
+    }
+
+    id->len = v->len;
+    id->data = v->data;
+}
+
+
+static ngx_int_t
+ngx_http_entra_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_entra_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    if (ctx == NULL || ctx->problem == 0 || ctx->answering) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    /* only nginx's own page for this error, or for the refused upstream */
+
+    if (r->headers_out.status != ctx->problem
+        && !(ctx->refused
+             && r->headers_out.status == NGX_HTTP_INTERNAL_SERVER_ERROR))
+    {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ngx_http_entra_answer_body(r, ctx) != NGX_OK) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx->answering = 1;
+
+    r->headers_out.status = ctx->problem;
+    ngx_str_null(&r->headers_out.status_line);
+
+    ngx_str_set(&r->headers_out.content_type, "application/problem+json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
+
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+
+    r->headers_out.content_length_n = ctx->body->last - ctx->body->pos;
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_entra_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t            out, *cl;
+    ngx_http_entra_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    if (ctx == NULL || !ctx->answering || in == NULL) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    /* what nginx wrote is not sent */
+
+    for (cl = in; cl; cl = cl->next) {
+        cl->buf->pos = cl->buf->last;
+    }
+
+    if (ctx->body == NULL) {
+        return NGX_OK;
+    }
+
+    out.buf = ctx->body;
+    out.next = NULL;
+    ctx->body = NULL;
+
+    return ngx_http_next_body_filter(r, &out);
+}
+
+
+static ngx_int_t
+ngx_http_entra_answer_body(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    u_char      *p;
+    size_t       len;
+    ngx_buf_t   *b;
+    ngx_str_t    id;
+    const char  *title;
+
+    ngx_http_entra_request_id(r, &id);
+
+    title = ngx_http_entra_answer_title(ctx->problem);
+
+    len = sizeof("{\"type\":\"about:blank\",\"title\":\"\",\"status\":,"
+                 "\"detail\":\"\",\"request_id\":\"\"}\n")
+          + ngx_strlen(title) + NGX_INT_T_LEN + ngx_strlen(ctx->detail)
+          + id.len;
+
+    b = ngx_create_temp_buf(r->pool, len);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(b->pos, "{\"type\":\"about:blank\",\"title\":\"%s\","
+                    "\"status\":%ui,\"detail\":\"%s\",\"request_id\":\"%V\"}\n",
+                    title, ctx->problem, ctx->detail, &id);
+
+    b->last = p;
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    ctx->body = b;
+
+    return NGX_OK;
+}
+
+
+static const char *
+ngx_http_entra_answer_title(ngx_uint_t status)
+{
+    switch (status) {
+    case NGX_HTTP_BAD_REQUEST:
+        return "Bad Request";
+    case NGX_HTTP_UNAUTHORIZED:
+        return "Unauthorized";
+    case NGX_HTTP_FORBIDDEN:
+        return "Forbidden";
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return "Service Unavailable";
+    default:
+        return "Internal Server Error";
+    }
+}
+
+
+/* for the content handlers: a complete answer from a core buffer */
+
+ngx_int_t
+ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,
+    const char *type, entra_buf_t *body)
+{
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
+
+    if (!entra_buf_ok(body)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b = ngx_create_temp_buf(r->pool, body->len + 1);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->last, body->data ? body->data : "", body->len);
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    r->headers_out.status = status;
+    r->headers_out.content_type.data = (u_char *) type;
+    r->headers_out.content_type.len = ngx_strlen(type);
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_length_n = body->len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    if (body->len == 0) {
+        b->memory = 0;
+        b->temporary = 0;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

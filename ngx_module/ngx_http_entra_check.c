@@ -1,0 +1,272 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * What can be known of a location when the configuration is read: where its
+ * token would go, whether it goes at all.
+ */
+
+#include "ngx_http_entra_module.h"
+
+
+static ngx_int_t ngx_http_entra_check_location(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location);
+static ngx_int_t ngx_http_entra_check_target(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location, ngx_http_entra_auth_t *auth);
+static ngx_int_t ngx_http_entra_check_host(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location, ngx_http_entra_auth_t *auth,
+    ngx_url_t *u, unsigned tls);
+static ngx_http_upstream_srv_conf_t *ngx_http_entra_check_block(ngx_conf_t *cf,
+    ngx_url_t *u);
+static ngx_int_t ngx_http_entra_check_one(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location, ngx_http_entra_auth_t *auth,
+    entra_egress_target_t *target);
+static void ngx_http_entra_check_header(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location);
+
+
+ngx_int_t
+ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                  i;
+    ngx_http_entra_location_t  *location;
+
+    location = mcf->locations.elts;
+
+    for (i = 0; i < mcf->locations.nelts; i++) {
+        if (ngx_http_entra_check_location(cf, &location[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_check_location(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location)
+{
+    ngx_uint_t                  i;
+    ngx_http_entra_second_t    *second;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = location->lcf;
+
+    if (lcf->pass == NULL) {
+        return NGX_OK;
+    }
+
+    if (lcf->auth && lcf->auth->token) {
+        if (ngx_http_entra_check_target(cf, location, lcf->auth) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (lcf->auth) {
+        ngx_http_entra_check_header(cf, location);
+    }
+
+    if (lcf->seconds) {
+        second = lcf->seconds->elts;
+
+        for (i = 0; i < lcf->seconds->nelts; i++) {
+            if (ngx_http_entra_check_target(cf, location, second[i].auth)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_check_target(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location, ngx_http_entra_auth_t *auth)
+{
+    unsigned                tls;
+    ngx_url_t               u;
+    ngx_str_t              *url;
+    ngx_http_entra_pass_t  *pass;
+
+    pass = location->lcf->pass;
+
+    if (pass->variables) {
+        return NGX_OK;
+    }
+
+    url = &pass->url;
+    tls = 0;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = *url;
+
+    if (url->len > 8 && (ngx_strncasecmp(url->data, (u_char *) "https://", 8)
+                         == 0
+                         || ngx_strncasecmp(url->data, (u_char *) "grpcs://", 8)
+                            == 0))
+    {
+        tls = 1;
+        u.url.data += 8;
+        u.url.len -= 8;
+
+    } else if (url->len > 7
+               && (ngx_strncasecmp(url->data, (u_char *) "http://", 7) == 0
+                   || ngx_strncasecmp(url->data, (u_char *) "grpc://", 7) == 0))
+    {
+        u.url.data += 7;
+        u.url.len -= 7;
+    }
+
+    u.uri_part = 1;
+    u.no_resolve = 1;
+    u.default_port = tls ? 443 : 80;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+
+        /* nginx has said so itself */
+        return NGX_OK;
+    }
+
+    return ngx_http_entra_check_host(cf, location, auth, &u, tls);
+}
+
+
+static ngx_int_t
+ngx_http_entra_check_host(ngx_conf_t *cf, ngx_http_entra_location_t *location,
+    ngx_http_entra_auth_t *auth, ngx_url_t *u, unsigned tls)
+{
+    ngx_url_t                      server;
+    ngx_uint_t                     i;
+    entra_egress_target_t          target;
+    ngx_http_upstream_server_t    *servers;
+    ngx_http_upstream_srv_conf_t  *uscf;
+
+    ngx_memzero(&target, sizeof(entra_egress_target_t));
+
+    target.tls = tls;
+    target.verified = location->lcf->ssl_verify;
+
+    uscf = ngx_http_entra_check_block(cf, u);
+
+    if (uscf == NULL) {
+        target.host = (entra_str_t) { u->host.len, (char *) u->host.data };
+        target.port = u->port;
+
+        return ngx_http_entra_check_one(cf, location, auth, &target);
+    }
+
+    if (uscf->servers == NULL) {
+        return NGX_OK;
+    }
+
+    servers = uscf->servers->elts;
+
+    for (i = 0; i < uscf->servers->nelts; i++) {
+        ngx_memzero(&server, sizeof(ngx_url_t));
+
+        server.url = servers[i].name;
+        server.default_port = 80;
+        server.no_resolve = 1;
+
+        if (ngx_parse_url(cf->pool, &server) != NGX_OK) {
+            continue;
+        }
+
+        target.host = (entra_str_t) { server.host.len,
+                                      (char *) server.host.data };
+        target.port = server.port;
+
+        if (server.family == AF_UNIX) {
+            target.host = (entra_str_t) { servers[i].name.len,
+                                          (char *) servers[i].name.data };
+            target.port = 0;
+        }
+
+        if (ngx_http_entra_check_one(cf, location, auth, &target) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_http_upstream_srv_conf_t *
+ngx_http_entra_check_block(ngx_conf_t *cf, ngx_url_t *u)
+{
+    ngx_uint_t                       i;
+    ngx_http_upstream_srv_conf_t   **uscfp;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+    uscfp = umcf->upstreams.elts;
+
+    for (i = 0; i < umcf->upstreams.nelts; i++) {
+        if (uscfp[i]->flags && uscfp[i]->host.len == u->host.len
+            && ngx_strncasecmp(uscfp[i]->host.data, u->host.data, u->host.len)
+               == 0)
+        {
+            return uscfp[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_entra_check_one(ngx_conf_t *cf, ngx_http_entra_location_t *location,
+    ngx_http_entra_auth_t *auth, entra_egress_target_t *target)
+{
+    const char                   *reason;
+    ngx_http_entra_credential_t  *credential;
+
+    credential = auth->token->credential;
+
+    if (target->host.len > 5 && ngx_strncmp(target->host.data, "unix:", 5) == 0)
+    {
+        target->port = 0;
+    }
+
+    reason = entra_egress_refusal(&credential->egress, target);
+
+    if (reason == NULL) {
+        return NGX_OK;
+    }
+
+    if (credential->egress.n == 0) {
+        reason = "its scope has no known hosts; write \"upstreams HOST ...;\" "
+                 "in its block";
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "the token of credential \"%V\" must not go to \"%*s\": %s "
+                  "in %s:%ui", &credential->name, target->host.len,
+                  target->host.data, reason, location->lcf->pass->file,
+                  location->lcf->pass->line);
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_http_entra_check_header(ngx_conf_t *cf, ngx_http_entra_location_t *location)
+{
+    if (location->lcf->authorization) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "location \"%V\" uses \"entra_auth\", but its requests go "
+                  "out without the token; write \"include entra_proxy.conf;\" "
+                  "or \"proxy_set_header Authorization "
+                  "$entra_authorization;\" at the level of its other "
+                  "proxy_set_header directives in %s:%ui",
+                  &location->clcf->name, location->lcf->pass->file,
+                  location->lcf->pass->line);
+}

@@ -1,0 +1,661 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * Configuration structures, their inheritance, and the simple directives.
+ */
+
+#include "ngx_http_entra_module.h"
+
+
+static void ngx_http_entra_cleanup_main_conf(void *data);
+static ngx_int_t ngx_http_entra_conf_auth(ngx_conf_t *cf,
+    ngx_http_entra_auth_t *auth, ngx_str_t *value, ngx_uint_t n);
+static ngx_int_t ngx_http_entra_merge_names(ngx_conf_t *cf,
+    ngx_array_t **conf, ngx_array_t *prev);
+static ngx_int_t ngx_http_entra_zone_add(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+
+
+ngx_conf_enum_t  ngx_http_entra_path_modes[] = {
+    { ngx_string("strict"), 0 },
+    { ngx_string("raw"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+void *
+ngx_http_entra_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_main_conf_t));
+    if (mcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&mcf->credentials, cf->pool, 4, sizeof(void *)) != NGX_OK
+        || ngx_array_init(&mcf->tokens, cf->pool, 4, sizeof(void *)) != NGX_OK
+        || ngx_array_init(&mcf->auths, cf->pool, 4, sizeof(void *)) != NGX_OK
+        || ngx_array_init(&mcf->locations, cf->pool, 8,
+                          sizeof(ngx_http_entra_location_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_entra_cleanup_main_conf;
+    cln->data = mcf;
+
+    mcf->env = entra_env_create(NULL, 1);
+
+    if (mcf->env == NULL) {
+        return NULL;
+    }
+
+    mcf->connect_timeout = NGX_CONF_UNSET_MSEC;
+    mcf->fetch_timeout = NGX_CONF_UNSET_MSEC;
+    mcf->config = (uint32_t) ngx_random() ^ (uint32_t) ngx_time();
+
+    return mcf;
+}
+
+
+static void
+ngx_http_entra_cleanup_main_conf(void *data)
+{
+    ngx_http_entra_main_conf_t  *mcf = data;
+
+    ngx_uint_t                     i;
+    ngx_http_entra_credential_t  **credential;
+
+    ngx_http_entra_observe_end(mcf);
+
+    credential = mcf->credentials.elts;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+        entra_credential_free(credential[i]->core);
+        entra_egress_free(&credential[i]->egress);
+    }
+
+    ngx_http_entra_keys_free(mcf);
+    entra_env_free(mcf->env);
+}
+
+
+char *
+ngx_http_entra_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_entra_main_conf_t  *mcf = conf;
+
+    ngx_conf_init_msec_value(mcf->connect_timeout, 3000);
+    ngx_conf_init_msec_value(mcf->fetch_timeout, 10000);
+
+    if (mcf->credentials.nelts == 0 && mcf->keys == NULL
+        && mcf->auths.nelts == 0)
+    {
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_entra_zone_add(cf, mcf) == NGX_OK ? NGX_CONF_OK
+                                                      : NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_entra_zone_add(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    if (mcf->zone_name.len == 0) {
+        ngx_str_set(&mcf->zone_name, "entra");
+        mcf->zone_size = 2 * 1024 * 1024;
+    }
+
+    mcf->zone = ngx_shared_memory_add(cf, &mcf->zone_name, mcf->zone_size,
+                                      &ngx_http_entra_module);
+    if (mcf->zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (mcf->zone->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" of \"entra_shared_zone\" is already "
+                           "used; choose another name", &mcf->zone_name);
+        return NGX_ERROR;
+    }
+
+    mcf->zone->init = ngx_http_entra_zone_init;
+    mcf->zone->data = ngx_http_entra_zone_create(cf);
+
+    return mcf->zone->data ? NGX_OK : NGX_ERROR;
+}
+
+
+void *
+ngx_http_entra_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_loc_conf_t));
+    if (lcf == NULL) {
+        return NULL;
+    }
+
+    lcf->auth = NGX_CONF_UNSET_PTR;
+    lcf->wait = NGX_CONF_UNSET_MSEC;
+    lcf->replay = NGX_CONF_UNSET;
+    lcf->path_raw = NGX_CONF_UNSET_UINT;
+    lcf->workspace = NGX_CONF_UNSET_PTR;
+    lcf->ssl_verify = NGX_CONF_UNSET;
+    lcf->method = NGX_CONF_UNSET_PTR;
+    lcf->seconds = NGX_CONF_UNSET_PTR;
+
+    return lcf;
+}
+
+
+char *
+ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_entra_loc_conf_t  *prev = parent;
+    ngx_http_entra_loc_conf_t  *conf = child;
+
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_entra_location_t   *location;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    ngx_conf_merge_ptr_value(conf->auth, prev->auth, NULL);
+    ngx_conf_merge_ptr_value(conf->seconds, prev->seconds, NULL);
+    ngx_conf_merge_msec_value(conf->wait, prev->wait, 3000);
+    ngx_conf_merge_value(conf->replay, prev->replay, 1);
+    ngx_conf_merge_uint_value(conf->path_raw, prev->path_raw, 0);
+    ngx_conf_merge_ptr_value(conf->workspace, prev->workspace, NULL);
+    ngx_conf_merge_value(conf->ssl_verify, prev->ssl_verify, 0);
+    ngx_conf_merge_ptr_value(conf->method, prev->method, NULL);
+
+    if (ngx_http_entra_merge_names(cf, &conf->policy_names, prev->policy_names)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    /* as proxy_set_header: one at this level hides those of the level above */
+
+    if (conf->headers == 0) {
+        conf->headers = prev->headers;
+        conf->authorization = prev->authorization;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" blocks inherit the handler, nothing else does */
+
+    if (conf->pass == NULL && clcf->noname) {
+        conf->pass = prev->pass;
+    }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+
+    location = ngx_array_push(&mcf->locations);
+    if (location == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    location->cscf = ngx_http_conf_get_module_srv_conf(cf,
+                                                       ngx_http_core_module);
+    location->clcf = clcf;
+    location->lcf = conf;
+
+    return NGX_CONF_OK;
+}
+
+
+/* entra_policies add up: a location cannot shake off those of its server */
+
+static ngx_int_t
+ngx_http_entra_merge_names(ngx_conf_t *cf, ngx_array_t **conf,
+    ngx_array_t *prev)
+{
+    ngx_str_t   *names;
+    ngx_array_t  *all;
+
+    if (prev == NULL) {
+        return NGX_OK;
+    }
+
+    if (*conf == NULL) {
+        *conf = prev;
+        return NGX_OK;
+    }
+
+    all = ngx_array_create(cf->pool, prev->nelts + (*conf)->nelts,
+                           sizeof(ngx_str_t));
+    if (all == NULL) {
+        return NGX_ERROR;
+    }
+
+    names = ngx_array_push_n(all, prev->nelts);
+    ngx_memcpy(names, prev->elts, prev->nelts * sizeof(ngx_str_t));
+
+    names = ngx_array_push_n(all, (*conf)->nelts);
+    ngx_memcpy(names, (*conf)->elts, (*conf)->nelts * sizeof(ngx_str_t));
+
+    *conf = all;
+
+    return NGX_OK;
+}
+
+
+/* value[0] is the name or the variable, value[1] may be scope= */
+
+static ngx_int_t
+ngx_http_entra_conf_auth(ngx_conf_t *cf, ngx_http_entra_auth_t *auth,
+    ngx_str_t *value, ngx_uint_t n)
+{
+    ngx_http_entra_auth_t             **a;
+    ngx_http_entra_main_conf_t         *mcf;
+    ngx_http_compile_complex_value_t    ccv;
+
+    auth->file = cf->conf_file->file.name.data;
+    auth->line = cf->conf_file->line;
+
+    if (n == 2) {
+        if (ngx_strncmp(value[1].data, "scope=", 6) != 0
+            || value[1].len == 6)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"; only "
+                               "\"scope=SCOPE\" may follow the credential",
+                               &value[1]);
+            return NGX_ERROR;
+        }
+
+        auth->scope.data = value[1].data + 6;
+        auth->scope.len = value[1].len - 6;
+    }
+
+    if (ngx_http_script_variables_count(&value[0])) {
+        auth->value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+        if (auth->value == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[0];
+        ccv.complex_value = auth->value;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else {
+        auth->name = value[0];
+    }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+
+    a = ngx_array_push(&mcf->auths);
+    if (a == NULL) {
+        return NGX_ERROR;
+    }
+
+    *a = auth;
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_http_entra_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_entra_loc_conf_t *lcf = conf;
+
+    ngx_str_t              *value;
+    ngx_http_entra_auth_t  *auth;
+
+    if (lcf->auth != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        if (cf->args->nelts > 2) {
+            return "\"off\" takes no scope";
+        }
+
+        lcf->auth = NULL;
+        return NGX_CONF_OK;
+    }
+
+    auth = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_auth_t));
+    if (auth == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_entra_conf_auth(cf, auth, &value[1], cf->args->nelts - 1)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    lcf->auth = auth;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_entra_loc_conf_t *lcf = conf;
+
+    ngx_str_t                *value;
+    ngx_http_variable_t      *var;
+    ngx_http_entra_second_t  *second;
+
+    value = cf->args->elts;
+
+    if (value[1].len < 2 || value[1].data[0] != '$') {
+        return "needs a variable first: entra_token $name CREDENTIAL";
+    }
+
+    value[1].len--;
+    value[1].data++;
+
+    var = ngx_http_add_variable(cf, &value[1], NGX_HTTP_VAR_CHANGEABLE
+                                               |NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (var->get_handler && var->get_handler != ngx_http_entra_second_token) {
+        return "names a variable that exists already";
+    }
+
+    var->get_handler = ngx_http_entra_second_token;
+
+    if (lcf->seconds == NGX_CONF_UNSET_PTR) {
+        lcf->seconds = ngx_array_create(cf->pool, 1,
+                                        sizeof(ngx_http_entra_second_t));
+        if (lcf->seconds == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    second = ngx_array_push(lcf->seconds);
+    if (second == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(second, sizeof(ngx_http_entra_second_t));
+
+    second->index = ngx_http_get_variable_index(cf, &value[1]);
+    if (second->index == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    var->data = (uintptr_t) second->index;
+
+    /* the array may move: the auth is on its own */
+
+    second->auth = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_auth_t));
+    if (second->auth == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_entra_conf_auth(cf, second->auth, &value[2],
+                                 cf->args->nelts - 2)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (second->auth->value) {
+        return "needs the name of a credential, not a variable";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_entra_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    ngx_str_t    *value, *name;
+    ngx_uint_t    i;
+    ngx_array_t  **names;
+
+    names = (ngx_array_t **) (p + cmd->offset);
+
+    if (*names == NULL) {
+        *names = ngx_array_create(cf->pool, 2, sizeof(ngx_str_t));
+        if (*names == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        name = ngx_array_push(*names);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *name = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_entra_shared_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_entra_main_conf_t *mcf = conf;
+
+    u_char     *colon;
+    ssize_t     size;
+    ngx_str_t  *value, text;
+
+    if (mcf->zone_name.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    text = value[1];
+
+    if (text.len > 5 && ngx_strncmp(text.data, "zone=", 5) == 0) {
+        text.data += 5;
+        text.len -= 5;
+
+        colon = (u_char *) ngx_strchr(text.data, ':');
+
+        if (colon && colon != text.data) {
+            mcf->zone_name.data = text.data;
+            mcf->zone_name.len = colon - text.data;
+
+            text.len -= mcf->zone_name.len + 1;
+            text.data = colon + 1;
+
+            size = ngx_parse_size(&text);
+
+            if (size >= (ssize_t) (16 * ngx_pagesize)) {
+                mcf->zone_size = size;
+                return NGX_CONF_OK;
+            }
+
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid zone size in \"%V\"; write at least "
+                               "%uzk, for example zone=entra:2m", &value[1],
+                               16 * ngx_pagesize / 1024);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\"; write zone=NAME:SIZE, for "
+                       "example zone=entra:2m", &value[1]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_entra_http_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_entra_main_conf_t *mcf = conf;
+
+    ngx_str_t  *value;
+
+    if (mcf->http_proxy.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        mcf->http_proxy.data = (u_char *) "";
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value[1].data, "http://", 7) != 0
+        && ngx_strncmp(value[1].data, "https://", 8) != 0)
+    {
+        return "needs a URL, http://HOST:PORT, or \"off\"";
+    }
+
+    if (ngx_strchr(value[1].data, '@')) {
+        return "must not hold a user and password: nginx -T prints them";
+    }
+
+    mcf->http_proxy = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+/* read here, as root: a worker may not be able to */
+
+char *
+ngx_http_entra_trusted(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_entra_main_conf_t *mcf = conf;
+
+    ngx_str_t     *value;
+    entra_str_t    text;
+    entra_err_t    err;
+    entra_file_t   file;
+
+    if (mcf->trusted_certificate.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->trusted_certificate = value[1];
+
+    entra_err_clear(&err);
+
+    if (entra_file_init(&file, (char *) value[1].data, 1024 * 1024) != 0) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (entra_file_refresh(&file, &err) != 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        entra_file_free(&file);
+        return NGX_CONF_ERROR;
+    }
+
+    text = entra_file_text(&file);
+
+    if (ngx_strnstr((u_char *) text.data, "-----BEGIN", text.len) == NULL) {
+        entra_file_free(&file);
+        return "needs a PEM file of CA certificates";
+    }
+
+    mcf->trusted_pem.len = text.len;
+    mcf->trusted_pem.data = ngx_pnalloc(cf->pool, text.len);
+    if (mcf->trusted_pem.data == NULL) {
+        entra_file_free(&file);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memcpy(mcf->trusted_pem.data, text.data, text.len);
+    entra_file_free(&file);
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_entra_check_wait(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t  *value = data;
+
+    if (*value == 0) {
+        return "must not be 0";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* a block whose lines are not nginx directives: handler gets each of them */
+
+char *
+ngx_http_entra_conf_block(ngx_conf_t *cf, ngx_conf_handler_pt handler,
+    void *conf)
+{
+    char        *rv;
+    ngx_conf_t   save;
+
+    save = *cf;
+    cf->handler = handler;
+    cf->handler_conf = conf;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    return rv;
+}
+
+
+/* the words of the current line, for the core; their number, or -1 */
+
+ngx_int_t
+ngx_http_entra_conf_words(ngx_conf_t *cf, entra_str_t *words, ngx_uint_t max)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (cf->args->nelts > max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more than %ui words on one line", max);
+        return NGX_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 0; i < cf->args->nelts; i++) {
+        words[i].data = (char *) value[i].data;
+        words[i].len = value[i].len;
+    }
+
+    return i;
+}

@@ -1,0 +1,759 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * entra_credential: the block, and what is made of it once the whole
+ * configuration was read: egress lists, tokens.
+ */
+
+#include "ngx_http_entra_module.h"
+
+
+#define NGX_HTTP_ENTRA_WORDS  64
+
+
+static char *ngx_http_entra_credential_line(ngx_conf_t *cf,
+    ngx_command_t *dummy, void *conf);
+static char *ngx_http_entra_credential_policies(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential);
+static char *ngx_http_entra_credential_upstreams(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential);
+static char *ngx_http_entra_credential_preload(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential);
+static ngx_int_t ngx_http_entra_credential_paths(ngx_conf_t *cf,
+    const entra_credential_type_t *type);
+static void ngx_http_entra_credential_types(ngx_conf_t *cf, ngx_str_t *type);
+static entra_credential_t *ngx_http_entra_credential_find_core(void *data,
+    const char *name);
+static ngx_int_t ngx_http_entra_credential_finish(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential);
+static ngx_int_t ngx_http_entra_credential_egress(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential);
+static ngx_http_entra_token_t *ngx_http_entra_credential_token(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
+    ngx_str_t *scope);
+static ngx_int_t ngx_http_entra_credential_auth(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_auth_t *auth);
+static ngx_int_t ngx_http_entra_credential_auth_all(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_auth_t *auth);
+static ngx_http_entra_token_t *ngx_http_entra_credential_scoped(
+    ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
+    ngx_http_entra_credential_t *credential, ngx_http_entra_auth_t *auth);
+static int ngx_libc_cdecl ngx_http_entra_credential_cmp(const void *one,
+    const void *two);
+
+
+char *
+ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_entra_main_conf_t *mcf = conf;
+
+    char                           *rv;
+    ngx_str_t                      *value;
+    entra_str_t                     name;
+    const entra_credential_type_t  *type;
+    ngx_http_entra_credential_t    *credential, **c;
+
+    value = cf->args->elts;
+
+    if (ngx_http_entra_credential_find(mcf, &value[1])) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate credential \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strcmp(value[1].data, "off") == 0 || value[1].data[0] == '$') {
+        return "a credential cannot be named so";
+    }
+
+    name.data = (char *) value[2].data;
+    name.len = value[2].len;
+
+    type = entra_credential_type(name);
+    if (type == NULL) {
+        ngx_http_entra_credential_types(cf, &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    credential = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_credential_t));
+    if (credential == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    credential->name = value[1];
+    credential->preload = NGX_CONF_UNSET;
+    credential->file = cf->conf_file->file.name.data;
+    credential->line = cf->conf_file->line;
+
+    if (ngx_array_init(&credential->policy_names, cf->pool, 2,
+                       sizeof(ngx_str_t))
+        != NGX_OK
+        || ngx_array_init(&credential->tokens, cf->pool, 1, sizeof(void *))
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    name.data = (char *) value[1].data;
+    name.len = value[1].len;
+
+    credential->core = entra_credential_create(type, name, mcf->env);
+    if (credential->core == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    credential->core->find = ngx_http_entra_credential_find_core;
+    credential->core->find_data = mcf;
+
+    c = ngx_array_push(&mcf->credentials);
+    if (c == NULL) {
+        entra_credential_free(credential->core);
+        return NGX_CONF_ERROR;
+    }
+
+    *c = credential;
+
+    rv = ngx_http_entra_conf_block(cf, ngx_http_entra_credential_line,
+                                   credential);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (credential->policy_names.nelts == 0 && !credential->policies_none) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "credential \"%V\" has no \"policies\"; write "
+                           "\"policies NAME ...;\" with the entra_policy "
+                           "blocks that say who may use it, or \"policies "
+                           "none;\"", &credential->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_entra_credential_types(ngx_conf_t *cf, ngx_str_t *type)
+{
+    u_char                         *p, names[NGX_MAX_CONF_ERRSTR / 2];
+    ngx_uint_t                      i;
+    const entra_credential_type_t  *t;
+
+    p = names;
+
+    for (i = 0; (t = entra_credential_type_nth(i)) != NULL; i++) {
+        p = ngx_slprintf(p, names + sizeof(names), "%s%s", i ? ", " : "",
+                         t->name);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown credential type \"%V\"; write one of %*s",
+                       type, (size_t) (p - names), names);
+}
+
+
+static char *
+ngx_http_entra_credential_line(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf)
+{
+    ngx_http_entra_credential_t *credential = conf;
+
+    ngx_int_t     n;
+    ngx_str_t    *value;
+    entra_err_t   err;
+    entra_str_t   words[NGX_HTTP_ENTRA_WORDS];
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[0].data, "include") == 0) {
+        return ngx_conf_include(cf, dummy, conf);
+    }
+
+    if (ngx_strcmp(value[0].data, "policies") == 0) {
+        return ngx_http_entra_credential_policies(cf, credential);
+    }
+
+    if (ngx_strcmp(value[0].data, "upstreams") == 0) {
+        return ngx_http_entra_credential_upstreams(cf, credential);
+    }
+
+    if (ngx_strcmp(value[0].data, "preload") == 0) {
+        return ngx_http_entra_credential_preload(cf, credential);
+    }
+
+    if (ngx_http_entra_credential_paths(cf, credential->core->type)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_http_entra_conf_words(cf, words, NGX_HTTP_ENTRA_WORDS);
+    if (n == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    entra_err_clear(&err);
+
+    if (entra_credential_param(credential->core, words, n, &err) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* paths are relative to nginx.conf, as those of ssl_certificate */
+
+static ngx_int_t
+ngx_http_entra_credential_paths(ngx_conf_t *cf,
+    const entra_credential_type_t *type)
+{
+    ngx_str_t            *value;
+    ngx_uint_t            i;
+    const entra_param_t  *param;
+
+    value = cf->args->elts;
+
+    for (param = type->params; param && param->name; param++) {
+        if (ngx_strcmp(value[0].data, param->name) == 0) {
+            break;
+        }
+    }
+
+    if (param == NULL || param->name == NULL
+        || (param->kind != ENTRA_PARAM_FILE && param->kind != ENTRA_PARAM_FILES
+            && param->kind != ENTRA_PARAM_DIR))
+    {
+        return NGX_OK;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (value[i].len
+            && ngx_conf_full_name(cf->cycle, &value[i], 1) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_http_entra_credential_policies(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential)
+{
+    ngx_str_t   *value, *name;
+    ngx_uint_t   i;
+
+    if (cf->args->nelts < 2) {
+        return "\"policies\" needs names, or \"none\"";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "none") == 0) {
+            credential->policies_none = 1;
+            continue;
+        }
+
+        name = ngx_array_push(&credential->policy_names);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *name = value[i];
+    }
+
+    if (credential->policies_none && credential->policy_names.nelts) {
+        return "\"policies none\" cannot stand beside names of policies";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_entra_credential_upstreams(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential)
+{
+    ngx_str_t    *value;
+    ngx_uint_t    i;
+    entra_err_t   err;
+
+    if (cf->args->nelts < 2) {
+        return "\"upstreams\" needs hosts";
+    }
+
+    value = cf->args->elts;
+    credential->upstreams = 1;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        entra_err_clear(&err);
+
+        if (entra_egress_add(&credential->egress,
+                             (entra_str_t) { value[i].len,
+                                             (char *) value[i].data }, &err)
+            != 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_entra_credential_preload(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (credential->preload != NGX_CONF_UNSET) {
+        return "\"preload\" is duplicate";
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "on") == 0) {
+        credential->preload = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        credential->preload = 0;
+        return NGX_CONF_OK;
+    }
+
+    return "\"preload\" must be \"on\" or \"off\"";
+}
+
+
+ngx_http_entra_credential_t *
+ngx_http_entra_credential_find(ngx_http_entra_main_conf_t *mcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t                     i;
+    ngx_http_entra_credential_t  **c;
+
+    c = mcf->credentials.elts;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+        if (c[i]->name.len == name->len
+            && ngx_memcmp(c[i]->name.data, name->data, name->len) == 0)
+        {
+            return c[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static entra_credential_t *
+ngx_http_entra_credential_find_core(void *data, const char *name)
+{
+    ngx_str_t                     text;
+    ngx_http_entra_credential_t  *credential;
+
+    text.data = (u_char *) name;
+    text.len = ngx_strlen(name);
+
+    credential = ngx_http_entra_credential_find(data, &text);
+
+    return credential ? credential->core : NULL;
+}
+
+
+/* after the last directive: names resolve in any order */
+
+ngx_int_t
+ngx_http_entra_credential_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                     i;
+    ngx_http_entra_auth_t        **auth;
+    ngx_http_entra_credential_t  **c;
+
+    c = mcf->credentials.elts;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+        if (ngx_http_entra_credential_finish(cf, mcf, c[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    auth = mcf->auths.elts;
+
+    for (i = 0; i < mcf->auths.nelts; i++) {
+        if (ngx_http_entra_credential_auth(cf, mcf, auth[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_credential_finish(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential)
+{
+    ngx_str_t                scope;
+    ngx_uint_t               i;
+    entra_err_t              err;
+    entra_credential_t      *core;
+    ngx_http_entra_token_t  *token;
+
+    core = credential->core;
+
+    entra_err_clear(&err);
+
+    if (entra_credential_init(core, &err) != 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "credential \"%V\": %s in %s:%ui", &credential->name,
+                      err.text, credential->file, credential->line);
+        return NGX_ERROR;
+    }
+
+    if (core->warnings.len) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "credential \"%V\": %s in %s:%ui", &credential->name,
+                      core->warnings.data, credential->file, credential->line);
+    }
+
+    if (credential->preload == NGX_CONF_UNSET) {
+        credential->preload = 1;
+    }
+
+    (void) ngx_http_entra_credential_material(credential);
+
+    /* each scope of its own is fetched at start and shown in the status */
+
+    for (i = 0; i < core->nscopes; i++) {
+        scope.data = (u_char *) core->scopes[i];
+        scope.len = ngx_strlen(core->scopes[i]);
+
+        token = ngx_http_entra_credential_token(cf, mcf, credential, &scope);
+        if (token == NULL) {
+            return NGX_ERROR;
+        }
+
+        token->preload = credential->preload && !core->type->per_caller;
+    }
+
+    if (core->type->no_scope) {
+        ngx_str_null(&scope);
+
+        token = ngx_http_entra_credential_token(cf, mcf, credential, &scope);
+        if (token == NULL) {
+            return NGX_ERROR;
+        }
+
+        token->preload = credential->preload;
+    }
+
+    return ngx_http_entra_credential_egress(cf, credential);
+}
+
+
+/* what the scopes are for, when the list is not written */
+
+static ngx_int_t
+ngx_http_entra_credential_egress(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential)
+{
+    char                *aml;
+    unsigned             i, j, n;
+    const char          *hosts[ENTRA_CLOUD_HOSTS_MAX];
+    entra_err_t          err;
+    entra_credential_t  *core;
+
+    if (credential->upstreams && credential->egress.n) {
+        return NGX_OK;
+    }
+
+    core = credential->core;
+    entra_err_clear(&err);
+
+    if (core->type->no_scope) {
+        aml = entra_cloud_scope(core->cloud, entra_str("aml"), &err);
+        if (aml == NULL) {
+            return NGX_ERROR;
+        }
+
+        n = entra_cloud_hosts(core->cloud, aml, hosts);
+        free(aml);
+
+        for (j = 0; j < n; j++) {
+            (void) entra_egress_add(&credential->egress,
+                                    entra_str_c(hosts[j]), &err);
+        }
+    }
+
+    for (i = 0; i < core->nscopes; i++) {
+        n = entra_cloud_hosts(core->cloud, core->scopes[i], hosts);
+
+        for (j = 0; j < n; j++) {
+            (void) entra_egress_add(&credential->egress,
+                                    entra_str_c(hosts[j]), &err);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* the digests of the secrets now in use; 1: there is a new one */
+
+ngx_uint_t
+ngx_http_entra_credential_material(ngx_http_entra_credential_t *credential)
+{
+    u_char      digest[32];
+    ngx_uint_t  i;
+
+    entra_credential_material(credential->core, digest);
+
+    for (i = 0; i < credential->nmaterial; i++) {
+        if (ngx_memcmp(credential->material[i], digest, 32) == 0) {
+
+            /* the current one is the first */
+
+            ngx_memmove(credential->material[1], credential->material[0],
+                        i * 32);
+            ngx_memcpy(credential->material[0], digest, 32);
+            return i != 0;
+        }
+    }
+
+    if (credential->nmaterial < 4) {
+        credential->nmaterial++;
+    }
+
+    ngx_memmove(credential->material[1], credential->material[0],
+                (credential->nmaterial - 1) * 32);
+    ngx_memcpy(credential->material[0], digest, 32);
+
+    return 1;
+}
+
+
+static ngx_http_entra_token_t *
+ngx_http_entra_credential_token(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
+    ngx_str_t *scope)
+{
+    ngx_uint_t                i;
+    ngx_http_entra_token_t   *token, **t;
+
+    t = credential->tokens.elts;
+
+    for (i = 0; i < credential->tokens.nelts; i++) {
+        if (t[i]->scope.len == scope->len
+            && ngx_strncmp(t[i]->scope.data, scope->data, scope->len) == 0)
+        {
+            return t[i];
+        }
+    }
+
+    token = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_token_t));
+    if (token == NULL) {
+        return NULL;
+    }
+
+    token->credential = credential;
+    token->scope = *scope;
+    ngx_queue_init(&token->waiters);
+
+    entra_credential_key(credential->core,
+                         (entra_str_t) { scope->len, (char *) scope->data },
+                         token->key);
+
+    t = ngx_array_push(&credential->tokens);
+    if (t == NULL) {
+        return NULL;
+    }
+
+    *t = token;
+
+    t = ngx_array_push(&mcf->tokens);
+    if (t == NULL) {
+        return NULL;
+    }
+
+    *t = token;
+
+    return token;
+}
+
+
+static ngx_int_t
+ngx_http_entra_credential_auth(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
+    ngx_http_entra_auth_t *auth)
+{
+    ngx_http_entra_credential_t  *credential;
+
+    if (auth->value) {
+        return ngx_http_entra_credential_auth_all(cf, mcf, auth);
+    }
+
+    credential = ngx_http_entra_credential_find(mcf, &auth->name);
+    if (credential == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "unknown credential \"%V\"; define it with "
+                      "\"entra_credential %V TYPE { ... }\" in the http block "
+                      "in %s:%ui",
+                      &auth->name, &auth->name, auth->file, auth->line);
+        return NGX_ERROR;
+    }
+
+    auth->token = ngx_http_entra_credential_scoped(cf, mcf, credential, auth);
+
+    return auth->token ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_http_entra_token_t *
+ngx_http_entra_credential_scoped(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
+    ngx_http_entra_auth_t *auth)
+{
+    char                    *uri;
+    ngx_str_t                scope;
+    entra_err_t              err;
+    entra_credential_t      *core;
+    ngx_http_entra_token_t  **token;
+
+    core = credential->core;
+    token = credential->tokens.elts;
+
+    if (auth->scope.len == 0) {
+        if (credential->tokens.nelts) {
+            return token[0];
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "credential \"%V\" has no scope; write \"scope aml;\" "
+                      "in its block, or \"scope=aml\" here in %s:%ui",
+                      &credential->name, auth->file, auth->line);
+        return NULL;
+    }
+
+    if (core->type->no_scope) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "credential \"%V\" is of type \"%s\", which takes no "
+                      "scope in %s:%ui", &credential->name, core->type->name,
+                      auth->file, auth->line);
+        return NULL;
+    }
+
+    entra_err_clear(&err);
+
+    uri = entra_cloud_scope(core->cloud,
+                            (entra_str_t) { auth->scope.len,
+                                            (char *) auth->scope.data }, &err);
+    if (uri == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s in %s:%ui",
+                      err.text, auth->file, auth->line);
+        return NULL;
+    }
+
+    scope.len = ngx_strlen(uri);
+    scope.data = ngx_pnalloc(cf->pool, scope.len + 1);
+    if (scope.data == NULL) {
+        free(uri);
+        return NULL;
+    }
+
+    ngx_memcpy(scope.data, uri, scope.len + 1);
+    free(uri);
+
+    return ngx_http_entra_credential_token(cf, mcf, credential, &scope);
+}
+
+
+/* a variable may name any credential: a sorted list to look it up in */
+
+static ngx_int_t
+ngx_http_entra_credential_auth_all(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_auth_t *auth)
+{
+    ngx_uint_t                     i;
+    ngx_http_entra_token_t        *token, **t;
+    ngx_http_entra_credential_t  **c;
+
+    if (mcf->credentials.nelts == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no credential is defined; write \"entra_credential "
+                      "NAME TYPE { ... }\" in the http block in %s:%ui",
+                      auth->file, auth->line);
+        return NGX_ERROR;
+    }
+
+    auth->tokens = ngx_array_create(cf->pool, mcf->credentials.nelts,
+                                    sizeof(void *));
+    if (auth->tokens == NULL) {
+        return NGX_ERROR;
+    }
+
+    c = mcf->credentials.elts;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+
+        if (c[i]->tokens.nelts == 0 && auth->scope.len == 0) {
+            continue;
+        }
+
+        if (c[i]->core->type->no_scope && auth->scope.len) {
+            continue;
+        }
+
+        token = ngx_http_entra_credential_scoped(cf, mcf, c[i], auth);
+        if (token == NULL) {
+            return NGX_ERROR;
+        }
+
+        t = ngx_array_push(auth->tokens);
+        if (t == NULL) {
+            return NGX_ERROR;
+        }
+
+        *t = token;
+    }
+
+    ngx_qsort(auth->tokens->elts, auth->tokens->nelts, sizeof(void *),
+              ngx_http_entra_credential_cmp);
+
+    return NGX_OK;
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_entra_credential_cmp(const void *one, const void *two)
+{
+    ngx_str_t  *a, *b;
+
+    a = &(*(ngx_http_entra_token_t **) one)->credential->name;
+    b = &(*(ngx_http_entra_token_t **) two)->credential->name;
+
+    return ngx_http_entra_name_cmp(a, b);
+}
+
+
+ngx_int_t
+ngx_http_entra_name_cmp(ngx_str_t *a, ngx_str_t *b)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_memcmp(a->data, b->data, ngx_min(a->len, b->len));
+
+    if (rc) {
+        return rc;
+    }
+
+    return a->len < b->len ? -1 : a->len > b->len;
+}

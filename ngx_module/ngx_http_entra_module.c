@@ -1,0 +1,219 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include "ngx_http_entra_module.h"
+
+
+static ngx_int_t ngx_http_entra_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_entra_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_entra_phases(ngx_conf_t *cf);
+
+
+static ngx_conf_post_t  ngx_http_entra_wait_post = {
+    ngx_http_entra_check_wait
+};
+
+
+static ngx_command_t  ngx_http_entra_commands[] = {
+
+    { ngx_string("entra_credential"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE2,
+      ngx_http_entra_credential,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("entra_shared_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_entra_shared_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("entra_trusted_certificate"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_entra_trusted,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("entra_http_proxy"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_entra_http_proxy,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("entra_connect_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_entra_main_conf_t, connect_timeout),
+      &ngx_http_entra_wait_post },
+
+    { ngx_string("entra_fetch_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_entra_main_conf_t, fetch_timeout),
+      &ngx_http_entra_wait_post },
+
+    { ngx_string("entra_auth"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
+                        |NGX_CONF_TAKE12,
+      ngx_http_entra_auth,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("entra_wait"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_entra_loc_conf_t, wait),
+      NULL },
+
+    { ngx_string("entra_replay"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_entra_loc_conf_t, replay),
+      NULL },
+
+    { ngx_string("entra_path"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_entra_loc_conf_t, path_raw),
+      &ngx_http_entra_path_modes },
+
+    { ngx_string("entra_token"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
+      ngx_http_entra_second,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("entra_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_entra_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_entra_module_ctx = {
+    ngx_http_entra_preconfiguration,       /* preconfiguration */
+    ngx_http_entra_postconfiguration,      /* postconfiguration */
+
+    ngx_http_entra_create_main_conf,       /* create main configuration */
+    ngx_http_entra_init_main_conf,         /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_entra_create_loc_conf,        /* create location configuration */
+    ngx_http_entra_merge_loc_conf          /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_entra_module = {
+    NGX_MODULE_V1,
+    &ngx_http_entra_module_ctx,            /* module context */
+    ngx_http_entra_commands,               /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_entra_worker_init,            /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_entra_worker_exit,            /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_entra_preconfiguration(ngx_conf_t *cf)
+{
+    if (ngx_http_entra_variables(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_entra_observe(cf,
+             ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module));
+}
+
+
+static ngx_int_t
+ngx_http_entra_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+
+    ngx_http_entra_observe_end(mcf);
+
+    if (ngx_http_entra_rules_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_credential_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_check(cf, mcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (mcf->tokens.nelts == 0 && mcf->keys == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_entra_replay_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_answer_init(cf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_entra_phases(cf);
+}
+
+
+/*
+ * The access phase answers early what is denied; it is skipped by
+ * subrequests and overruled by "satisfy any", so the precontent phase decides
+ * again, and the injection refuses what neither has allowed.
+ */
+
+static ngx_int_t
+ngx_http_entra_phases(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_entra_access_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_entra_precontent_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_entra_log_handler;
+
+    return NGX_OK;
+}

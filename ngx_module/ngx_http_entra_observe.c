@@ -1,0 +1,406 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * What other modules' directives say of a location: where it passes requests
+ * to, whether it sets the header, whether it verifies certificates.  Their
+ * structures are private and change with each nginx; their directives do
+ * not.  While the http block is read, the handlers of a few directives are
+ * wrapped: ours notes the words in our own configuration of the same
+ * location, and calls theirs.
+ */
+
+#include "ngx_http_entra_module.h"
+
+
+typedef ngx_int_t (*ngx_http_entra_note_pt)(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+
+
+typedef struct {
+    const char               *directive;
+    ngx_http_entra_note_pt    note;
+} ngx_http_entra_noted_t;
+
+
+/* a module whose table of directives is exchanged for a copy of ours */
+
+typedef struct {
+    ngx_module_t             *module;
+    ngx_command_t            *own;
+    ngx_command_t            *copy;
+    ngx_uint_t                n;
+} ngx_http_entra_observed_t;
+
+
+static ngx_int_t ngx_http_entra_observe_module(ngx_conf_t *cf,
+    ngx_module_t *module, ngx_array_t *observed);
+static char *ngx_http_entra_observe_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static const ngx_http_entra_noted_t *ngx_http_entra_observe_find(
+    ngx_str_t *name);
+static ngx_int_t ngx_http_entra_note_pass(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_pass_value(ngx_conf_t *cf,
+    ngx_http_entra_pass_t *pass);
+static void ngx_http_entra_note_pass_uri(ngx_http_entra_pass_t *pass);
+static ngx_int_t ngx_http_entra_note_header(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_verify(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_method(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_cache_key(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_uint_t ngx_http_entra_note_has(ngx_str_t *word, const char *name);
+
+
+static const ngx_http_entra_noted_t  ngx_http_entra_noted[] = {
+    { "proxy_pass", ngx_http_entra_note_pass },
+    { "grpc_pass", ngx_http_entra_note_pass },
+    { "fastcgi_pass", ngx_http_entra_note_pass },
+    { "uwsgi_pass", ngx_http_entra_note_pass },
+    { "scgi_pass", ngx_http_entra_note_pass },
+    { "proxy_set_header", ngx_http_entra_note_header },
+    { "grpc_set_header", ngx_http_entra_note_header },
+    { "fastcgi_param", ngx_http_entra_note_header },
+    { "uwsgi_param", ngx_http_entra_note_header },
+    { "scgi_param", ngx_http_entra_note_header },
+    { "proxy_ssl_verify", ngx_http_entra_note_verify },
+    { "grpc_ssl_verify", ngx_http_entra_note_verify },
+    { "uwsgi_ssl_verify", ngx_http_entra_note_verify },
+    { "proxy_method", ngx_http_entra_note_method },
+    { "proxy_cache_key", ngx_http_entra_note_cache_key },
+    { "fastcgi_cache_key", ngx_http_entra_note_cache_key },
+    { "uwsgi_cache_key", ngx_http_entra_note_cache_key },
+    { "scgi_cache_key", ngx_http_entra_note_cache_key },
+    { NULL, NULL }
+};
+
+
+ngx_int_t
+ngx_http_entra_observe(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t    i, n;
+    ngx_array_t  *observed;
+
+    observed = ngx_array_create(cf->pool, 8, sizeof(ngx_http_entra_observed_t));
+    if (observed == NULL) {
+        return NGX_ERROR;
+    }
+
+    mcf->observed = observed;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+
+        if (cf->cycle->modules[i]->type != NGX_HTTP_MODULE
+            || cf->cycle->modules[i]->commands == NULL)
+        {
+            continue;
+        }
+
+        for (n = 0; cf->cycle->modules[i]->commands[n].name.len; n++) {
+            if (ngx_http_entra_observe_find(
+                    &cf->cycle->modules[i]->commands[n].name))
+            {
+                if (ngx_http_entra_observe_module(cf, cf->cycle->modules[i],
+                                                  observed)
+                    != NGX_OK)
+                {
+                    return NGX_ERROR;
+                }
+
+                break;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_observe_module(ngx_conf_t *cf, ngx_module_t *module,
+    ngx_array_t *observed)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_entra_observed_t  *o;
+
+    for (n = 0; module->commands[n].name.len; n++) { /* void */ }
+
+    o = ngx_array_push(observed);
+    if (o == NULL) {
+        return NGX_ERROR;
+    }
+
+    o->module = module;
+    o->own = module->commands;
+    o->n = n;
+
+    o->copy = ngx_palloc(cf->pool, (n + 1) * sizeof(ngx_command_t));
+    if (o->copy == NULL) {
+        observed->nelts--;
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(o->copy, o->own, (n + 1) * sizeof(ngx_command_t));
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_entra_observe_find(&o->copy[i].name)) {
+            o->copy[i].set = ngx_http_entra_observe_set;
+        }
+    }
+
+    module->commands = o->copy;
+
+    return NGX_OK;
+}
+
+
+/* also when reading the configuration has failed: from a pool's cleanup */
+
+void
+ngx_http_entra_observe_end(ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                  i;
+    ngx_array_t                *observed;
+    ngx_http_entra_observed_t  *o;
+
+    observed = mcf->observed;
+
+    if (observed == NULL) {
+        return;
+    }
+
+    o = observed->elts;
+
+    for (i = 0; i < observed->nelts; i++) {
+        if (o[i].module->commands == o[i].copy) {
+            o[i].module->commands = o[i].own;
+        }
+    }
+
+    mcf->observed = NULL;
+}
+
+
+static const ngx_http_entra_noted_t *
+ngx_http_entra_observe_find(ngx_str_t *name)
+{
+    const ngx_http_entra_noted_t  *noted;
+
+    for (noted = ngx_http_entra_noted; noted->directive; noted++) {
+        if (ngx_strcmp(name->data, noted->directive) == 0) {
+            return noted;
+        }
+    }
+
+    return NULL;
+}
+
+
+static char *
+ngx_http_entra_observe_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_uint_t                   i;
+    ngx_array_t                 *observed;
+    ngx_http_entra_observed_t   *o;
+    ngx_http_entra_loc_conf_t   *lcf;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+    lcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_entra_module);
+
+    if (ngx_http_entra_observe_find(&cmd->name)->note(cf, lcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    observed = mcf->observed;
+    o = observed->elts;
+
+    for (i = 0; i < observed->nelts; i++) {
+        if (cmd >= o[i].copy && cmd < o[i].copy + o[i].n) {
+            cmd = &o[i].own[cmd - o[i].copy];
+            return cmd->set(cf, cmd, conf);
+        }
+    }
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_pass(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t                 *value;
+    ngx_http_entra_pass_t     *pass;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    value = cf->args->elts;
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    pass = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_pass_t));
+    if (pass == NULL) {
+        return NGX_ERROR;
+    }
+
+    pass->url = value[1];
+    pass->location = clcf->name;
+    pass->proxy = ngx_strcmp(value[0].data, "proxy_pass") == 0;
+    pass->variables = ngx_http_script_variables_count(&value[1]) != 0;
+    pass->file = cf->conf_file->file.name.data;
+    pass->line = cf->conf_file->line;
+
+    lcf->pass = pass;
+
+    if (!pass->proxy) {
+        return NGX_OK;
+    }
+
+    if (pass->variables) {
+        return ngx_http_entra_note_pass_value(cf, pass);
+    }
+
+    ngx_http_entra_note_pass_uri(pass);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_pass_value(ngx_conf_t *cf, ngx_http_entra_pass_t *pass)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    pass->value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (pass->value == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &pass->url;
+    ccv.complex_value = pass->value;
+
+    return ngx_http_compile_complex_value(&ccv);
+}
+
+
+/* "http://unix:/socket:/uri" and "https://host/uri": what follows the host */
+
+static void
+ngx_http_entra_note_pass_uri(ngx_http_entra_pass_t *pass)
+{
+    u_char  *p, *last;
+
+    last = pass->url.data + pass->url.len;
+    p = (u_char *) ngx_strstr(pass->url.data, "://");
+
+    if (p == NULL) {
+        return;
+    }
+
+    p += 3;
+
+    if (last - p > 5 && ngx_strncasecmp(p, (u_char *) "unix:", 5) == 0) {
+        p = ngx_strlchr(p + 5, last, ':');
+        if (p) {
+            p++;
+        }
+
+    } else {
+        while (p < last && *p != '/' && *p != '?') {
+            p++;
+        }
+    }
+
+    if (p && p < last) {
+        pass->uri.data = p;
+        pass->uri.len = last - p;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_header(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+    lcf->headers = 1;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        if (ngx_http_entra_note_has(&value[i], "entra_authorization")) {
+            lcf->authorization = 1;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_entra_note_has(ngx_str_t *word, const char *name)
+{
+    return ngx_http_script_variables_count(word)
+           && ngx_strstr(word->data, name) != NULL;
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_verify(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    lcf->ssl_verify = ngx_strcasecmp(value[1].data, (u_char *) "on") == 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_method(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t                         *value;
+    ngx_http_compile_complex_value_t   ccv;
+
+    value = cf->args->elts;
+
+    lcf->method = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (lcf->method == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = lcf->method;
+
+    return ngx_http_compile_complex_value(&ccv);
+}
+
+
+/* cache keys are written to disk, and made where the token is visible */
+
+static ngx_int_t
+ngx_http_entra_note_cache_key(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (!ngx_http_entra_note_has(&value[1], "entra_authorization")) {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "the token must not be part of \"%V\", which is "
+                       "written to disk; write $entra_credential or "
+                       "$entra_caller", &value[0]);
+
+    return NGX_ERROR;
+}

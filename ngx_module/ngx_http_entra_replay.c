@@ -1,0 +1,558 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * A request that the upstream answered with 401 is sent once more with a new
+ * token.  At configuration time each location gets a hidden named twin whose
+ * rewrite rules are empty (they have been applied already); at run time the
+ * wrapper of process_header makes nginx believe that the upstream asked for
+ * a redirect to it.  nginx keeps method, URI and body for named locations.
+ */
+
+#include "ngx_http_entra_module.h"
+#include "entra_challenge.h"
+
+
+typedef struct {
+    ngx_http_core_srv_conf_t     *cscf;
+    ngx_http_core_loc_conf_t     *clcf;
+} ngx_http_entra_twin_t;
+
+
+static ngx_int_t ngx_http_entra_replay_twin(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location, ngx_uint_t n, ngx_array_t *twins);
+static ngx_int_t ngx_http_entra_replay_add(ngx_conf_t *cf,
+    ngx_array_t *twins);
+static ngx_int_t ngx_http_entra_replay_process_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_replay_reinit_request(ngx_http_request_t *r);
+static void ngx_http_entra_replay_wrap(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static ngx_int_t ngx_http_entra_replay_possible(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static ngx_int_t ngx_http_entra_replay_refused(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static void ngx_http_entra_replay_claims(ngx_http_request_t *r,
+    ngx_str_t *claims);
+static ngx_int_t ngx_http_entra_replay_redirect(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static ngx_http_entra_kept_t *ngx_http_entra_replay_keep(
+    ngx_http_request_t *r);
+static void ngx_http_entra_replay_marker(void *data);
+static ngx_module_t *ngx_http_entra_replay_module(ngx_cycle_t *cycle,
+    const char *name);
+
+
+ngx_int_t
+ngx_http_entra_replay_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                  i;
+    ngx_array_t                 twins;
+    ngx_http_entra_location_t  *location;
+
+    if (ngx_array_init(&twins, cf->temp_pool, 8, sizeof(ngx_http_entra_twin_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    location = mcf->locations.elts;
+
+    for (i = 0; i < mcf->locations.nelts; i++) {
+
+        if ((location[i].lcf->auth == NULL && location[i].lcf->seconds == NULL)
+            || !location[i].lcf->replay || location[i].clcf->handler == NULL
+            || location[i].lcf->pass == NULL)
+        {
+            continue;
+        }
+
+        if (ngx_http_entra_replay_twin(cf, &location[i], i, &twins) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_entra_replay_add(cf, &twins);
+}
+
+
+static ngx_int_t
+ngx_http_entra_replay_twin(ngx_conf_t *cf, ngx_http_entra_location_t *location,
+    ngx_uint_t n, ngx_array_t *twins)
+{
+    void                       *rewrite;
+    ngx_uint_t                  modules;
+    ngx_module_t               *module;
+    ngx_http_module_t          *ctx;
+    ngx_http_entra_twin_t      *twin;
+    ngx_http_core_loc_conf_t   *clcf;
+
+    module = ngx_http_entra_replay_module(cf->cycle, "ngx_http_rewrite_module");
+
+    clcf = ngx_palloc(cf->pool, sizeof(ngx_http_core_loc_conf_t));
+    if (clcf == NULL) {
+        return NGX_ERROR;
+    }
+
+    *clcf = *location->clcf;
+
+    clcf->name.data = ngx_pnalloc(cf->pool, sizeof("@entra-replay-")
+                                            + NGX_INT_T_LEN);
+    if (clcf->name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    clcf->name.len = ngx_sprintf(clcf->name.data, "@entra-replay-%ui%Z", n)
+                     - clcf->name.data - 1;
+    clcf->named = 1;
+    clcf->exact_match = 0;
+    clcf->noname = 0;
+    clcf->auto_redirect = 0;
+
+    modules = ngx_http_max_module;
+
+    clcf->loc_conf = ngx_palloc(cf->pool, sizeof(void *) * modules);
+    if (clcf->loc_conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(clcf->loc_conf, location->clcf->loc_conf,
+               sizeof(void *) * modules);
+
+    clcf->loc_conf[ngx_http_core_module.ctx_index] = clcf;
+
+    if (module) {
+        ctx = module->ctx;
+
+        rewrite = ctx->create_loc_conf(cf);
+        if (rewrite == NULL) {
+            return NGX_ERROR;
+        }
+
+        clcf->loc_conf[module->ctx_index] = rewrite;
+    }
+
+    location->lcf->replay_name = clcf->name;
+
+    twin = ngx_array_push(twins);
+    if (twin == NULL) {
+        return NGX_ERROR;
+    }
+
+    twin->cscf = location->cscf;
+    twin->clcf = clcf;
+
+    return NGX_OK;
+}
+
+
+/* the list of a server ends with NULL and was built before us */
+
+static ngx_int_t
+ngx_http_entra_replay_add(ngx_conf_t *cf, ngx_array_t *twins)
+{
+    ngx_uint_t                   i, j, old, new;
+    ngx_http_entra_twin_t       *twin;
+    ngx_http_core_loc_conf_t   **clcfp;
+
+    twin = twins->elts;
+
+    for (i = 0; i < twins->nelts; i++) {
+
+        if (twin[i].clcf == NULL) {
+            continue;
+        }
+
+        old = 0;
+        new = 0;
+
+        if (twin[i].cscf->named_locations) {
+            while (twin[i].cscf->named_locations[old]) {
+                old++;
+            }
+        }
+
+        for (j = i; j < twins->nelts; j++) {
+            new += twin[j].cscf == twin[i].cscf;
+        }
+
+        clcfp = ngx_palloc(cf->pool, (old + new + 1) * sizeof(void *));
+        if (clcfp == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (old) {
+            ngx_memcpy(clcfp, twin[i].cscf->named_locations,
+                       old * sizeof(void *));
+        }
+
+        twin[i].cscf->named_locations = clcfp;
+        clcfp += old;
+
+        for (j = i; j < twins->nelts; j++) {
+            if (twin[j].cscf == twin[i].cscf) {
+                *clcfp++ = twin[j].clcf;
+
+                if (j != i) {
+                    twin[j].clcf = NULL;
+                }
+            }
+        }
+
+        *clcfp = NULL;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_module_t *
+ngx_http_entra_replay_module(ngx_cycle_t *cycle, const char *name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; cycle->modules[i]; i++) {
+        if (ngx_strcmp(cycle->modules[i]->name, name) == 0) {
+            return cycle->modules[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* called while the upstream request is made */
+
+void
+ngx_http_entra_replay_hook(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    ctx->process_header = NULL;
+    ctx->reinit_request = u->reinit_request;
+    u->reinit_request = ngx_http_entra_replay_reinit_request;
+
+    ngx_http_entra_replay_wrap(r, ctx);
+}
+
+
+static void
+ngx_http_entra_replay_wrap(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    if (r->upstream->process_header != ngx_http_entra_replay_process_header) {
+        ctx->process_header = r->upstream->process_header;
+        r->upstream->process_header = ngx_http_entra_replay_process_header;
+    }
+}
+
+
+/* the next peer: the protocol sets its own process_header again */
+
+static ngx_int_t
+ngx_http_entra_replay_reinit_request(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_http_entra_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    rc = ctx->reinit_request(r);
+
+    ngx_http_entra_replay_wrap(r, ctx);
+
+    return rc;
+}
+
+
+/* protocols change process_header between the status line and the headers */
+
+static ngx_int_t
+ngx_http_entra_replay_process_header(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_http_upstream_t   *u;
+    ngx_http_entra_ctx_t  *ctx;
+
+    u = r->upstream;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    u->process_header = ctx->process_header;
+
+    rc = u->process_header(r);
+
+    if (u != r->upstream) {
+        return rc;
+    }
+
+    ngx_http_entra_replay_wrap(r, ctx);
+
+    if (rc != NGX_OK || ctx->token == NULL) {
+        return rc;
+    }
+
+    switch (u->headers_in.status_n) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return ngx_http_entra_replay_refused(r, ctx);
+
+    case NGX_HTTP_FORBIDDEN:
+        (void) ngx_atomic_fetch_add(&ctx->token->record->upstream_403, 1);
+        break;
+
+    case 424:
+        (void) ngx_atomic_fetch_add(&ctx->token->record->upstream_424, 1);
+        break;
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        (void) ngx_atomic_fetch_add(&ctx->token->record->upstream_429, 1);
+        break;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_replay_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    ngx_int_t                rc;
+    ngx_str_t                claims;
+    ngx_http_entra_token_t  *token;
+    ngx_http_entra_kept_t   *kept;
+
+    token = ctx->token;
+
+    (void) ngx_atomic_fetch_add(&token->record->upstream_401, 1);
+
+    kept = ngx_http_entra_replay_kept(r);
+
+    if (kept && kept->replayed) {
+        return NGX_OK;
+    }
+
+    ngx_http_entra_replay_claims(r, &claims);
+
+    /* also when this request cannot be repeated: the next ones profit */
+
+    rc = ngx_http_entra_token_force(token, ctx->generation,
+                                    claims.len ? &claims : NULL);
+
+    if (rc != NGX_OK || !ngx_http_entra_replay_possible(r, ctx)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_entra_replay_redirect(r, ctx);
+}
+
+
+/* the body is there as it was, and nothing was sent to the client */
+
+static ngx_int_t
+ngx_http_entra_replay_possible(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    if (ctx->lcf->replay_name.len == 0 || r->request_body_no_buffering
+        || r->reading_body || r->header_sent || r != r->main
+        || ngx_terminate)
+    {
+        return 0;
+    }
+
+    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        return r->request_body != NULL;
+    }
+
+    return 1;
+}
+
+
+static ngx_int_t
+ngx_http_entra_replay_redirect(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    ngx_table_elt_t           *h;
+    ngx_http_upstream_t       *u;
+    ngx_http_entra_kept_t     *kept;
+    ngx_http_upstream_conf_t  *conf;
+
+    u = r->upstream;
+
+    kept = ngx_http_entra_replay_keep(r);
+    h = ngx_pcalloc(r->pool, sizeof(ngx_table_elt_t));
+    conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
+
+    if (kept == NULL || h == NULL || conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    kept->replayed = 1;
+    kept->refused = ctx->generation;
+    kept->token = ctx->token;
+
+    (void) ngx_atomic_fetch_add(&ctx->token->record->replays, 1);
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "X-Accel-Redirect");
+    h->lowcase_key = (u_char *) "x-accel-redirect";
+    h->value = ctx->lcf->replay_name;
+
+    /*
+     * Nothing of the refused answer stays: its headers are not copied, its
+     * status is not intercepted, and proxy_ignore_headers does not count
+     */
+
+    u->headers_in.headers.part.nelts = 0;
+    u->headers_in.headers.part.next = NULL;
+    u->headers_in.headers.last = &u->headers_in.headers.part;
+    u->headers_in.status_n = NGX_HTTP_OK;
+    u->headers_in.x_accel_redirect = h;
+
+    *conf = *u->conf;
+    conf->ignore_headers &= ~NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT;
+    u->conf = conf;
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "entra credential \"%V\": the upstream answered 401, the "
+                  "request is sent again with a new token",
+                  &ctx->token->credential->name);
+
+    return NGX_OK;
+}
+
+
+/* of a claims challenge, as JSON in the request's pool; or empty */
+
+static void
+ngx_http_entra_replay_claims(ngx_http_request_t *r, ngx_str_t *claims)
+{
+    ngx_uint_t          i;
+    ngx_list_part_t    *part;
+    ngx_table_elt_t    *h;
+    entra_challenge_t   challenge;
+
+    ngx_str_null(claims);
+
+    part = &r->upstream->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len != sizeof("WWW-Authenticate") - 1
+            || ngx_strncasecmp(h[i].key.data, (u_char *) "WWW-Authenticate",
+                               h[i].key.len)
+               != 0)
+        {
+            continue;
+        }
+
+        entra_challenge_parse((entra_str_t) { h[i].value.len,
+                                              (char *) h[i].value.data },
+                              &challenge);
+
+        if (challenge.claims) {
+            claims->len = ngx_strlen(challenge.claims);
+            claims->data = ngx_pnalloc(r->pool, claims->len);
+
+            if (claims->data) {
+                ngx_memcpy(claims->data, challenge.claims, claims->len);
+
+            } else {
+                claims->len = 0;
+            }
+
+            entra_challenge_free(&challenge);
+            return;
+        }
+
+        entra_challenge_free(&challenge);
+    }
+}
+
+
+/*
+ * Module contexts do not survive an internal redirect, cleanups of the pool
+ * do: the way ngx_http_realip_module remembers.
+ */
+
+ngx_http_entra_kept_t *
+ngx_http_entra_replay_kept(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_entra_kept_t  *kept;
+
+    if (!r->internal) {
+        return NULL;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_entra_replay_marker) {
+            kept = cln->data;
+
+            if (kept->request == r) {
+                return kept;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_http_entra_kept_t *
+ngx_http_entra_replay_keep(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_entra_kept_t  *kept;
+
+    kept = ngx_http_entra_replay_kept(r);
+
+    if (kept) {
+        return kept;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_entra_kept_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    kept = cln->data;
+
+    ngx_memzero(kept, sizeof(ngx_http_entra_kept_t));
+    kept->request = r;
+    cln->handler = ngx_http_entra_replay_marker;
+
+    return kept;
+}
+
+
+static void
+ngx_http_entra_replay_marker(void *data)
+{
+    /* found by its address */
+}
+
+
+/* a repeated request waits for a token that is not the refused one */
+
+ngx_uint_t
+ngx_http_entra_replay_waits(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token)
+{
+    ngx_http_entra_kept_t  *kept;
+
+    kept = ngx_http_entra_replay_kept(r);
+
+    return kept && kept->token == token
+           && kept->refused == token->generation
+           && ngx_http_entra_token_pending(token);
+}

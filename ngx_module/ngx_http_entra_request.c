@@ -1,0 +1,565 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * A request on its way: early answers, waiting for a first token, counting.
+ */
+
+#include "ngx_http_entra_module.h"
+
+
+static ngx_int_t ngx_http_entra_path(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
+static ngx_http_entra_token_t *ngx_http_entra_lookup(
+    ngx_http_entra_auth_t *auth, ngx_str_t *name);
+static ngx_int_t ngx_http_entra_prepare(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
+static ngx_int_t ngx_http_entra_prepare_seconds(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_park(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
+static void ngx_http_entra_unpark(void *data);
+static void ngx_http_entra_park_timeout(ngx_event_t *ev);
+static void ngx_http_entra_resume(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_no_token(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
+static void ngx_http_entra_forgotten(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
+
+
+/*
+ * NGX_DECLINED when there is nothing against the request: NGX_OK would let
+ * "satisfy any" pass everything.
+ */
+
+ngx_int_t
+ngx_http_entra_access_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_entra_ctx_t       *ctx;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+
+    if (lcf->auth == NULL && lcf->seconds == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_entra_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_entra_path(r, ctx, lcf);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_entra_resolve(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_entra_decide(r, ctx, 1);
+
+    return rc == NGX_OK ? NGX_DECLINED : rc;
+}
+
+
+ngx_http_entra_ctx_t *
+ngx_http_entra_get_ctx(ngx_http_request_t *r)
+{
+    ngx_http_entra_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    if (ctx == NULL) {
+        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_ctx_t));
+        if (ctx == NULL) {
+            return NULL;
+        }
+
+        ngx_http_set_ctx(r, ctx, ngx_http_entra_module);
+    }
+
+    return ctx;
+}
+
+
+/* a path that can be read in two ways is not judged, it is refused */
+
+static ngx_int_t
+ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_loc_conf_t *lcf)
+{
+    u_char       *p;
+    entra_str_t   path;
+    const char   *reason;
+
+    if (lcf->path_raw || r != r->main || ctx->path_checked) {
+        return NGX_OK;
+    }
+
+    path.data = (char *) r->unparsed_uri.data;
+    path.len = r->unparsed_uri.len;
+
+    p = memchr(path.data, '?', path.len);
+    if (p) {
+        path.len = p - (u_char *) path.data;
+    }
+
+    reason = NULL; /* entra_path_ambiguous(path); */
+
+    if (reason == NULL) {
+        ctx->path_checked = 1;
+        return NGX_OK;
+    }
+
+    (void) ngx_atomic_fetch_add(ngx_http_entra_zone_counters(
+                                    ngx_http_entra_worker->conf)
+                                + NGX_HTTP_ENTRA_COUNT_PATH, 1);
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "entra: ambiguous path, %s (entra_path strict)", reason);
+
+    return ngx_http_entra_answer(r, ctx, NGX_HTTP_BAD_REQUEST,
+                                 "The request path is ambiguous.", 0);
+}
+
+
+/* which credential, which token: once per request and location */
+
+ngx_int_t
+ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    ngx_str_t                   name;
+    ngx_http_entra_auth_t      *auth;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+    auth = lcf->auth;
+
+    if (ctx->resolved && ctx->lcf == lcf) {
+        return NGX_OK;
+    }
+
+    ctx->resolved = 1;
+    ctx->lcf = lcf;
+    ctx->exact = 0;
+    ctx->token = NULL;
+
+    if (auth == NULL) {
+        return NGX_OK;
+    }
+
+    if (auth->token) {
+        ctx->token = auth->token;
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(r, auth->value, &name) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->token = ngx_http_entra_lookup(auth, &name);
+
+    if (ctx->token) {
+        return NGX_OK;
+    }
+
+    ctx->resolved = 0;
+    ctx->status = NGX_HTTP_ENTRA_BLOCKED;
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "entra_auth: the variable names no credential: \"%*s\"",
+                  ngx_min(name.len, 64), name.data);
+
+    return ngx_http_entra_answer(r, ctx, NGX_HTTP_FORBIDDEN,
+                                 "No credential is configured for this "
+                                 "request.", 0);
+}
+
+
+static ngx_http_entra_token_t *
+ngx_http_entra_lookup(ngx_http_entra_auth_t *auth, ngx_str_t *name)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                low, high, middle;
+    ngx_http_entra_token_t  **token;
+
+    token = auth->tokens->elts;
+    low = 0;
+    high = auth->tokens->nelts;
+
+    while (low < high) {
+        middle = (low + high) / 2;
+
+        rc = ngx_http_entra_name_cmp(name, &token[middle]->credential->name);
+
+        if (rc == 0) {
+            return token[middle];
+        }
+
+        if (rc < 0) {
+            high = middle;
+
+        } else {
+            low = middle + 1;
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * Runs for every request that goes on to the content phase, subrequests and
+ * internal redirects included.  It may be entered again while the request is
+ * parked.  NGX_DECLINED lets mirror and try_files run.
+ */
+
+ngx_int_t
+ngx_http_entra_precontent_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_entra_ctx_t       *ctx;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+
+    if (lcf->auth == NULL && lcf->seconds == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_entra_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->waiter && ctx->waiter->token) {
+        return NGX_AGAIN;
+    }
+
+    rc = ngx_http_entra_path(r, ctx, lcf);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_entra_resolve(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_entra_decide(r, ctx, 0);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ctx->token) {
+        rc = ngx_http_entra_prepare(r, ctx, ctx->token);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (lcf->seconds) {
+        rc = ngx_http_entra_prepare_seconds(r, ctx, lcf);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* NGX_OK: there is a token; NGX_AGAIN: parked; otherwise an answer */
+
+static ngx_int_t
+ngx_http_entra_prepare(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token)
+{
+    int64_t    now;
+    ngx_int_t  rc;
+
+    now = ngx_http_entra_clock();
+
+    if (ngx_http_entra_token_usable(token, now)) {
+
+        if (now >= token->refresh && token->acquire == NULL) {
+            ngx_http_entra_token_kick(token);
+        }
+
+        if (!ngx_http_entra_replay_waits(r, ctx, token)) {
+            ctx->status = ctx->waited ? NGX_HTTP_ENTRA_WAIT
+                                      : NGX_HTTP_ENTRA_HIT;
+            return NGX_OK;
+        }
+
+        rc = ngx_http_entra_park(r, ctx, token);
+
+        /* the old token, and the upstream's own answer to it */
+
+        return rc == NGX_DECLINED ? NGX_OK : rc;
+    }
+
+    rc = ngx_http_entra_park(r, ctx, token);
+
+    return rc == NGX_DECLINED ? ngx_http_entra_no_token(r, ctx, token) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_entra_prepare_seconds(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                i;
+    ngx_http_entra_second_t  *second;
+
+    second = lcf->seconds->elts;
+
+    for (i = 0; i < lcf->seconds->nelts; i++) {
+        rc = ngx_http_entra_prepare(r, ctx, second[i].auth->token);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* NGX_AGAIN: it waits now; NGX_DECLINED: waiting would not help */
+
+static ngx_int_t
+ngx_http_entra_park(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token)
+{
+    int64_t                     left;
+    ngx_http_cleanup_t         *cln;
+    ngx_http_entra_waiter_t    *w;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+
+    if (ctx->deadline == 0) {
+        ctx->deadline = ngx_http_entra_clock() + lcf->wait;
+    }
+
+    left = ctx->deadline - ngx_http_entra_clock();
+
+    if (left <= 0
+        || (!ngx_http_entra_token_pending(token)
+            && ngx_http_entra_token_next(token) >= left))
+    {
+        return NGX_DECLINED;
+    }
+
+    w = ctx->waiter;
+
+    if (w == NULL) {
+        w = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_waiter_t));
+        if (w == NULL) {
+            return NGX_ERROR;
+        }
+
+        cln = ngx_http_cleanup_add(r, 0);
+        if (cln == NULL) {
+            return NGX_ERROR;
+        }
+
+        cln->handler = ngx_http_entra_unpark;
+        cln->data = w;
+        w->request = r;
+
+        /* a worker that shuts down stays for its clients */
+
+        ngx_http_entra_event(&w->timer, ngx_http_entra_park_timeout, 0);
+        ctx->waiter = w;
+    }
+
+    if (r == r->main) {
+        if (r->connection->read->ready) {
+            ngx_post_event(r->connection->read, &ngx_posted_events);
+
+        } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        r->read_event_handler = ngx_http_test_reading;
+    }
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    w->token = token;
+    ngx_queue_insert_tail(&token->waiters, &w->queue);
+    ngx_add_timer(&w->timer, (ngx_msec_t) left);
+
+    ctx->waited = 1;
+    (void) ngx_atomic_fetch_add(&token->record->waits, 1);
+
+    ngx_http_entra_token_kick(token);
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_entra_unpark(void *data)
+{
+    ngx_http_entra_waiter_t  *w = data;
+
+    if (w->token == NULL) {
+        return;
+    }
+
+    ngx_queue_remove(&w->queue);
+    w->token = NULL;
+
+    if (w->timer.timer_set) {
+        ngx_del_timer(&w->timer);
+    }
+}
+
+
+static void
+ngx_http_entra_park_timeout(ngx_event_t *ev)
+{
+    ngx_http_request_t       *r;
+    ngx_http_entra_waiter_t  *w;
+
+    w = ngx_http_entra_of(ev, ngx_http_entra_waiter_t, timer);
+    r = w->request;
+
+    ngx_http_entra_unpark(w);
+    ngx_http_entra_resume(r);
+}
+
+
+/* a fetch has ended, one way or the other: each of them looks for itself */
+
+void
+ngx_http_entra_wake(ngx_http_entra_token_t *token)
+{
+    ngx_queue_t               waiters;
+    ngx_http_request_t       *r;
+    ngx_http_entra_waiter_t  *w;
+
+    if (ngx_queue_empty(&token->waiters)) {
+        return;
+    }
+
+    /* those who park again are not met again here */
+
+    ngx_queue_init(&waiters);
+    ngx_queue_add(&waiters, &token->waiters);
+    ngx_queue_init(&token->waiters);
+
+    while (!ngx_queue_empty(&waiters)) {
+        w = ngx_queue_data(ngx_queue_head(&waiters), ngx_http_entra_waiter_t,
+                           queue);
+        r = w->request;
+
+        ngx_http_entra_unpark(w);
+        ngx_http_entra_resume(r);
+    }
+}
+
+
+static void
+ngx_http_entra_resume(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (r == r->main) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    ngx_http_core_run_phases(r);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_entra_no_token(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token)
+{
+    int64_t  after;
+
+    ctx->status = token->header.len ? NGX_HTTP_ENTRA_EXPIRED
+                                    : NGX_HTTP_ENTRA_ERROR;
+
+    after = (ngx_http_entra_token_next(token) + 999) / 1000;
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "entra credential \"%V\", scope \"%V\": no valid token, "
+                  "the request is refused; the reason is in the log of the "
+                  "last attempt and in entra_status",
+                  &token->credential->name, &token->scope);
+
+    return ngx_http_entra_answer(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                 "No access token for the upstream is "
+                                 "available at present.", ngx_max(after, 1));
+}
+
+
+ngx_int_t
+ngx_http_entra_log_handler(ngx_http_request_t *r)
+{
+    ngx_http_entra_ctx_t       *ctx;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    if (ctx == NULL || ctx->token == NULL || ctx->counted) {
+        return NGX_OK;
+    }
+
+    ctx->counted = 1;
+
+    (void) ngx_atomic_fetch_add(&ctx->token->record->counters[ctx->status], 1);
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+
+    if (ctx->upstream == NULL && !lcf->forgotten) {
+        ngx_http_entra_forgotten(r, ctx, lcf);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_forgotten(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (lcf->auth == NULL || r->upstream == NULL || !r->upstream->request_sent
+        || r->upstream->conf == NULL)
+    {
+        return;
+    }
+
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return;
+    }
+#endif
+
+    lcf->forgotten = 1;
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "location \"%V\" uses entra_auth, but its requests go out "
+                  "without the token; write \"include entra_proxy.conf;\" or "
+                  "\"proxy_set_header Authorization $entra_authorization;\" "
+                  "at that level", &clcf->name);
+}

@@ -1,0 +1,371 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * The worker process: its start and its end, the seams of the core on
+ * nginx's event loop, and the look at files every few seconds.
+ */
+
+#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_curl.h"
+#include "ngx_http_entra_exec.h"
+
+
+typedef struct {
+    ngx_event_t            event;
+    entra_timer_done_pt    done;
+    void                  *ctx;
+} ngx_http_entra_timer_t;
+
+
+static ngx_int_t ngx_http_entra_worker_start(ngx_cycle_t *cycle,
+    ngx_http_entra_main_conf_t *mcf);
+static void ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker);
+static void ngx_http_entra_worker_watch(ngx_event_t *ev);
+static void ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c);
+static int64_t ngx_http_entra_worker_wall(void *data);
+static int64_t ngx_http_entra_worker_mono(void *data);
+static uint32_t ngx_http_entra_worker_random(void *data);
+static void *ngx_http_entra_worker_http(void *data,
+    const entra_http_request_t *request, entra_http_done_pt done, void *ctx);
+static void ngx_http_entra_worker_http_cancel(void *data, void *handle);
+static void *ngx_http_entra_worker_timer(void *data, unsigned ms,
+    entra_timer_done_pt done, void *ctx);
+static void ngx_http_entra_worker_timer_fired(ngx_event_t *ev);
+static void ngx_http_entra_worker_timer_cancel(void *data, void *handle);
+static void ngx_http_entra_worker_log(void *data, entra_log_level_e level,
+    const char *text);
+
+
+ngx_http_entra_worker_t  *ngx_http_entra_worker;
+
+
+ngx_int_t
+ngx_http_entra_worker_init(ngx_cycle_t *cycle)
+{
+    ngx_http_entra_main_conf_t  *mcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_entra_module);
+
+    if (mcf == NULL || mcf->tokens.nelts == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_entra_worker_start(cycle, mcf);
+}
+
+
+static ngx_int_t
+ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                    i;
+    ngx_http_entra_token_t      **token;
+    ngx_http_entra_worker_t      *worker;
+    ngx_http_entra_curl_conf_t    curl;
+
+    worker = ngx_pcalloc(cycle->pool, sizeof(ngx_http_entra_worker_t));
+    if (worker == NULL) {
+        return NGX_ERROR;
+    }
+
+    worker->cycle = cycle;
+    worker->conf = mcf;
+    worker->dummy.fd = (ngx_socket_t) -1;
+
+    ngx_memzero(&curl, sizeof(ngx_http_entra_curl_conf_t));
+
+    curl.ca_pem = mcf->trusted_pem;
+    curl.proxy = mcf->http_proxy;
+    curl.connect_timeout = mcf->connect_timeout;
+    curl.fetch_timeout = mcf->fetch_timeout;
+
+    worker->curl = ngx_http_entra_curl_create(cycle, &curl);
+    if (worker->curl == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_entra_worker = worker;
+    ngx_http_entra_worker_seams(worker);
+
+    token = mcf->tokens.elts;
+
+    for (i = 0; i < mcf->tokens.nelts; i++) {
+        if (ngx_http_entra_token_attach(token[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_http_entra_event(&worker->watch, ngx_http_entra_worker_watch, 1);
+    ngx_add_timer(&worker->watch, NGX_HTTP_ENTRA_WATCH);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_entra_worker_exit(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                 i;
+    ngx_http_entra_token_t   **token;
+    ngx_http_entra_worker_t   *worker;
+
+    worker = ngx_http_entra_worker;
+
+    if (worker == NULL) {
+        return;
+    }
+
+    token = worker->conf->tokens.elts;
+
+    for (i = 0; i < worker->conf->tokens.nelts; i++) {
+        ngx_http_entra_token_detach(token[i]);
+    }
+
+    if (worker->watch.timer_set) {
+        ngx_del_timer(&worker->watch);
+    }
+
+    ngx_http_entra_exec_exit();
+    ngx_http_entra_curl_destroy(worker->curl);
+
+    ngx_http_entra_worker = NULL;
+}
+
+
+/*
+ * CLOCK_BOOTTIME: the same for all processes, never stepped, and it counts
+ * the time that a laptop or a virtual machine slept.
+ */
+
+int64_t
+ngx_http_entra_clock(void)
+{
+    struct timespec  ts;
+
+    if (clock_gettime(NGX_HTTP_ENTRA_CLOCK, &ts) != 0) {
+        return (int64_t) ngx_current_msec;
+    }
+
+    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+
+/* a debug build logs the fd of whatever ev->data is */
+
+void
+ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
+    ngx_uint_t cancelable)
+{
+    ngx_memzero(ev, sizeof(ngx_event_t));
+
+    ev->handler = handler;
+    ev->data = &ngx_http_entra_worker->dummy;
+    ev->log = ngx_http_entra_worker->cycle->log;
+    ev->cancelable = cancelable;
+}
+
+
+static void
+ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker)
+{
+    entra_world_t  *world;
+
+    world = &worker->world;
+
+    world->data = worker;
+    world->wall = ngx_http_entra_worker_wall;
+    world->mono = ngx_http_entra_worker_mono;
+    world->random = ngx_http_entra_worker_random;
+    world->http = ngx_http_entra_worker_http;
+    world->http_cancel = ngx_http_entra_worker_http_cancel;
+    world->process = ngx_http_entra_exec_spawn;
+    world->process_cancel = ngx_http_entra_exec_cancel;
+    world->timer = ngx_http_entra_worker_timer;
+    world->timer_cancel = ngx_http_entra_worker_timer_cancel;
+    world->log = ngx_http_entra_worker_log;
+}
+
+
+static void
+ngx_http_entra_worker_watch(ngx_event_t *ev)
+{
+    ngx_uint_t                     i;
+    ngx_http_entra_token_t       **token;
+    ngx_http_entra_main_conf_t    *mcf;
+    ngx_http_entra_credential_t  **credential;
+
+    if (ngx_terminate) {
+        return;
+    }
+
+    mcf = ngx_http_entra_worker->conf;
+    token = mcf->tokens.elts;
+
+    for (i = 0; i < mcf->tokens.nelts; i++) {
+        ngx_http_entra_token_heartbeat(token[i]);
+    }
+
+    if (!ngx_exiting) {
+        credential = mcf->credentials.elts;
+
+        for (i = 0; i < mcf->credentials.nelts; i++) {
+            ngx_http_entra_worker_watch_files(credential[i]);
+        }
+
+        ngx_http_entra_rules_watch(mcf);
+    }
+
+    ngx_add_timer(ev, NGX_HTTP_ENTRA_WATCH);
+}
+
+
+static void
+ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c)
+{
+    int                       rc;
+    ngx_uint_t                i;
+    entra_err_t               err;
+    ngx_http_entra_token_t  **token;
+
+    if (c->core->type->watch == NULL) {
+        return;
+    }
+
+    entra_err_clear(&err);
+
+    rc = c->core->type->watch(c->core, &err);
+
+    if (rc == 0) {
+        return;
+    }
+
+    if (rc < 0) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "entra credential \"%V\": %s; the last good value is "
+                      "kept", &c->name, err.text);
+        return;
+    }
+
+    if (!ngx_http_entra_credential_material(c)) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                  "entra credential \"%V\": its files changed, "
+                  "getting new tokens", &c->name);
+
+    token = c->tokens.elts;
+
+    for (i = 0; i < c->tokens.nelts; i++) {
+        ngx_http_entra_token_due(token[i]);
+    }
+}
+
+
+static int64_t
+ngx_http_entra_worker_wall(void *data)
+{
+    return (int64_t) ngx_time();
+}
+
+
+static int64_t
+ngx_http_entra_worker_mono(void *data)
+{
+    return ngx_http_entra_clock();
+}
+
+
+static uint32_t
+ngx_http_entra_worker_random(void *data)
+{
+    return (uint32_t) ngx_random();
+}
+
+
+static void *
+ngx_http_entra_worker_http(void *data, const entra_http_request_t *request,
+    entra_http_done_pt done, void *ctx)
+{
+    ngx_http_entra_worker_t  *worker = data;
+
+    return ngx_http_entra_curl_send(worker->curl, request, done, ctx);
+}
+
+
+static void
+ngx_http_entra_worker_http_cancel(void *data, void *handle)
+{
+    ngx_http_entra_worker_t  *worker = data;
+
+    ngx_http_entra_curl_cancel(worker->curl, handle);
+}
+
+
+static void *
+ngx_http_entra_worker_timer(void *data, unsigned ms, entra_timer_done_pt done,
+    void *ctx)
+{
+    ngx_http_entra_timer_t  *timer;
+
+    timer = ngx_alloc(sizeof(ngx_http_entra_timer_t), ngx_cycle->log);
+    if (timer == NULL) {
+        return NULL;
+    }
+
+    timer->done = done;
+    timer->ctx = ctx;
+
+    ngx_http_entra_event(&timer->event, ngx_http_entra_worker_timer_fired, 1);
+    ngx_add_timer(&timer->event, ms);
+
+    return timer;
+}
+
+
+static void
+ngx_http_entra_worker_timer_fired(ngx_event_t *ev)
+{
+    void                    *ctx;
+    entra_timer_done_pt      done;
+    ngx_http_entra_timer_t  *timer;
+
+    timer = ngx_http_entra_of(ev, ngx_http_entra_timer_t, event);
+
+    done = timer->done;
+    ctx = timer->ctx;
+
+    ngx_free(timer);
+
+    done(ctx);
+}
+
+
+static void
+ngx_http_entra_worker_timer_cancel(void *data, void *handle)
+{
+    ngx_http_entra_timer_t  *timer = handle;
+
+    if (timer->event.timer_set) {
+        ngx_del_timer(&timer->event);
+    }
+
+    ngx_free(timer);
+}
+
+
+static void
+ngx_http_entra_worker_log(void *data, entra_log_level_e level,
+    const char *text)
+{
+    static ngx_uint_t  levels[] = {
+        NGX_LOG_ERR, NGX_LOG_WARN, NGX_LOG_NOTICE, NGX_LOG_INFO
+    };
+
+    ngx_log_error(levels[level], ngx_cycle->log, 0, "entra: %s", text);
+}
