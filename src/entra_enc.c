@@ -197,12 +197,7 @@ entra_enc_form_pair(entra_buf_t *out, const char *name, entra_str_t value)
 }
 
 
-/*
- * Bytes of the UTF-8 character at p (RFC 3629: no surrogates, nothing over
- * U+10FFFF, shortest form), or 0.
- */
-
-static size_t
+size_t
 entra_utf8_len(const unsigned char *p, size_t len)
 {
     size_t         i, n;

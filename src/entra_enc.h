@@ -40,5 +40,11 @@ void entra_enc_json(entra_buf_t *out, entra_str_t text);
 
 void entra_enc_hex(entra_buf_t *out, const void *data, size_t len);
 
+/*
+ * Bytes of the UTF-8 character at p (RFC 3629: no surrogates, nothing over
+ * U+10FFFF, shortest form), or 0; len > 0.
+ */
+size_t entra_utf8_len(const unsigned char *p, size_t len);
+
 
 #endif /* ENTRA_ENC_H */

@@ -74,6 +74,13 @@ entra_alg_kty(entra_alg_e alg)
 }
 
 
+const char *
+entra_alg_name(entra_alg_e alg)
+{
+    return entra_alg_get(alg)->name;
+}
+
+
 static EVP_PKEY *
 entra_sig_key(const char *type, OSSL_PARAM_BLD *build)
 {

@@ -41,6 +41,7 @@ typedef enum {
 /* names are case-sensitive (RFC 7515 section 4.1.1) */
 entra_alg_e entra_alg_find(entra_str_t name);
 entra_kty_e entra_alg_kty(entra_alg_e alg);
+const char *entra_alg_name(entra_alg_e alg);            /* NULL: unknown */
 
 /*
  * A public key of big-endian numbers.  RSA: 2048 to 8192 bits, odd modulus,

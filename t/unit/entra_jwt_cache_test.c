@@ -1,0 +1,166 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "entra_jwt_cache.h"
+#include "tap.h"
+
+
+static entra_jwt_cache_t  *cache;
+
+
+static entra_jwt_id_t
+id_of(unsigned n)
+{
+    char            text[32];
+    entra_jwt_id_t  id;
+
+    (void) snprintf(text, sizeof(text), "token %u", n);
+    (void) entra_jwt_cache_id(cache, entra_str_c(text), &id);
+
+    return id;
+}
+
+
+static entra_jwt_entry_t *
+put_sized(unsigned n, uint64_t generation, int64_t now, size_t size)
+{
+    char            text[32];
+    entra_buf_t     b;
+    entra_jwt_id_t  id = id_of(n);
+    entra_claims_t  claims;
+
+    memset(&claims, 0, sizeof(claims));
+    (void) snprintf(text, sizeof(text), "%u", n);
+    claims.oid = entra_str_dup(entra_str_c(text));
+    claims.nbf = 100;
+    claims.exp = 200;
+
+    entra_buf_init(&b, size);
+    while (b.len < size) {
+        entra_buf_add_char(&b, 'x');
+    }
+    claims.sub = entra_buf_steal(&b);
+
+    return entra_jwt_cache_put(cache, &id, generation, now, &claims);
+}
+
+
+static void
+put(unsigned n, uint64_t generation, int64_t now)
+{
+    entra_jwt_entry_release(put_sized(n, generation, now, 10));
+}
+
+
+static int
+has(unsigned n, uint64_t generation, int64_t now)
+{
+    char                text[32];
+    int                 same;
+    entra_jwt_id_t      id = id_of(n);
+    entra_jwt_entry_t  *entry;
+
+    entry = entra_jwt_cache_get(cache, &id, generation, now);
+    if (entry == NULL) {
+        return 0;
+    }
+
+    (void) snprintf(text, sizeof(text), "%u", n);
+    same = strcmp(entra_jwt_entry_claims(entry)->oid, text) == 0;
+    entra_jwt_entry_release(entry);
+
+    return same;
+}
+
+
+static void
+lifetimes(void)
+{
+    entra_jwt_entry_t  *entry;
+
+    cache = entra_jwt_cache_create(0, 0);
+
+    ok(!has(1, 1, 150), "empty");
+    put(1, 1, 150);
+    ok(has(1, 1, 150), "found");
+    ok(!has(2, 1, 150), "another token is not");
+    ok(has(1, 1, 199), "until the last second");
+    ok(!has(1, 1, 200), "never past exp");
+    ok(!has(1, 1, 150), "and then forgotten");
+
+    put(1, 1, 150);
+    ok(!has(1, 1, 99), "the clock was set back before nbf");
+
+    put(1, 1, 200);
+    ok(entra_jwt_cache_count(cache) == 0, "what is valid by leeway only");
+
+    put(1, 1, 150);
+    put(2, 1, 150);
+    entry = put_sized(3, 1, 150, 10);
+    ok(!has(1, 2, 150) && !has(2, 2, 150), "new keys flush");
+    ok(entra_jwt_cache_count(cache) == 0, "all of it");
+    ok(entra_jwt_cache_bytes(cache) == 0, "and its bytes");
+    is(entra_jwt_entry_claims(entry)->oid, "3", "a reference outlives it");
+    entra_jwt_entry_release(entry);
+
+    put(1, 2, 150);
+    put(1, 2, 150);
+    ok(entra_jwt_cache_count(cache) == 1, "put twice, kept once");
+    entry = put_sized(2, 3, 150, 10);
+    ok(entra_jwt_cache_count(cache) == 1 && !has(1, 3, 150),
+       "put with new keys flushes");
+
+    entra_jwt_cache_free(cache);
+    is(entra_jwt_entry_claims(entry)->oid, "2", "outlives the cache itself");
+    entra_jwt_entry_release(entry);
+    entra_jwt_entry_release(NULL);
+}
+
+
+static void
+bounds(void)
+{
+    int       all = 1;
+    unsigned  i;
+
+    cache = entra_jwt_cache_create(100, 0);
+
+    for (i = 0; i < 1000; i++) {
+        put(i, 1, 150);
+        all = all && entra_jwt_cache_count(cache) <= 100 && has(0, 1, 150);
+    }
+
+    ok(all, "100 entries at most, the one in use stays");
+    ok(has(999, 1, 150) && has(901, 1, 150) && !has(900, 1, 150),
+       "the least recently used go");
+    entra_jwt_cache_free(cache);
+
+    cache = entra_jwt_cache_create(0, 100000);
+
+    for (all = 1, i = 0; i < 100; i++) {
+        entra_jwt_entry_release(put_sized(i, 1, 150, 5000 + i * 100));
+        all = all && entra_jwt_cache_bytes(cache) <= 100000
+              && has(i, 1, 150);
+    }
+
+    ok(all && entra_jwt_cache_count(cache) < 20, "bytes are bounded");
+    entra_jwt_entry_release(put_sized(1000, 1, 150, 200000));
+    ok(!has(1000, 1, 150) && has(99, 1, 150), "one too large evicts nobody");
+    entra_jwt_cache_free(cache);
+    entra_jwt_cache_free(NULL);
+}
+
+
+int
+main(void)
+{
+    lifetimes();
+    bounds();
+
+    return done();
+}
