@@ -1,0 +1,89 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * entra_named_location NAME { ... }: ranges of addresses, written in the
+ * block or read from files that are watched.
+ */
+
+#ifndef ENTRA_NAMED_LOCATION_H
+#define ENTRA_NAMED_LOCATION_H
+
+
+#include "entra_cidr.h"
+#include "entra_file.h"
+
+
+#define ENTRA_LOCATION_FILE_MAX   (32 * 1024 * 1024)    /* bytes, CIDRs */
+#define ENTRA_LOCATION_FILES_MAX  16
+
+
+typedef struct {
+    entra_file_t          file;
+    char                 *select;       /* display name in a list, or NULL */
+    entra_cidr_set_t      set;          /* last good */
+    unsigned              loaded:1;
+} entra_location_file_t;
+
+
+typedef struct {
+    char                   *name;
+    entra_cidr_set_t        own;        /* of the block; until it is sealed */
+    entra_location_file_t  *files;
+    unsigned                nfiles;
+
+    entra_cidr_set_t        set;        /* all of them: what is looked up */
+    unsigned                incomplete:1;   /* a file was never read */
+
+    /* for the status page */
+    int64_t                 loaded_at;  /* seconds, when set last changed */
+    unsigned                failures;   /* of reading, in this process */
+    unsigned char           sha256[32]; /* of the files' bytes, in order */
+    char                    error[256]; /* of the last failure, or empty */
+} entra_named_location_t;
+
+
+void entra_named_location_init(entra_named_location_t *location);
+void entra_named_location_free(entra_named_location_t *location);
+
+/*
+ * One line: CIDR ...; unix; file PATH [display_name=NAME]; with an absolute
+ * path.  0, or -1 and err.
+ */
+int entra_named_location_line(entra_named_location_t *location,
+    const entra_str_t *words, unsigned nwords, entra_err_t *err);
+
+/*
+ * End of the block: reads the files, seals.  Empty blocks and lists, broken
+ * and unreadable files are errors: 0, or -1 and err, with file and line.
+ */
+int entra_named_location_done(entra_named_location_t *location, int64_t now,
+    entra_err_t *err);
+
+/*
+ * Every few seconds: 1: other ranges than before; 0: nothing new; -1 and err
+ * (once per change of the file): the last good list stays.
+ */
+int entra_named_location_watch(entra_named_location_t *location, int64_t now,
+    entra_err_t *err);
+
+/* ranges as written, and those that are not within others */
+size_t entra_named_location_entries(const entra_named_location_t *location);
+
+/* there are ranges, and none is of IPv6 */
+int entra_named_location_ipv4_only(const entra_named_location_t *location);
+
+
+/* entra_cidr_list.c */
+
+/*
+ * Fills set from the text of a file: a CIDR a line, "#" begins a comment; or
+ * JSON of Microsoft Graph: an ipNamedLocation, or a list of them, of which
+ * select (may be NULL when there is one) is the displayName.  Sealed on
+ * success; err says file and line.
+ */
+int entra_cidr_list_parse(entra_cidr_set_t *set, entra_str_t text,
+    const char *file, const char *select, entra_err_t *err);
+
+
+#endif /* ENTRA_NAMED_LOCATION_H */

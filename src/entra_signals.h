@@ -1,0 +1,81 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * What is known of a request when it is judged.  Zeroed memory is a request
+ * of which nothing is known, and that is denied.
+ */
+
+#ifndef ENTRA_SIGNALS_H
+#define ENTRA_SIGNALS_H
+
+
+#include "entra_cert.h"
+#include "entra_cidr.h"
+#include "entra_operation.h"
+
+
+typedef enum {
+    ENTRA_SIGNAL_UNKNOWN = 0,   /* the gateway itself cannot tell: keys that
+                                   were never loaded */
+    ENTRA_SIGNAL_ABSENT,        /* the caller presents nothing */
+    ENTRA_SIGNAL_VALID,
+    ENTRA_SIGNAL_INVALID        /* presented, and bad: 401, never "absent" */
+} entra_signal_e;
+
+
+typedef enum {
+    ENTRA_DEPLOYMENT_UNKNOWN = 0,       /* more than one header */
+    ENTRA_DEPLOYMENT_NONE,              /* no header: the endpoint's traffic */
+    ENTRA_DEPLOYMENT_NAMED
+} entra_deployment_e;
+
+
+typedef struct {
+    entra_addr_t              address;          /* the client's */
+    entra_addr_t              peer;             /* of the TCP connection */
+
+    /*
+     * VALID: chain verified in this handshake, for the server name that the
+     * request is for.  cert and claims are of interest for VALID only.
+     */
+    entra_signal_e            certificate;
+    const entra_cert_t       *cert;
+    entra_signal_e            token;
+    const entra_claims_t     *claims;
+
+    const entra_operation_t  *operation;        /* NULL: unknown */
+    entra_deployment_e        deployment;
+    entra_str_t               deployment_name;
+
+    int64_t                   now;              /* seconds since the epoch */
+    unsigned                  tls;              /* 0x0303: TLS 1.2; 0: none */
+
+    /*
+     * The request that the upstream will get is not made yet: operation and
+     * deployment are not looked at, and the decision is ALLOW if there could
+     * be one for which it is.
+     */
+    unsigned                  early:1;
+} entra_signals_t;
+
+
+/*
+ * The client's address, where the gateway is behind proxies that it trusts
+ * (entra_trusted_proxies; NULL: none are named).  client and peer are what
+ * nginx has after and before realip, or the PROXY protocol.
+ *
+ * Unknown, when a trusted proxy would be the client: it conveyed no
+ * address, or one that could not be read, and nginx fell back to the proxy's
+ * own; and when another peer than those was believed.
+ */
+void entra_signals_address(entra_signals_t *signals,
+    const entra_addr_t *client, const entra_addr_t *peer,
+    const entra_cidr_set_t *trusted_proxies);
+
+/* value: of the header, how many of that name there are */
+void entra_signals_deployment(entra_signals_t *signals, entra_str_t value,
+    unsigned headers);
+
+
+#endif /* ENTRA_SIGNALS_H */
