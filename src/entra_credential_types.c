@@ -8,7 +8,15 @@
 #include "entra_credential.h"
 
 
+extern const entra_credential_type_t  entra_client_secret_credential;
+extern const entra_credential_type_t  entra_client_certificate_credential;
+extern const entra_credential_type_t  entra_environment_credential;
+
+
 static const entra_credential_type_t  *const entra_credential_types[] = {
+    &entra_client_secret_credential,
+    &entra_client_certificate_credential,
+    &entra_environment_credential,
     NULL
 };
 

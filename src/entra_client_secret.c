@@ -1,0 +1,154 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "entra_client_secret.h"
+
+
+static int
+entra_client_secret_check(entra_str_t value, const char *path,
+    entra_err_t *err)
+{
+    size_t         i;
+    const char    *what = NULL;
+    unsigned char  c;
+
+    if (value.len == 0) {
+        what = "is empty";
+
+    } else if (value.len > ENTRA_CLIENT_SECRET_MAX) {
+        what = "is too long for a client secret";
+
+    } else if (value.data[0] == '{') {
+        what = "is JSON: write \"service_principal_file FILE;\" if it is what"
+               " \"az ad sp create-for-rbac\" printed";
+
+    } else if (entra_str_starts(value, "-----BEGIN")) {
+        what = "is a certificate or key: use the type client_certificate";
+    }
+
+    for (i = 0; what == NULL && i < value.len; i++) {
+        c = (unsigned char) value.data[i];
+
+        if (c == '\n' || c == '\r') {
+            what = "has more than one line: it should hold the secret only";
+
+        } else if (c < ' ' || c == 0x7f) {
+            what = "holds a control character";
+        }
+    }
+
+    if (what == NULL) {
+        return 0;
+    }
+
+    return path ? entra_err_set(err, ENTRA_ERR_CONFIG, "\"%s\" %s", path, what)
+                : entra_err_set(err, ENTRA_ERR_CONFIG, "the client secret %s",
+                                what);
+}
+
+
+static int
+entra_client_secret_replace(entra_client_secret_t *secret, entra_str_t value,
+    entra_err_t *err)
+{
+    char  *copy;
+
+    if (entra_client_secret_check(value, secret->file.path, err) != 0) {
+        return -1;
+    }
+
+    copy = entra_str_dup(value);
+    if (copy == NULL) {
+        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+    }
+
+    entra_free_secret(secret->value);
+    secret->value = copy;
+
+    return 0;
+}
+
+
+int
+entra_client_secret_set(entra_client_secret_t *secret, entra_str_t value,
+    entra_err_t *err)
+{
+    return entra_client_secret_replace(secret, entra_str_trim(value), err);
+}
+
+
+int
+entra_client_secret_open(entra_client_secret_t *secret, const char *path,
+    entra_err_t *err)
+{
+    if (entra_file_init(&secret->file, path, ENTRA_CLIENT_SECRET_MAX * 2)
+        != 0)
+    {
+        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+    }
+
+    return entra_client_secret_watch(secret, err) < 0 ? -1 : 0;
+}
+
+
+int
+entra_client_secret_watch(entra_client_secret_t *secret, entra_err_t *err)
+{
+    int          rc;
+    entra_str_t  text;
+
+    if (secret->file.path == NULL) {
+        return 0;
+    }
+
+    rc = entra_file_refresh(&secret->file, err);
+    if (rc != 1) {
+        return rc;
+    }
+
+    text = entra_file_text(&secret->file);
+
+    if (secret->value && entra_str_eq_c(text, secret->value)) {
+        return 0;
+    }
+
+    return entra_client_secret_replace(secret, text, err) == 0 ? 1 : -1;
+}
+
+
+void
+entra_client_secret_free(entra_client_secret_t *secret)
+{
+    entra_file_free(&secret->file);
+    entra_free_secret(secret->value);
+    secret->value = NULL;
+}
+
+
+int
+entra_client_secret_is_id(const char *value)
+{
+    size_t  i;
+
+    if (strlen(value) != 36) {
+        return 0;
+    }
+
+    for (i = 0; i < 36; i++) {
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            if (value[i] != '-') {
+                return 0;
+            }
+
+        } else if (strchr("0123456789abcdefABCDEF", value[i]) == NULL) {
+            return 0;
+        }
+    }
+
+    return 1;
+}

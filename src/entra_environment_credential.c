@@ -1,0 +1,234 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * EnvironmentCredential: an application with a secret or a certificate, as
+ * the AZURE_* variables say.
+ */
+
+#include <stdlib.h>
+
+#include "entra_client_auth.h"
+
+
+typedef struct {
+    entra_client_auth_t   auth;
+    char                 *dotenv_path;
+    entra_file_t          dotenv_file;
+    entra_env_t          *env;              /* the file's, over ... */
+    entra_env_t          *outer;            /* ... nginx's own, borrowed */
+} entra_environment_t;
+
+
+static const entra_param_t  entra_environment_params[] = {
+    { "dotenv", ENTRA_PARAM_FILE, offsetof(entra_environment_t, dotenv_path) },
+    { NULL, 0, 0 }
+};
+
+
+static int
+entra_environment_read(entra_environment_t *conf, entra_env_t **env,
+    entra_err_t *err)
+{
+    char  text[sizeof(err->text)];
+
+    *env = entra_env_create(conf->outer, 0);
+    if (*env == NULL) {
+        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+    }
+
+    if (entra_env_parse(*env, entra_buf_str(&conf->dotenv_file.content), err)
+        == 0)
+    {
+        return 0;
+    }
+
+    entra_env_free(*env);
+    *env = NULL;
+
+    entra_err_clean(text, sizeof(text), entra_str_c(err->text));
+
+    return entra_err_set(err, err->class, "\"%.400s\": %.500s",
+                         conf->dotenv_path, text);
+}
+
+
+static int
+entra_environment_load(entra_credential_t *c, entra_err_t *err)
+{
+    entra_environment_t  *conf = c->conf;
+
+    conf->auth.send_chain = -1;
+    conf->outer = c->env;
+
+    if (conf->dotenv_path) {
+        if (entra_file_init(&conf->dotenv_file, conf->dotenv_path,
+                            ENTRA_DOTENV_MAX)
+            != 0)
+        {
+            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        }
+
+        if (entra_file_refresh(&conf->dotenv_file, err) < 0
+            || entra_environment_read(conf, &conf->env, err) != 0)
+        {
+            return -1;
+        }
+
+        c->env = conf->env;
+    }
+
+    if (entra_credential_default(&c->tenant_id,
+                                 entra_env_get(c->env, "AZURE_TENANT_ID"))
+        != 0
+        || entra_credential_default(&c->client_id,
+                                    entra_env_get(c->env, "AZURE_CLIENT_ID"))
+           != 0)
+    {
+        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+    }
+
+    return 0;
+}
+
+
+/* what is missing makes it unavailable: in a chain the next one is asked */
+
+static int
+entra_environment_init(entra_credential_t *c, entra_err_t *err)
+{
+    const char           *missing;
+    entra_environment_t  *conf = c->conf;
+
+    missing = c->tenant_id == NULL ? "AZURE_TENANT_ID"
+              : c->client_id == NULL ? "AZURE_CLIENT_ID"
+              : !entra_client_auth_in_env(c)
+                ? "AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH"
+                : NULL;
+
+    if (missing == NULL) {
+        return entra_client_auth_init(c, &conf->auth,
+                                      ENTRA_CLIENT_AUTH_SECRET
+                                      | ENTRA_CLIENT_AUTH_CERTIFICATE, err);
+    }
+
+    if (entra_env_get(c->env, "AZURE_USERNAME")) {
+        return entra_err_unavailable(err, "AZURE_USERNAME and AZURE_PASSWORD"
+                                     " are not supported (no second factor"
+                                     " is possible): use a client secret or"
+                                     " certificate");
+    }
+
+    return entra_err_unavailable(err, "%s is not set in %s%s%s: set it there,"
+                                 " or use another type of credential",
+                                 missing,
+                                 conf->dotenv_path ? "\"" : "",
+                                 conf->dotenv_path ? conf->dotenv_path
+                                                   : "nginx's environment",
+                                 conf->dotenv_path ? "\"" : "");
+}
+
+
+static void
+entra_environment_free(entra_credential_t *c)
+{
+    entra_environment_t  *conf = c->conf;
+
+    entra_client_auth_free(&conf->auth);
+    entra_file_free(&conf->dotenv_file);
+    entra_env_free(conf->env);
+}
+
+
+static entra_next_e
+entra_environment_step(entra_acquire_t *a)
+{
+    entra_environment_t  *conf = a->credential->conf;
+
+    return entra_client_auth_step(a, &conf->auth, a->state,
+                                  "client_credentials", NULL);
+}
+
+
+/* of the .env file, only another secret can be taken while running */
+
+static int
+entra_environment_watch_dotenv(entra_credential_t *c, entra_err_t *err)
+{
+    int                     rc;
+    const char             *value;
+    entra_env_t            *env;
+    entra_environment_t    *conf = c->conf;
+    entra_client_secret_t  *secret = &conf->auth.secrets[0];
+
+    if (conf->dotenv_path == NULL) {
+        return 0;
+    }
+
+    rc = entra_file_refresh(&conf->dotenv_file, err);
+    if (rc != 1) {
+        return rc;
+    }
+
+    if (entra_environment_read(conf, &env, err) != 0) {
+        return -1;
+    }
+
+    rc = 0;
+    value = entra_env_get(env, "AZURE_CLIENT_SECRET");
+
+    if (value && secret->value
+        && !entra_str_eq_c(entra_str_trim(entra_str_c(value)), secret->value))
+    {
+        rc = entra_client_secret_set(secret, entra_str_c(value), err) == 0
+             ? 1 : -1;
+    }
+
+    entra_env_free(env);
+
+    return rc;
+}
+
+
+static int
+entra_environment_watch(entra_credential_t *c, entra_err_t *err)
+{
+    int                   rc;
+    entra_environment_t  *conf = c->conf;
+
+    rc = entra_environment_watch_dotenv(c, err);
+
+    if (rc == 1) {
+        conf->auth.changed = 1;
+    }
+
+    if (rc < 0) {
+        return -1;
+    }
+
+    return entra_client_auth_watch(c, &conf->auth, err);
+}
+
+
+static void
+entra_environment_material(const entra_credential_t *c, entra_buf_t *out)
+{
+    const entra_environment_t  *conf = c->conf;
+
+    entra_client_auth_material(&conf->auth, out);
+}
+
+
+const entra_credential_type_t  entra_environment_credential = {
+    .name = "environment",
+    .azure_name = "EnvironmentCredential",
+    .conf_size = sizeof(entra_environment_t),
+    .state_size = sizeof(entra_client_auth_state_t),
+    .params = entra_environment_params,
+    .load = entra_environment_load,
+    .init = entra_environment_init,
+    .free = entra_environment_free,
+    .step = entra_environment_step,
+    .watch = entra_environment_watch,
+    .material = entra_environment_material
+};
