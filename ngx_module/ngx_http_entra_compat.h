@@ -36,6 +36,47 @@
 #endif
 
 
+/* headers are linked lists since 1.23.0 */
+
+#if (nginx_version >= 1023000)
+#define ngx_http_entra_header_next(h)  (h)->next = NULL
+#else
+#define ngx_http_entra_header_next(h)
+#endif
+
+
+/* 0, or -1: has to be done one by one */
+
+#if (NGX_LINUX)
+
+#include <sys/syscall.h>
+
+#ifdef SYS_close_range
+#define ngx_http_entra_close_range(first, last)                               \
+    (int) syscall(SYS_close_range, (unsigned) (first), (unsigned) (last), 0)
+#endif
+
+#endif
+
+#ifndef ngx_http_entra_close_range
+#define ngx_http_entra_close_range(first, last)  -1
+#endif
+
+
+/* nobody may look into a copy of a worker, or make it dump core */
+
+#if (NGX_HAVE_PR_SET_DUMPABLE)
+
+#include <sys/prctl.h>
+
+#define ngx_http_entra_undumpable()                                           \
+    (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+#else
+#define ngx_http_entra_undumpable()
+#endif
+
+
 #ifdef LIBCURL_VERSION_NUM
 
 #if (LIBCURL_VERSION_NUM < 0x074a00)

@@ -1,0 +1,70 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * Child processes of the core on nginx's event loop: entra_world_t.process
+ * and process_cancel.  The first argument, the world's data, is not looked
+ * at.
+ *
+ * Forking copies the page tables of the worker and stops it for that long:
+ * about a millisecond per 100 MB of its own memory.  Meant for command line
+ * tools on a developer's machine.
+ */
+
+#ifndef _NGX_HTTP_ENTRA_EXEC_H_INCLUDED_
+#define _NGX_HTTP_ENTRA_EXEC_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "entra_iface.h"
+
+
+/*
+ * The callback comes from a posted event, never from inside.  When a program
+ * could not be executed, started is 0 and err says why.  What a process
+ * leaves running in its process group ends with it.
+ */
+void *ngx_http_entra_exec_spawn(void *data, const entra_process_t *process,
+    entra_process_done_pt done, void *ctx);
+void ngx_http_entra_exec_cancel(void *data, void *handle);
+
+/* in exit_process: kills what is running, calls nothing back */
+void ngx_http_entra_exec_exit(void);
+
+
+/*
+ * ngx_http_entra_exec_child.c: what runs in the forked process, and never
+ * returns.  There only what is async-signal-safe is allowed: no allocation, no
+ * logging.
+ */
+
+typedef struct {
+    const char        *path;
+    char *const       *argv;
+    char *const       *env;
+    int                control;             /* a socket, to the worker */
+    int                out;                 /* the writing ends of pipes */
+    int                err;
+    int                null;                /* /dev/null */
+} ngx_http_entra_exec_child_t;
+
+
+/* what it reports on the control socket */
+
+#define NGX_HTTP_ENTRA_EXEC_FAILED  1       /* value: errno of execve() */
+#define NGX_HTTP_ENTRA_EXEC_EXITED  2       /* value: as in the result */
+
+typedef struct {
+    int32_t            kind;
+    int32_t            value;
+} ngx_http_entra_exec_report_t;
+
+
+/* called with all signals blocked */
+void ngx_http_entra_exec_child(const ngx_http_entra_exec_child_t *child)
+    __attribute__((noreturn));
+
+
+#endif /* _NGX_HTTP_ENTRA_EXEC_H_INCLUDED_ */

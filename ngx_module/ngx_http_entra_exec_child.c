@@ -1,0 +1,317 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * The worker cannot wait for a process: nginx's handler of SIGCHLD takes the
+ * status of every child, and logs an alert about one that a signal ended.  So
+ * the child of the worker is a guard, which always exits with 0.  The program
+ * is the guard's child, in a session of its own; the guard waits for it,
+ * reports its status, and ends its process group when the worker closes the
+ * control socket, be it on purpose or because the worker died.
+ */
+
+#include "ngx_http_entra_exec.h"
+#include "ngx_http_entra_compat.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+
+#define NGX_HTTP_ENTRA_EXEC_FD  3      /* descriptor in guard and child */
+#define NGX_HTTP_ENTRA_EXEC_FDS      10     /* above those that are reassigned */
+#define NGX_HTTP_ENTRA_EXEC_FDS_MAX  1048576
+#define NGX_HTTP_ENTRA_EXEC_GRACE    500    /* ms from SIGTERM to SIGKILL */
+
+
+static void ngx_http_entra_exec_signals(void);
+static void ngx_http_entra_exec_fds(const ngx_http_entra_exec_child_t *child);
+static void ngx_http_entra_exec_close_from(int fd);
+static void ngx_http_entra_exec_program(
+    const ngx_http_entra_exec_child_t *child) __attribute__((noreturn));
+static void ngx_http_entra_exec_guard(pid_t pid) __attribute__((noreturn));
+static void ngx_http_entra_exec_sigchld(int signo);
+static int ngx_http_entra_exec_wait(long ms, int control);
+static void ngx_http_entra_exec_kill(pid_t pid, int signo);
+static long ngx_http_entra_exec_now(void);
+static void ngx_http_entra_exec_report(int32_t kind, int32_t value);
+
+
+void
+ngx_http_entra_exec_child(const ngx_http_entra_exec_child_t *child)
+{
+    pid_t          pid;
+    struct rlimit  limit;
+
+    ngx_http_entra_exec_fds(child);
+    ngx_http_entra_exec_signals();
+
+    /* the terminal's signals are for nginx, not for the guard */
+
+    (void) setsid();
+    (void) umask(077);
+
+    if (chdir("/") == -1) {
+        ngx_http_entra_exec_report(NGX_HTTP_ENTRA_EXEC_FAILED, errno);
+        _exit(0);
+    }
+
+    /* a core of the guard would be one of the worker, with its tokens */
+
+    limit.rlim_cur = 0;
+    limit.rlim_max = 0;
+    (void) setrlimit(RLIMIT_CORE, &limit);
+
+    pid = fork();
+
+    if (pid == 0) {
+        ngx_http_entra_exec_program(child);
+    }
+
+    if (pid == -1) {
+        ngx_http_entra_exec_report(NGX_HTTP_ENTRA_EXEC_FAILED, errno);
+        _exit(0);
+    }
+
+    ngx_http_entra_exec_guard(pid);
+}
+
+
+/* nginx's handlers, and SIGPIPE, which it ignores: that would be inherited */
+
+static void
+ngx_http_entra_exec_signals(void)
+{
+    int               signo;
+    struct sigaction  sa;
+
+    ngx_memzero(&sa, sizeof(struct sigaction));
+    sa.sa_handler = SIG_DFL;
+    sigemptyset(&sa.sa_mask);
+
+    for (signo = 1; signo < NSIG; signo++) {
+        (void) sigaction(signo, &sa, NULL);
+    }
+}
+
+
+/*
+ * 0, 1, 2 and the control socket; all else is closed at once, among it
+ * nginx's listening sockets and its clients' connections.
+ */
+
+static void
+ngx_http_entra_exec_fds(const ngx_http_entra_exec_child_t *child)
+{
+    int  null, out, err, control;
+
+    /* up first: a daemon may have been started with some of 0..3 closed */
+
+    null = fcntl(child->null, F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);
+    out = fcntl(child->out, F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);
+    err = fcntl(child->err, F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);
+    control = fcntl(child->control, F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);
+
+    if (null == -1 || out == -1 || err == -1 || control == -1
+        || dup2(null, 0) == -1 || dup2(out, 1) == -1 || dup2(err, 2) == -1
+        || dup2(control, NGX_HTTP_ENTRA_EXEC_FD) == -1)
+    {
+        _exit(0);
+    }
+
+    (void) fcntl(NGX_HTTP_ENTRA_EXEC_FD, F_SETFD, FD_CLOEXEC);
+
+    ngx_http_entra_exec_close_from(NGX_HTTP_ENTRA_EXEC_FD + 1);
+}
+
+
+static void
+ngx_http_entra_exec_close_from(int fd)
+{
+    int            max;
+    struct rlimit  limit;
+
+    if (ngx_http_entra_close_range(fd, ~0U) == 0) {
+        return;
+    }
+
+    max = NGX_HTTP_ENTRA_EXEC_FDS_MAX;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t) max)
+    {
+        max = (int) limit.rlim_cur;
+    }
+
+    for ( /* void */ ; fd < max; fd++) {
+        (void) close(fd);
+    }
+}
+
+
+static void
+ngx_http_entra_exec_program(const ngx_http_entra_exec_child_t *child)
+{
+    sigset_t  set;
+
+    (void) setsid();
+
+    sigemptyset(&set);
+    (void) sigprocmask(SIG_SETMASK, &set, NULL);
+
+    (void) execve(child->path, child->argv, child->env);
+
+    ngx_http_entra_exec_report(NGX_HTTP_ENTRA_EXEC_FAILED, errno);
+    _exit(127);
+}
+
+
+/*
+ * All signals are blocked but SIGCHLD while waiting.  The program is not
+ * taken from the process table before its group is dead, so that the number
+ * cannot have become another group's.
+ */
+
+static void
+ngx_http_entra_exec_guard(pid_t pid)
+{
+    int               status, control;
+    long              deadline;
+    siginfo_t         info;
+    struct sigaction  sa;
+
+    /* the pipes are the program's alone: their end is its end */
+
+    (void) dup2(0, 1);
+    (void) dup2(0, 2);
+
+    ngx_memzero(&sa, sizeof(struct sigaction));
+    sa.sa_handler = ngx_http_entra_exec_sigchld;
+    sigemptyset(&sa.sa_mask);
+    (void) sigaction(SIGCHLD, &sa, NULL);
+
+    ngx_http_entra_undumpable();
+
+    control = 1;
+    deadline = 0;
+
+    for ( ;; ) {
+        info.si_pid = 0;
+
+        if (waitid(P_PID, pid, &info, WEXITED|WNOHANG|WNOWAIT) == -1
+            && errno != EINTR)
+        {
+            break;
+        }
+
+        if (info.si_pid == pid) {
+            break;
+        }
+
+        if (control) {
+            control = !ngx_http_entra_exec_wait(-1, 1);
+
+            if (!control) {
+                ngx_http_entra_exec_kill(pid, SIGTERM);
+                deadline = ngx_http_entra_exec_now()
+                           + NGX_HTTP_ENTRA_EXEC_GRACE;
+            }
+
+            continue;
+        }
+
+        if (ngx_http_entra_exec_now() >= deadline) {
+            ngx_http_entra_exec_kill(pid, SIGKILL);
+        }
+
+        (void) ngx_http_entra_exec_wait(NGX_HTTP_ENTRA_EXEC_GRACE, 0);
+    }
+
+    ngx_http_entra_exec_kill(pid, SIGKILL);
+
+    status = 0;
+
+    while (waitpid(pid, &status, 0) == -1 && errno == EINTR) { /* void */ }
+
+    ngx_http_entra_exec_report(NGX_HTTP_ENTRA_EXEC_EXITED,
+                               WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+                                                   : WEXITSTATUS(status));
+    _exit(0);
+}
+
+
+/* interrupts pselect() */
+
+static void
+ngx_http_entra_exec_sigchld(int signo)
+{
+    /* void */
+}
+
+
+/* until a child ends, ms pass (-1: no limit), or, with 1, control is closed */
+
+static int
+ngx_http_entra_exec_wait(long ms, int control)
+{
+    int               n;
+    fd_set            fds;
+    sigset_t          mask;
+    struct timespec   ts;
+
+    FD_ZERO(&fds);
+
+    if (control) {
+        FD_SET(NGX_HTTP_ENTRA_EXEC_FD, &fds);
+    }
+
+    sigfillset(&mask);
+    sigdelset(&mask, SIGCHLD);
+
+    ts.tv_sec = ms / 1000;
+    ts.tv_nsec = ms % 1000 * 1000000;
+
+    n = pselect(NGX_HTTP_ENTRA_EXEC_FD + 1, &fds, NULL, NULL,
+                ms < 0 ? NULL : &ts, &mask);
+
+    return n > 0;
+}
+
+
+static void
+ngx_http_entra_exec_kill(pid_t pid, int signo)
+{
+    /* it has no group before its setsid(): then it is alone, too */
+
+    if (kill(-pid, signo) == -1) {
+        (void) kill(pid, signo);
+    }
+}
+
+
+static long
+ngx_http_entra_exec_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+
+static void
+ngx_http_entra_exec_report(int32_t kind, int32_t value)
+{
+    ssize_t                       n;
+    ngx_http_entra_exec_report_t  report;
+
+    report.kind = kind;
+    report.value = value;
+
+    /* so few bytes go at once, or the worker is gone */
+
+    n = write(NGX_HTTP_ENTRA_EXEC_FD, &report, sizeof(report));
+    (void) n;
+}
