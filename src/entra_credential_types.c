@@ -11,12 +11,24 @@
 extern const entra_credential_type_t  entra_client_secret_credential;
 extern const entra_credential_type_t  entra_client_certificate_credential;
 extern const entra_credential_type_t  entra_environment_credential;
+extern const entra_credential_type_t  entra_workload_identity_credential;
+extern const entra_credential_type_t  entra_managed_identity_credential;
+extern const entra_credential_type_t  entra_chained_token_credential;
+extern const entra_credential_type_t  entra_default_azure_credential;
+extern const entra_credential_type_t  entra_endpoint_key_credential;
+extern const entra_credential_type_t  entra_endpoint_token_credential;
 
 
 static const entra_credential_type_t  *const entra_credential_types[] = {
     &entra_client_secret_credential,
     &entra_client_certificate_credential,
     &entra_environment_credential,
+    &entra_workload_identity_credential,
+    &entra_managed_identity_credential,
+    &entra_chained_token_credential,
+    &entra_default_azure_credential,
+    &entra_endpoint_key_credential,
+    &entra_endpoint_token_credential,
     NULL
 };
 

@@ -1,0 +1,326 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * The keys of an online endpoint with auth_mode "key": from files, or asked
+ * for with another credential.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "entra_endpoint.h"
+#include "entra_json.h"
+
+
+#define ENTRA_ENDPOINT_KEY_MAX      4096
+
+/*
+ * A key is good until somebody makes a new one.  So it is kept for as long
+ * as a token can be, also when Resource Manager is away, and asked for again
+ * every hour; a 401 of the endpoint asks at once.
+ */
+
+#define ENTRA_ENDPOINT_KEY_REFRESH  3600
+
+
+typedef struct {
+    char               *key_file[2];            /* parameter */
+    entra_endpoint_t    endpoint;
+
+    entra_file_t        files[2];
+    unsigned            nfiles;
+
+    /* the key that was refused last, so that the next choice is not it */
+    unsigned            has_refused:1;
+    unsigned char       refused[32];
+} entra_endpoint_key_t;
+
+
+/* what cannot be sent is better known at once */
+
+static int
+entra_endpoint_key_check(const entra_file_t *file, entra_err_t *err)
+{
+    entra_token_t  token;
+
+    entra_token_init(&token);
+
+    if (entra_token_set(&token, entra_file_text(file), 1, 0, err) != 0) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "\"%s\" does not hold a key: %s", file->path,
+                             err->text);
+    }
+
+    entra_token_free(&token);
+
+    return 0;
+}
+
+
+static int
+entra_endpoint_key_files(entra_endpoint_key_t *conf, entra_err_t *err)
+{
+    unsigned       i;
+    entra_file_t  *file;
+
+    for (i = 0; i < 2 && conf->key_file[i]; i++) {
+        file = &conf->files[i];
+
+        if (entra_file_init(file, conf->key_file[i], ENTRA_ENDPOINT_KEY_MAX)
+            != 0)
+        {
+            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        }
+
+        conf->nfiles++;
+
+        if (entra_file_refresh(file, err) < 0
+            || entra_endpoint_key_check(file, err) != 0)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+entra_endpoint_key_init(entra_credential_t *c, entra_err_t *err)
+{
+    entra_endpoint_key_t  *conf = c->conf;
+    entra_endpoint_t      *e = &conf->endpoint;
+
+    if (conf->key_file[0] == NULL) {
+
+        if (e->endpoint == NULL && e->workspace == NULL && e->using == NULL) {
+            return entra_err_set(err, ENTRA_ERR_CONFIG,
+                                 "no key: write \"key_file FILE [FILE2];\", "
+                                 "or \"endpoint NAME; workspace FILE; using "
+                                 "CREDENTIAL;\" to have them asked for");
+        }
+
+        return entra_endpoint_init(c, e, err);
+    }
+
+    if (e->endpoint || e->workspace || e->using || e->resource_manager) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "the key is either in key_file or asked for: "
+                             "\"%s\" cannot stand beside key_file",
+                             e->endpoint ? "endpoint"
+                             : e->workspace ? "workspace"
+                             : e->using ? "using" : "resource_manager");
+    }
+
+    return entra_endpoint_key_files(conf, err);
+}
+
+
+static void
+entra_endpoint_key_free(entra_credential_t *c)
+{
+    unsigned               i;
+    entra_endpoint_key_t  *conf = c->conf;
+
+    for (i = 0; i < 2; i++) {
+        entra_file_free(&conf->files[i]);
+    }
+
+    entra_endpoint_free(&conf->endpoint);
+}
+
+
+static int
+entra_endpoint_key_refused(const entra_endpoint_key_t *conf, entra_str_t key)
+{
+    unsigned       n = 0;
+    unsigned char  digest[32];
+
+    return conf->has_refused
+           && EVP_Digest(key.data, key.len, digest, &n, EVP_sha256(), NULL)
+           && memcmp(digest, conf->refused, sizeof(digest)) == 0;
+}
+
+
+/* the first that is not known to be bad; when all are, the first */
+
+static entra_next_e
+entra_endpoint_key_take(entra_acquire_t *a, entra_str_t first,
+    entra_str_t second)
+{
+    entra_str_t            key = first;
+    entra_endpoint_key_t  *conf = a->credential->conf;
+
+    if (second.len
+        && (first.len == 0 || (entra_endpoint_key_refused(conf, first)
+                               && !entra_endpoint_key_refused(conf, second))))
+    {
+        key = second;
+    }
+
+    return entra_token_set(&a->token, key, ENTRA_LIFETIME_MAX,
+                           ENTRA_ENDPOINT_KEY_REFRESH, &a->err)
+           == 0 ? ENTRA_NEXT_DONE : ENTRA_NEXT_FAILED;
+}
+
+
+static entra_next_e
+entra_endpoint_key_from_files(entra_acquire_t *a)
+{
+    unsigned               i;
+    entra_err_t            err;
+    entra_str_t            key[2] = { entra_str_null, entra_str_null };
+    entra_endpoint_key_t  *conf = a->credential->conf;
+
+    for (i = 0; i < conf->nfiles; i++) {
+        entra_err_clear(&err);
+
+        if (entra_file_refresh(&conf->files[i], &err) < 0) {
+            a->world->log(a->world->data, ENTRA_LOG_ERR, err.text);
+        }
+
+        key[i] = entra_file_text(&conf->files[i]);
+    }
+
+    return entra_endpoint_key_take(a, key[0], key[1]);
+}
+
+
+static entra_next_e
+entra_endpoint_key_received(entra_acquire_t *a)
+{
+    entra_next_e           next;
+    entra_str_t            first, second;
+    entra_json_t          *root;
+    entra_endpoint_key_t  *conf = a->credential->conf;
+
+    if (a->reply->status != 200 || a->reply->too_large) {
+        return entra_endpoint_failed(a, &conf->endpoint,
+                    "give the credential of \"using\" a role with the action "
+                    "Microsoft.MachineLearningServices/workspaces/"
+                    "onlineEndpoints/listKeys/action");
+    }
+
+    root = entra_json_parse(a->reply->body, ENTRA_HTTP_BODY_MAX,
+                            ENTRA_JSON_OBJECT);
+
+    first = entra_json_member_string(root, "primaryKey");
+    second = entra_json_member_string(root, "secondaryKey");
+
+    if (first.len == 0 && second.len == 0) {
+        entra_json_free(root);
+        return entra_endpoint_nonsense(a, &conf->endpoint,
+                                       "no primaryKey or secondaryKey in it");
+    }
+
+    next = entra_endpoint_key_take(a, first, second);
+
+    entra_json_free(root);
+
+    return next;
+}
+
+
+static entra_next_e
+entra_endpoint_key_step(entra_acquire_t *a)
+{
+    entra_endpoint_key_t  *conf = a->credential->conf;
+
+    switch (a->step) {
+
+    case 0:
+        if (a->has_refused) {
+            conf->has_refused = 1;
+            memcpy(conf->refused, a->refused, sizeof(conf->refused));
+        }
+
+        return conf->nfiles ? entra_endpoint_key_from_files(a)
+                            : entra_endpoint_ask(a, &conf->endpoint);
+
+    case 1:
+        return entra_endpoint_post(a, &conf->endpoint, "listKeys");
+
+    default:
+        return entra_endpoint_key_received(a);
+    }
+}
+
+
+static int
+entra_endpoint_key_watch(entra_credential_t *c, entra_err_t *err)
+{
+    int                    rc, changed = 0, failed = 0;
+    unsigned               i;
+    entra_endpoint_key_t  *conf = c->conf;
+
+    for (i = 0; i < conf->nfiles; i++) {
+        rc = entra_file_refresh(&conf->files[i], err);
+
+        changed |= rc == 1;
+        failed |= rc == -1;
+    }
+
+    return changed ? 1 : failed ? -1 : 0;
+}
+
+
+static void
+entra_endpoint_key_identity(const entra_credential_t *c, entra_buf_t *out)
+{
+    unsigned               i;
+    entra_endpoint_key_t  *conf = c->conf;
+
+    for (i = 0; i < conf->nfiles; i++) {
+        entra_buf_addf(out, "file=%s ", conf->files[i].path);
+    }
+
+    entra_endpoint_identity(&conf->endpoint, out);
+}
+
+
+static void
+entra_endpoint_key_material(const entra_credential_t *c, entra_buf_t *out)
+{
+    unsigned               i;
+    entra_endpoint_key_t  *conf = c->conf;
+
+    for (i = 0; i < conf->nfiles; i++) {
+        entra_buf_add_str(out, entra_file_text(&conf->files[i]));
+        entra_buf_add_char(out, '\n');
+    }
+}
+
+
+#define entra_endpoint_key_offset(field)                                      \
+    (offsetof(entra_endpoint_key_t, endpoint)                                 \
+     + offsetof(entra_endpoint_t, field))
+
+
+static const entra_param_t  entra_endpoint_key_params[] = {
+    { "key_file", ENTRA_PARAM_FILES,
+      offsetof(entra_endpoint_key_t, key_file) },
+    { "endpoint", ENTRA_PARAM_STRING, entra_endpoint_key_offset(endpoint) },
+    { "workspace", ENTRA_PARAM_FILE, entra_endpoint_key_offset(workspace) },
+    { "using", ENTRA_PARAM_STRING, entra_endpoint_key_offset(using) },
+    { "resource_manager", ENTRA_PARAM_STRING,
+      entra_endpoint_key_offset(resource_manager) },
+    { NULL, 0, 0 }
+};
+
+
+const entra_credential_type_t  entra_endpoint_key_credential = {
+    .name = "endpoint_key",
+    .azure_name = "onlineEndpoints/listKeys",
+    .conf_size = sizeof(entra_endpoint_key_t),
+    .params = entra_endpoint_key_params,
+    .no_scope = 1,
+    .init = entra_endpoint_key_init,
+    .free = entra_endpoint_key_free,
+    .step = entra_endpoint_key_step,
+    .watch = entra_endpoint_key_watch,
+    .identity = entra_endpoint_key_identity,
+    .material = entra_endpoint_key_material
+};
