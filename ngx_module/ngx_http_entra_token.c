@@ -6,9 +6,9 @@
  * request path, a timer that refreshes ahead, one fetch across all workers.
  */
 
-#include <signal.h>
-
 #include "ngx_http_entra_module.h"
+
+#include <signal.h>
 
 
 /* looks at what another worker fetches, ms */
