@@ -34,6 +34,16 @@ struct entra_certificate_s {
 };
 
 
+static void
+entra_certificate_reset(entra_certificate_t *cert)
+{
+    EVP_PKEY_free(cert->key);
+    X509_free(cert->leaf);
+    sk_X509_pop_free(cert->others, X509_free);
+    memset(cert, 0, sizeof(entra_certificate_t));
+}
+
+
 void
 entra_certificate_free(entra_certificate_t *cert)
 {
@@ -41,9 +51,7 @@ entra_certificate_free(entra_certificate_t *cert)
         return;
     }
 
-    EVP_PKEY_free(cert->key);
-    X509_free(cert->leaf);
-    sk_X509_pop_free(cert->others, X509_free);
+    entra_certificate_reset(cert);
     free(cert);
 }
 
@@ -231,28 +239,74 @@ entra_pkcs12_open(entra_certificate_t *cert, entra_str_t content,
 }
 
 
-/* the key has to outlive the library context that opened it */
-
-static int
-entra_pkcs12_move_key(entra_certificate_t *cert)
+static X509 *
+entra_pkcs12_copy(X509 *x)
 {
     int                   len;
-    EVP_PKEY             *key = NULL;
+    X509                 *copy;
     unsigned char        *der = NULL;
     const unsigned char  *p;
 
-    len = cert->key ? i2d_PrivateKey(cert->key, &der) : -1;
-
-    if (len > 0) {
-        p = der;
-        key = d2i_AutoPrivateKey(NULL, &p, len);
-        OPENSSL_clear_free(der, (size_t) len);
+    len = i2d_X509(x, &der);
+    if (len <= 0) {
+        return NULL;
     }
 
-    EVP_PKEY_free(cert->key);
-    cert->key = key;
+    p = der;
+    copy = d2i_X509(NULL, &p, len);
+    OPENSSL_free(der);
 
-    return key ? 0 : -1;
+    return copy;
+}
+
+
+static EVP_PKEY *
+entra_pkcs12_copy_key(EVP_PKEY *key)
+{
+    int                   len;
+    EVP_PKEY             *copy;
+    unsigned char        *der = NULL;
+    const unsigned char  *p;
+
+    len = i2d_PrivateKey(key, &der);
+    if (len <= 0) {
+        return NULL;
+    }
+
+    p = der;
+    copy = d2i_AutoPrivateKey(NULL, &p, len);
+    OPENSSL_clear_free(der, (size_t) len);
+
+    return copy;
+}
+
+
+/* what was opened in a library context has to outlive it */
+
+static int
+entra_pkcs12_move(entra_certificate_t *cert, entra_certificate_t *from)
+{
+    int    i;
+    X509  *x;
+
+    cert->key = from->key ? entra_pkcs12_copy_key(from->key) : NULL;
+    cert->leaf = from->leaf ? entra_pkcs12_copy(from->leaf) : NULL;
+    cert->others = sk_X509_new_null();
+
+    if (cert->key == NULL || cert->others == NULL) {
+        return -1;
+    }
+
+    for (i = 0; i < sk_X509_num(from->others); i++) {
+        x = entra_pkcs12_copy(sk_X509_value(from->others, i));
+
+        if (x == NULL || sk_X509_push(cert->others, x) == 0) {
+            X509_free(x);
+            return -1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -262,9 +316,12 @@ static int
 entra_pkcs12_open_legacy(entra_certificate_t *cert, entra_str_t content,
     const char *password)
 {
-    int             rc = -1;
-    OSSL_LIB_CTX   *lib;
-    OSSL_PROVIDER  *legacy, *base;
+    int                   rc = -1;
+    OSSL_LIB_CTX         *lib;
+    OSSL_PROVIDER        *legacy, *base;
+    entra_certificate_t   opened;
+
+    memset(&opened, 0, sizeof(entra_certificate_t));
 
     lib = OSSL_LIB_CTX_new();
     if (lib == NULL) {
@@ -275,10 +332,12 @@ entra_pkcs12_open_legacy(entra_certificate_t *cert, entra_str_t content,
     base = OSSL_PROVIDER_load(lib, "default");
 
     if (legacy && base
-        && entra_pkcs12_open(cert, content, password, lib) == 0)
+        && entra_pkcs12_open(&opened, content, password, lib) == 0)
     {
-        rc = entra_pkcs12_move_key(cert);
+        rc = entra_pkcs12_move(cert, &opened);
     }
+
+    entra_certificate_reset(&opened);
 
     if (legacy) {
         OSSL_PROVIDER_unload(legacy);
@@ -291,16 +350,6 @@ entra_pkcs12_open_legacy(entra_certificate_t *cert, entra_str_t content,
     OSSL_LIB_CTX_free(lib);
 
     return rc;
-}
-
-
-static void
-entra_certificate_reset(entra_certificate_t *cert)
-{
-    EVP_PKEY_free(cert->key);
-    X509_free(cert->leaf);
-    sk_X509_pop_free(cert->others, X509_free);
-    memset(cert, 0, sizeof(entra_certificate_t));
 }
 
 
