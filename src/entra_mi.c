@@ -127,16 +127,38 @@ entra_mi_header(entra_acquire_t *a, const char *name, const char *value)
 }
 
 
-/* what the general advice says of authorities does not fit here */
+/*
+ * What is said of token endpoints in general does not fit here: a refusal is
+ * one, whatever its body looks like, and no authority is concerned.
+ */
 
 static void
-entra_mi_advise(entra_err_t *err)
+entra_mi_explain(entra_acquire_t *a)
 {
+    int           status = a->reply->status;
+    entra_mi_t   *mi = a->credential->conf;
+    entra_err_t  *err = &a->err;
+
+    if (err->class == ENTRA_ERR_PROTOCOL && status >= 400 && status < 500) {
+        err->class = status == 401 || status == 403 ? ENTRA_ERR_DENIED
+                                                    : ENTRA_ERR_CONFIG;
+        err->advice = NULL;
+    }
+
     if (err->class == ENTRA_ERR_PROTOCOL) {
         err->advice = "look what answers in the place of the managed identity "
                       "endpoint: a proxy, a container host, a wrong "
                       "IDENTITY_ENDPOINT or MSI_ENDPOINT?";
+
+    } else if (status == 400) {
+        err->advice = mi->selector
+            ? "assign this user-assigned identity to the machine or app, or "
+              "correct client_id, object_id or resource_id"
+            : "assign a managed identity to the machine or app; if it has "
+              "several user-assigned ones, choose one by client_id";
     }
+
+    entra_reply_redact(err, mi->secret);
 }
 
 
@@ -147,8 +169,7 @@ entra_mi_error(entra_acquire_t *a)
 
     (void) entra_reply_error(a->reply, mi->source->name, &a->err);
 
-    entra_mi_advise(&a->err);
-    entra_reply_redact(&a->err, mi->secret);
+    entra_mi_explain(a);
 }
 
 
@@ -188,8 +209,7 @@ entra_mi_finish(entra_acquire_t *a)
                           entra_acquire_now(a), &a->token, &a->err)
         != 0)
     {
-        entra_mi_advise(&a->err);
-        entra_reply_redact(&a->err, mi->secret);
+        entra_mi_explain(a);
         return ENTRA_NEXT_FAILED;
     }
 

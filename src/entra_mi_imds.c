@@ -179,7 +179,6 @@ static entra_next_e
 entra_mi_imds_answer(entra_acquire_t *a)
 {
     entra_next_e               next;
-    entra_mi_t                *mi = a->credential->conf;
     entra_mi_state_t          *state = a->state;
     const entra_http_reply_t  *reply = a->reply;
 
@@ -200,11 +199,6 @@ entra_mi_imds_answer(entra_acquire_t *a)
         entra_mi_error(a);
         a->err.class = ENTRA_ERR_CONFIG;
         a->err.unavailable = 1;
-        a->err.advice = mi->selector
-            ? "assign this user-assigned identity to the machine, or correct "
-              "client_id, object_id or resource_id"
-            : "assign a managed identity to the machine; if it has several "
-              "user-assigned ones, choose one by client_id";
         return ENTRA_NEXT_FAILED;
     }
 
