@@ -169,6 +169,8 @@ sub emulator {
                                      "client$x.pem"),
         "FEDERATED_FILE$x" => $self->copy($i->{federated_token_file},
                                           "federated$x.jwt"));
+    $self->proxy_conf($_, $x) for qw(proxy grpc);
+
     # what every credential of a test begins with
     $self->var("CREDENTIAL$x" => $self->expand(
         "authority_host %%AUTHORITY$x%%;\n"
@@ -177,6 +179,16 @@ sub emulator {
         . "        client_secret_file %%SECRET_FILE$x%%;"));
     $self->{emulator} //= $e;
     return $e;
+}
+
+# conf/entra_proxy.conf with the emulator's CA, as %%PROXY%%; and %%GRPC%%
+sub proxy_conf {
+    my ($self, $kind, $x) = @_;
+
+    my $text = slurp("$root/conf/entra_$kind.conf") or return;
+    $text =~ s{/etc/ssl/certs/ca-certificates.crt}{$self->{vars}{"CA$x"}};
+    $self->var(uc($kind) . $x =>
+               $self->write("entra_$kind$x.conf", $text));
 }
 
 sub copy {

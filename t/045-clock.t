@@ -1,0 +1,83 @@
+#!/usr/bin/perl
+
+# The clock steps under a running nginx (libfaketime): tokens neither live
+# longer than Entra said, nor die of it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Time::HiRes qw(time sleep);
+use EntraTest qw(wait_until);
+
+my ($lib) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';
+plan(skip_all => 'libfaketime is not installed') unless $lib;
+plan(skip_all => 'libfaketime and sanitizers do not mix')
+    if $ENV{ENTRA_PRELOAD} || $ENV{ENTRA_VALGRIND};
+
+my $t = EntraTest->new->module;
+my $e = $t->emulator;
+$e->settings(expires_in => 8);
+
+sub clock { $t->write('clock', "$_[0]\n") }
+clock('+0');
+
+$t->start(<<'EOC', main => <<'EOM', env => {
+entra_trusted_certificate %%CA%%;
+entra_credential app client_secret {
+    %%CREDENTIAL%%
+    scope aml;
+    upstreams 127.0.0.1;
+    policies none;
+}
+upstream fraud.westeurope.inference.ml.azure.com {
+    server 127.0.0.1:%%UPSTREAM%%;
+}
+server {
+    listen 127.0.0.1:%%PORT%%;
+    location / {
+        entra_auth app;
+        include %%PROXY%%;
+        proxy_pass https://fraud.westeurope.inference.ml.azure.com;
+    }
+    location = /entra/status { entra_status; }
+}
+EOC
+env FAKETIME_TIMESTAMP_FILE;
+env FAKETIME_NO_CACHE;
+env FAKETIME_DONT_FAKE_MONOTONIC;
+env DONT_FAKE_MONOTONIC;
+env LD_PRELOAD;
+EOM
+    LD_PRELOAD => $lib, FAKETIME_TIMESTAMP_FILE => $t->dir('clock'),
+    FAKETIME_NO_CACHE => 1, FAKETIME_DONT_FAKE_MONOTONIC => 1,
+    DONT_FAKE_MONOTONIC => 1 });
+
+sub score { $t->http(uri => '/score', body => '{}')->status }
+sub asked { $e->count(at => 'token') }
+
+ok(wait_until(sub { score() == 200 }), 'a token');
+is($t->status->{time} > time - 60, 1, 'the clock of the workers is ours');
+
+for my $step ('+2h', '-2h', '+10y') {
+    my $n = asked();
+    clock($step);
+    my $faked = wait_until(sub { abs($t->status->{time} - time) > 3600 }, 5);
+    ok($faked, "the clock steps to $step");
+    my $until = time + 10;
+    my %got;
+    while (time < $until) {
+        $got{ score() }++;
+        sleep 0.1;
+    }
+    is_deeply([keys %got], [200], "$step: all requests are answered")
+        or diag explain \%got;
+    cmp_ok(asked() - $n, '>=', 1, "$step: the token is refreshed in time");
+    cmp_ok(asked() - $n, '<=', 6, "$step: and not all the time");
+    clock('+0');
+    wait_until(sub { abs($t->status->{time} - time) < 60 }, 5);
+}
+
+$t->finish;
