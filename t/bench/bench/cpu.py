@@ -126,13 +126,18 @@ def token_server(scratch, emulator):
     }''' % emulator.token(), cpu=OTHER_CPU, entra=False)
 
 
-def start(scratch, port, variant):
-    nginx = scratch.nginx(
+def caller_token(emulator):
+    return emulator.call('mint', {
+        'client_id': emulator.client_id, 'claims': {
+            'aud': 'a9a9a9a9-a9a9-4a9a-8a9a-a9a9a9a9a9a9'}})['token']
+
+
+def configure(scratch, port, variant):
+    return scratch.configure(
         COMMON % (port, variant.get('http', ''), variant.get('server', ''),
                   variant.get('location', '')),
         cpu=GATEWAY_CPU, load=variant.get('load', ()),
         entra='entra_' in variant.get('http', ''))
-    return nginx
 
 
 def measure(rounds=15, seconds=2, only=None, say=print):
@@ -144,15 +149,14 @@ def measure(rounds=15, seconds=2, only=None, say=print):
         if only:
             every = {k: v for k, v in every.items() if k in only}
 
-        caller = emulator.call('mint', {
-            'client_id': emulator.client_id, 'claims': {
-                'aud': 'a9a9a9a9-a9a9-4a9a-8a9a-a9a9a9a9a9a9'}})['token']
+        caller = caller_token(emulator)
         for key, variant in list(every.items()):
             variant['headers'] = \
                 ['Authorization: Bearer ' + caller] \
                 if variant.get('caller') else []
             try:
-                variant['nginx'] = start(scratch, upstream.port, variant)
+                variant['nginx'] = configure(scratch, upstream.port,
+                                             variant).start()
                 headers = dict(h.split(': ') for h in variant['headers'])
                 wait_for(lambda: answers(variant['nginx'], headers), 10)
             except (RuntimeError, TimeoutError) as e:

@@ -103,10 +103,13 @@ class Scratch:
             f.write(text)
         return path
 
-    def nginx(self, http, **options):
+    def configure(self, http, **options):
         nginx = Nginx(self, http, **options)
         self.things.append(nginx)
-        return nginx.start()
+        return nginx
+
+    def nginx(self, http, **options):
+        return self.configure(http, **options).start()
 
     def emulator(self, **options):
         emulator = Emulator(self, **options)
