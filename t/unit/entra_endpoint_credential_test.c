@@ -1,0 +1,535 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * endpoint_key and endpoint_token.
+ */
+
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "fake_world.h"
+#include "tap.h"
+
+
+#define SUB   "11112222-3333-4444-5555-666677778888"
+#define BASE  "https://management.azure.com/subscriptions/" SUB                \
+              "/resourceGroups/rg/providers/"                                  \
+              "Microsoft.MachineLearningServices/workspaces/ws"                \
+              "/onlineEndpoints/fraud"
+#define ARM   "{\"token_type\":\"Bearer\",\"expires_in\":3599,"                \
+              "\"access_token\":\"ARM-TOKEN\"}"
+
+
+typedef struct {
+    entra_credential_t  *items[8];
+    unsigned             n;
+} members_t;
+
+
+static char  dir[] = "/tmp/entra_endpoint_test_XXXXXX";
+
+
+static entra_credential_t *
+find(void *data, const char *name)
+{
+    unsigned    i;
+    members_t  *m = data;
+
+    for (i = 0; i < m->n; i++) {
+        if (strcmp(m->items[i]->name, name) == 0) {
+            return m->items[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+put(const char *name, const char *text)
+{
+    char   path[256];
+    FILE  *f;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "w");
+    fputs(text, f);
+    fclose(f);
+}
+
+
+/* "@" in the block is the directory */
+
+static entra_credential_t *
+add(members_t *m, const char *type, const char *name, const char *block,
+    entra_env_t *env, entra_err_t *err)
+{
+    char                           *p, *line, *word, *lines, *words_at;
+    char                            copy[1024];
+    unsigned                        n;
+    entra_str_t                     words[8];
+    entra_credential_t             *c;
+    const entra_credential_type_t  *t;
+
+    t = entra_credential_type(entra_str_c(type));
+    c = entra_credential_create(t, entra_str_c(name), env);
+    c->find = find;
+    c->find_data = m;
+    m->items[m->n++] = c;
+
+    for (p = copy; *block; block++) {
+        if (*block == '@') {
+            p += sprintf(p, "%s", dir);
+
+        } else {
+            *p++ = *block;
+        }
+    }
+
+    *p = '\0';
+
+    entra_err_clear(err);
+
+    for (line = strtok_r(copy, ";", &lines); line;
+         line = strtok_r(NULL, ";", &lines))
+    {
+        n = 0;
+
+        for (word = strtok_r(line, " ", &words_at); word && n < 8;
+             word = strtok_r(NULL, " ", &words_at))
+        {
+            words[n++] = entra_str_c(word);
+        }
+
+        if (n && entra_credential_param(c, words, n, err) != 0) {
+            return NULL;
+        }
+    }
+
+    return c;
+}
+
+
+static void
+drop(members_t *m)
+{
+    while (m->n) {
+        entra_credential_free(m->items[--m->n]);
+    }
+}
+
+
+static entra_credential_t *
+control(members_t *m, entra_env_t *env)
+{
+    entra_err_t  err;
+
+    put("secret", "s3cret");
+
+    return add(m, "client_secret", "control", "tenant_id t.example;"
+               "client_id id; client_secret_file @/secret", env, &err);
+}
+
+
+static void
+refuse(const char *type, const char *block, const char *want)
+{
+    int                  rc;
+    members_t            m = { .n = 0 };
+    entra_err_t          err;
+    entra_env_t         *env;
+    entra_credential_t  *c;
+
+    env = entra_env_create(NULL, 0);
+    (void) control(&m, env);
+    (void) add(&m, "endpoint_key", "key", "key_file @/key", env, &err);
+    c = add(&m, type, "e", block, env, &err);
+
+    rc = c ? entra_credential_init(c, &err) : -1;
+
+    ok(rc == -1 && err.class == ENTRA_ERR_CONFIG, "%s refused: %s", type,
+       block);
+
+    if (!ok(strstr(err.text, want) != NULL, "%s", want)) {
+        printf("# %s\n", err.text);
+    }
+
+    drop(&m);
+    entra_env_free(env);
+}
+
+
+#define ASK  "endpoint fraud; workspace @/config.json; using control;"
+
+
+static void
+configuration(void)
+{
+    put("config.json", "{\"subscription_id\":\"" SUB "\",\"resource_group\":"
+        "\"rg\",\"workspace_name\":\"ws\"}");
+    put("bad.json", "{\"subscription_id\":\"a/b\"}");
+    put("key", "k1\n");
+    put("empty", " ");
+    put("words", "a b");
+
+    refuse("endpoint_key", "", "no key: write \"key_file FILE [FILE2];\"");
+    refuse("endpoint_key", "key_file @/nothing", "cannot open");
+    refuse("endpoint_key", "key_file @/empty", "is empty");
+    refuse("endpoint_key", "key_file @/words", "does not hold a key");
+    refuse("endpoint_key", "key_file @/key @/nothing", "cannot open");
+    refuse("endpoint_key", "key_file @/key; endpoint x",
+           "\"endpoint\" cannot stand beside key_file");
+    refuse("endpoint_key", "key_file @/key; using x",
+           "\"using\" cannot stand beside key_file");
+    refuse("endpoint_key", "endpoint fraud", "\"workspace\" is missing");
+    refuse("endpoint_key", "key 1234", "\"key_file FILE;\"");
+    refuse("endpoint_key", "scope aml;" ASK, "has no scope");
+    refuse("endpoint_token", "", "\"endpoint\" is missing");
+    refuse("endpoint_token", "key_file @/key", "belongs to the type");
+    refuse("endpoint_token", "endpoint a; workspace @/config.json",
+           "\"using\" is missing");
+    refuse("endpoint_token", "endpoint a/b; workspace @/config.json;"
+           "using control", "not a URL");
+    refuse("endpoint_token", "endpoint a; workspace @/config.json;"
+           "using nobody", "\"using nobody\" names no entra_credential");
+    refuse("endpoint_token", "endpoint a; workspace @/config.json;"
+           "using key", "gets no token for Resource Manager");
+    refuse("endpoint_token", "endpoint a; workspace @/nowhere;"
+           "using control", "there is no workspace file");
+    refuse("endpoint_token", "endpoint a; workspace @/bad.json;"
+           "using control", "bad.json\": \"subscription_id\"");
+    refuse("endpoint_token", "resource_manager http://localhost;" ASK,
+           "https URL");
+    refuse("endpoint_token", "resource_manager management.azure.com;" ASK,
+           "is not a URL");
+    refuse("endpoint_token", "resource_manager https://x/?a;" ASK,
+           "https URL");
+}
+
+
+static void
+sha256(const char *text, unsigned char digest[32])
+{
+    unsigned  n;
+
+    EVP_Digest(text, strlen(text), digest, &n, EVP_sha256(), NULL);
+}
+
+
+/* the key that the upstream refused, as the gateway tells it */
+
+static fake_outcome_t *
+acquire_refused(fake_world_t *w, entra_credential_t *c, const char *key)
+{
+    entra_acquire_t  *a;
+
+    a = fake_start(w, c, "", NULL, NULL);
+    a->has_refused = 1;
+    sha256(key, a->refused);
+    fake_run(w);
+
+    return &w->outcome;
+}
+
+
+static void
+key_files(void)
+{
+    members_t            m = { .n = 0 };
+    entra_err_t          err;
+    entra_env_t         *env;
+    fake_world_t         w;
+    unsigned char        one[32], two[32];
+    entra_credential_t  *c;
+
+    put("k1", "primary\n");
+    put("k2", "secondary\n");
+
+    env = entra_env_create(NULL, 0);
+    c = add(&m, "endpoint_key", "e", "key_file @/k1 @/k2", env, &err);
+    ok(entra_credential_init(c, &err) == 0, "two files");
+
+    fake_init(&w);
+    is(fake_acquire(&w, c, "", NULL)->token, "primary", "the first");
+    ok(w.outcome.lifetime == ENTRA_LIFETIME_MAX
+       && w.outcome.refresh_in == 3600, "kept long, looked at every hour");
+    is(acquire_refused(&w, c, "primary")->token, "secondary",
+       "refused: the other");
+    is(fake_acquire(&w, c, "", NULL)->token, "secondary", "and it stays so");
+    is(acquire_refused(&w, c, "secondary")->token, "primary",
+       "that refused: the first again");
+
+    entra_credential_material(c, one);
+    put("k1", "regenerated\n");
+    ok(c->type->watch(c, &err) == 1, "a new key is seen");
+    entra_credential_material(c, two);
+    ok(memcmp(one, two, 32) != 0, "and makes a difference");
+    is(acquire_refused(&w, c, "primary")->token, "regenerated", "and used");
+
+    put("k1", "");
+    ok(c->type->watch(c, &err) == -1, "an empty file");
+    is(fake_acquire(&w, c, "", NULL)->token, "regenerated",
+       "leaves the last good one");
+    put("k1", "two words");
+    ok(!fake_acquire(&w, c, "", NULL)->ok
+       && strstr(w.outcome.err.text, "two words") == NULL,
+       "nonsense is not sent, nor told");
+
+    ok(w.nrequests == 0, "nobody was asked");
+    fake_free(&w);
+    drop(&m);
+
+    c = add(&m, "endpoint_key", "e", "key_file @/k2", env, &err);
+    ok(entra_credential_init(c, &err) == 0, "one file");
+    fake_init(&w);
+    is(acquire_refused(&w, c, "secondary")->token, "secondary",
+       "there is no other");
+    fake_free(&w);
+    drop(&m);
+    entra_env_free(env);
+}
+
+
+static void
+key_asked(void)
+{
+    members_t            m = { .n = 0 };
+    entra_err_t          err;
+    entra_env_t         *env;
+    fake_world_t         w;
+    entra_credential_t  *c;
+
+    env = entra_env_create(NULL, 0);
+    c = add(&m, "endpoint_key", "e", ASK, env, &err);
+    (void) control(&m, env);
+
+    if (!ok(entra_credential_init(c, &err) == 0, "asked for")) {
+        printf("# %s\n", err.text);
+        return;
+    }
+
+    fake_init(&w);
+    fake_reply(&w, 200, ARM);
+    fake_reply(&w, 200, "{\"primaryKey\":\"P1\",\"secondaryKey\":\"S1\"}");
+    is(fake_acquire(&w, c, "", "{\"access_token\":{}}")->token, "P1",
+       "the primary key");
+    ok(w.nrequests == 2, "two requests");
+    is(w.requests[0].url, "https://login.microsoftonline.com/t.example"
+       "/oauth2/v2.0/token", "a token first");
+    ok(strstr(w.requests[0].body, "&scope=https%3A%2F%2Fmanagement.azure.com"
+              "%2F.default&") != NULL, "for Resource Manager");
+    ok(strstr(w.requests[0].body, "claims") == NULL,
+       "without the claims of the endpoint's challenge");
+    is(w.requests[1].method, "POST", "method");
+    is(w.requests[1].url, BASE "/listKeys?api-version=2024-04-01", "URL");
+    is(w.requests[1].headers, "Authorization: Bearer ARM-TOKEN\n"
+       "Accept: application/json\nContent-Type: application/json\n",
+       "headers");
+    is(w.requests[1].body, "", "no body");
+    ok(!w.requests[1].local, "verified TLS, proxy if there is one");
+    ok(w.outcome.lifetime == ENTRA_LIFETIME_MAX
+       && w.outcome.refresh_in == 3600, "life");
+
+    fake_reply(&w, 200, ARM);
+    fake_reply(&w, 200, "{\"primaryKey\":\"P1\",\"secondaryKey\":\"S1\"}");
+    is(acquire_refused(&w, c, "P1")->token, "S1", "refused: the other");
+
+    fake_reply(&w, 200, ARM);
+    fake_reply(&w, 200, "{\"primaryKey\":\"P2\",\"secondaryKey\":\"S1\"}");
+    is(acquire_refused(&w, c, "P1")->token, "P2", "regenerated: the new");
+
+    fake_reply(&w, 200, ARM);
+    fake_reply(&w, 200, "{\"secondaryKey\":\"S1\"}");
+    is(fake_acquire(&w, c, "", NULL)->token, "S1", "the only one");
+
+    fake_reply(&w, 401, "{\"error\":\"invalid_client\",\"error_description\":"
+               "\"AADSTS7000215: Invalid client secret\"}");
+    ok(!fake_acquire(&w, c, "", NULL)->ok
+       && w.outcome.err.class == ENTRA_ERR_DENIED
+       && w.outcome.err.aadsts == 7000215
+       && strstr(w.outcome.err.text, "\"using control\": login.") != NULL,
+       "no token for Resource Manager: %s", w.outcome.err.text);
+
+    ok(fake_pending(&w) == 0, "nothing left");
+    fake_free(&w);
+    drop(&m);
+    entra_env_free(env);
+}
+
+
+typedef struct {
+    const char         *type;
+    int                 status;
+    const char         *body;
+    entra_err_class_e   class;
+    const char         *text;
+    const char         *advice;
+} answer_t;
+
+
+static const answer_t  answers[] = {
+    { "endpoint_key", 200, "{}", ENTRA_ERR_PROTOCOL, "no primaryKey",
+      "auth_mode" },
+    { "endpoint_key", 200, "<html>", ENTRA_ERR_PROTOCOL, "no primaryKey",
+      "auth_mode" },
+    { "endpoint_key", 200, "{\"primaryKey\":1}", ENTRA_ERR_PROTOCOL,
+      "no primaryKey", NULL },
+    { "endpoint_key", 200, "{\"primaryKey\":\"a b\"}", ENTRA_ERR_PROTOCOL,
+      "character", NULL },
+    { "endpoint_key", 403, "{\"error\":{\"code\":\"AuthorizationFailed\","
+      "\"message\":\"no action\"}}", ENTRA_ERR_DENIED,
+      "Azure Resource Manager: status 403, AuthorizationFailed: no action",
+      "onlineEndpoints/listKeys/action" },
+    { "endpoint_key", 401, "{\"error\":{\"code\":\"InvalidAuthenticationToken"
+      "\"}}", ENTRA_ERR_DENIED, "InvalidAuthenticationToken", NULL },
+    { "endpoint_key", 404, "{\"error\":{\"code\":\"ResourceNotFound\"}}",
+      ENTRA_ERR_CONFIG, "ResourceNotFound", "endpoint and workspace" },
+    { "endpoint_key", 429, "", ENTRA_ERR_THROTTLED, "status 429", NULL },
+    { "endpoint_key", 503, "", ENTRA_ERR_TRANSIENT, "status 503", NULL },
+    { "endpoint_key", 0, "", ENTRA_ERR_TRANSIENT, "no answer", NULL },
+    { "endpoint_key", 302, "", ENTRA_ERR_PROTOCOL, "status 302",
+      "resource_manager" },
+
+    { "endpoint_token", 200, "[]", ENTRA_ERR_PROTOCOL, "not a JSON object",
+      NULL },
+    { "endpoint_token", 200, "{\"expiryTimeUtc\":1800000000}",
+      ENTRA_ERR_PROTOCOL, "no accessToken", "auth_mode" },
+    { "endpoint_token", 200, "{\"accessToken\":\"T\"}", ENTRA_ERR_PROTOCOL,
+      "when the token expires", NULL },
+    { "endpoint_token", 200, "{\"accessToken\":\"T\",\"expiryTimeUtc\":1}",
+      ENTRA_ERR_PROTOCOL, "expired already", NULL },
+    { "endpoint_token", 200, "{\"accessToken\":\"T\",\"expiryTimeUtc\":"
+      "1800000000,\"tokenType\":\"MAC\"}", ENTRA_ERR_PROTOCOL,
+      "not of the type Bearer", NULL },
+    { "endpoint_token", 200, "{\"accessToken\":\"a\\tb\",\"expiryTimeUtc\":"
+      "1800000000}", ENTRA_ERR_PROTOCOL, "", NULL },
+    { "endpoint_token", 403, "{\"error\":{\"code\":\"AuthorizationFailed\"}}",
+      ENTRA_ERR_DENIED, "AuthorizationFailed",
+      "onlineEndpoints/token/action" },
+
+    { NULL, 0, NULL, 0, NULL, NULL }
+};
+
+
+static void
+replies(void)
+{
+    members_t            m = { .n = 0 };
+    entra_err_t          err;
+    entra_env_t         *env;
+    fake_world_t         w;
+    fake_outcome_t      *o;
+    const answer_t      *r;
+    entra_credential_t  *c;
+
+    env = entra_env_create(NULL, 0);
+
+    for (r = answers; r->type; r++) {
+        c = add(&m, r->type, "e", ASK, env, &err);
+        (void) control(&m, env);
+        ok(entra_credential_init(c, &err) == 0, "%s", r->type);
+
+        fake_init(&w);
+        fake_reply(&w, 200, ARM);
+        fake_reply(&w, r->status, r->body);
+        o = fake_acquire(&w, c, "", NULL);
+
+        ok(o->done == 1 && !o->ok && o->err.class == r->class, "%d %s: %s",
+           r->status, r->body, entra_err_class_name(o->err.class));
+
+        if (!ok(strstr(o->err.text, r->text) != NULL, "%s", r->text)) {
+            printf("# %s\n", o->err.text);
+        }
+
+        ok(r->advice == NULL
+           || (o->err.advice && strstr(o->err.advice, r->advice)), "advice");
+        ok(strstr(o->err.text, "ARM-TOKEN") == NULL, "no token in it");
+
+        fake_free(&w);
+        drop(&m);
+    }
+
+    entra_env_free(env);
+}
+
+
+static void
+token(void)
+{
+    members_t            m = { .n = 0 };
+    entra_err_t          err;
+    entra_env_t         *env;
+    fake_world_t         w;
+    entra_credential_t  *c;
+
+    env = entra_env_create(NULL, 0);
+    c = add(&m, "endpoint_token", "e", ASK
+            "resource_manager https://localhost:8443/arm/", env, &err);
+    (void) control(&m, env);
+    ok(entra_credential_init(c, &err) == 0, "a token");
+
+    fake_init(&w);
+    fake_reply(&w, 200, ARM);
+    fake_reply(&w, 200, "{\"accessToken\":\"T1\",\"expiryTimeUtc\":1700003600,"
+               "\"refreshAfterTimeUtc\":1700001800,\"tokenType\":\"Bearer\"}");
+    is(fake_acquire(&w, c, "", NULL)->token, "T1", "a token");
+    ok(w.outcome.lifetime == 3600 && w.outcome.refresh_in == 1800,
+       "life %d, refresh in %d", (int) w.outcome.lifetime,
+       (int) w.outcome.refresh_in);
+    is(w.requests[1].url, "https://localhost:8443/arm/subscriptions/" SUB
+       "/resourceGroups/rg/providers/Microsoft.MachineLearningServices"
+       "/workspaces/ws/onlineEndpoints/fraud/token?api-version=2024-04-01",
+       "URL of another Resource Manager");
+    ok(strstr(w.requests[0].body, "management.azure.com") != NULL,
+       "the audience is the cloud's");
+
+    fake_reply(&w, 200, ARM);
+    fake_reply(&w, 200, "{\"accessToken\":\"T2\",\"expiryTimeUtc\":"
+               "\"1700003600\",\"refreshAfterTimeUtc\":0}");
+    is(fake_acquire(&w, c, "", NULL)->token, "T2", "numbers as strings");
+    ok(w.outcome.lifetime == 3600 && w.outcome.refresh_in == 0,
+       "a refresh in the past is none");
+
+    fake_free(&w);
+    drop(&m);
+
+    c = add(&m, "endpoint_token", "e", ASK, env, &err);
+    put("secret", "s3cret");
+    (void) add(&m, "client_secret", "control", "tenant_id t.example;"
+               "client_id id; client_secret_file @/secret; cloud usgov", env,
+               &err);
+    ok(entra_credential_init(c, &err) == 0, "in another cloud");
+    fake_init(&w);
+    fake_reply(&w, 200, ARM);
+    fake_reply(&w, 200, "{\"accessToken\":\"T\",\"expiryTimeUtc\":1700003600}");
+    ok(fake_acquire(&w, c, "", NULL)->ok, "a token");
+    ok(strstr(w.requests[0].body, "management.usgovcloudapi.net") != NULL
+       && strstr(w.requests[1].url, "https://management.usgovcloudapi.net/")
+          == w.requests[1].url, "the cloud is that of the credential used");
+    fake_free(&w);
+    drop(&m);
+
+    entra_env_free(env);
+}
+
+
+int
+main(void)
+{
+    char  command[128];
+
+    ok(mkdtemp(dir) != NULL, "temporary directory");
+
+    configuration();
+    key_files();
+    key_asked();
+    replies();
+    token();
+
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    ok(system(command) == 0, "cleaned up");
+
+    return done();
+}
