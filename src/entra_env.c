@@ -289,7 +289,7 @@ entra_dotenv_export(entra_dotenv_t *d)
 static int
 entra_dotenv_name(entra_dotenv_t *d, entra_str_t *name)
 {
-    int  quoted = *d->p == '\'';
+    int  quoted = d->p < d->end && *d->p == '\'';
 
     d->p += quoted;
     name->data = d->p;
