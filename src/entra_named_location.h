@@ -22,6 +22,7 @@ typedef struct {
     entra_file_t          file;
     char                 *select;       /* display name in a list, or NULL */
     entra_cidr_set_t      set;          /* last good */
+    unsigned char         sha256[32];   /* of the bytes that set is from */
     unsigned              loaded:1;
 } entra_location_file_t;
 
@@ -38,7 +39,9 @@ typedef struct {
     /* for the status page */
     int64_t                 loaded_at;  /* seconds, when set last changed */
     unsigned                failures;   /* of reading, in this process */
-    unsigned char           sha256[32]; /* of the files' bytes, in order */
+    unsigned char           sha256[32]; /* of the file in use, as sha256sum
+                                           says; of more than one: of their
+                                           digests; zero: no file */
     char                    error[256]; /* of the last failure, or empty */
 } entra_named_location_t;
 

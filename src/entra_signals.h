@@ -37,7 +37,8 @@ typedef struct {
 
     /*
      * VALID: chain verified in this handshake, for the server name that the
-     * request is for.  cert and claims are of interest for VALID only.
+     * request is for.  cert and claims are looked at, and have to be there,
+     * for VALID only.
      */
     entra_signal_e            certificate;
     const entra_cert_t       *cert;
@@ -73,9 +74,15 @@ void entra_signals_address(entra_signals_t *signals,
     const entra_addr_t *client, const entra_addr_t *peer,
     const entra_cidr_set_t *trusted_proxies);
 
-/* value: of the header, how many of that name there are */
+/* value of the azureml-model-deployment header, and how many there are */
 void entra_signals_deployment(entra_signals_t *signals, entra_str_t value,
     unsigned headers);
+
+/* is a valid one presented?  See entra_truth.h for open */
+entra_truth_t entra_signals_certificate(const entra_signals_t *signals,
+    unsigned open);
+entra_truth_t entra_signals_token(const entra_signals_t *signals,
+    unsigned open);
 
 
 #endif /* ENTRA_SIGNALS_H */

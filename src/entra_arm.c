@@ -1,0 +1,380 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <string.h>
+
+#include "entra_arm.h"
+
+
+typedef struct {
+    const char  *p;                     /* rest of the path, at a slash */
+    const char  *end;
+    char        *out;
+    size_t       len;
+    unsigned     unclear:1;
+} entra_arm_t;
+
+
+static char
+entra_arm_lower(char c)
+{
+    return (char) (c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+
+/* no encoding, nothing that could be read in two ways */
+
+static int
+entra_arm_plain(entra_str_t path)
+{
+    size_t  i, start;
+
+    start = 0;
+
+    for (i = 0; i < path.len; i++) {
+
+        if (path.data[i] <= ' ' || path.data[i] >= 0x7f
+            || strchr("%;\\#?", path.data[i]))
+        {
+            return 0;
+        }
+
+        if (path.data[i] != '/') {
+            continue;
+        }
+
+        if (i > 0 && i == start) {
+            return 0;
+        }
+
+        start = i + 1;
+    }
+
+    for (i = 0; i + 1 < path.len; i++) {
+
+        if (path.data[i] != '/' || path.data[i + 1] != '.') {
+            continue;
+        }
+
+        if (i + 2 == path.len || path.data[i + 2] == '/'
+            || (path.data[i + 2] == '.'
+                && (i + 3 == path.len || path.data[i + 3] == '/')))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* the next segment, of length 0 at the end */
+
+static entra_str_t
+entra_arm_next(entra_arm_t *arm)
+{
+    entra_str_t  segment;
+
+    segment.len = 0;
+    segment.data = arm->p;
+
+    if (arm->p == arm->end) {
+        return segment;
+    }
+
+    segment.data = ++arm->p;
+
+    while (arm->p < arm->end && *arm->p != '/') {
+        arm->p++;
+    }
+
+    segment.len = (size_t) (arm->p - segment.data);
+
+    return segment;
+}
+
+
+static void
+entra_arm_add(entra_arm_t *arm, entra_str_t text)
+{
+    size_t  i;
+
+    if (text.len + 1 > ENTRA_ARM_ACTION_MAX - arm->len) {
+        arm->unclear = 1;
+        return;
+    }
+
+    if (arm->len) {
+        arm->out[arm->len++] = '/';
+    }
+
+    for (i = 0; i < text.len; i++) {
+        arm->out[arm->len++] = entra_arm_lower(text.data[i]);
+    }
+}
+
+
+static int
+entra_arm_is(entra_str_t segment, const char *name)
+{
+    return entra_str_case_eq_c(segment, name);
+}
+
+
+/*
+ * Types and names after a provider or a subscription, up to the next
+ * "/providers/".  The last type may have no name: it is a list then, or, for
+ * POST, the name of an action.
+ */
+
+static void
+entra_arm_types(entra_arm_t *arm)
+{
+    const char   *at;
+    entra_str_t   type, name;
+
+    while (arm->p < arm->end) {
+        at = arm->p;
+        type = entra_arm_next(arm);
+
+        if (entra_arm_is(type, "providers") && arm->p < arm->end) {
+            arm->p = at;
+            return;
+        }
+
+        entra_arm_add(arm, type);
+        name = entra_arm_next(arm);
+
+        /* who looks for "/providers/" in the text would find another one */
+
+        if (entra_arm_is(name, "providers")) {
+            arm->unclear = 1;
+        }
+    }
+}
+
+
+/* what stands at the end, by the method; 0: not a method of ARM */
+
+static const char *
+entra_arm_verb(entra_str_t method)
+{
+    unsigned  i;
+
+    static const char *const  verbs[][2] = {
+        { "GET", "read" },
+        { "HEAD", "read" },
+        { "PUT", "write" },
+        { "PATCH", "write" },
+        { "DELETE", "delete" },
+        { "POST", "action" }
+    };
+
+    for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (entra_str_eq_c(method, verbs[i][0])) {
+            return verbs[i][1];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* from "/providers/NAMESPACE" on; the last provider of the path counts */
+
+static void
+entra_arm_provider(entra_arm_t *arm, int post)
+{
+    entra_str_t  providers, namespace;
+
+    while (arm->p < arm->end) {
+        providers = entra_arm_next(arm);
+        namespace = entra_arm_next(arm);
+
+        if (arm->p == arm->end && !post) {
+
+            /* what is known of a provider, which is none of its resources */
+
+            entra_arm_add(arm, providers);
+            return;
+        }
+
+        arm->len = 0;
+        entra_arm_add(arm, namespace);
+        entra_arm_types(arm);
+    }
+}
+
+
+/* what comes before the first provider; the path is behind its first segment */
+
+static void
+entra_arm_scope(entra_arm_t *arm, entra_str_t first, const char *start)
+{
+    entra_arm_add(arm, entra_str("microsoft.resources"));
+
+    if (entra_arm_is(first, "providers")) {
+
+        if (arm->p < arm->end) {
+            arm->p = start;
+
+        } else {
+            entra_arm_add(arm, first);
+        }
+
+        return;
+    }
+
+    entra_arm_add(arm, first);
+
+    if (entra_arm_is(first, "subscriptions")) {
+        (void) entra_arm_next(arm);                     /* its id */
+        entra_arm_types(arm);
+
+    } else if (arm->p < arm->end) {
+        arm->unclear = 1;
+    }
+}
+
+
+entra_arm_e
+entra_arm_action(entra_str_t method, entra_str_t path,
+    char action[ENTRA_ARM_ACTION_MAX], size_t *len)
+{
+    const char   *verb;
+    entra_arm_t   arm;
+    entra_str_t   first;
+
+    memset(&arm, 0, sizeof(entra_arm_t));
+
+    arm.p = path.data;
+    arm.end = path.data + path.len;
+    arm.out = action;
+
+    *len = 0;
+
+    if (path.len == 0 || path.data[0] != '/') {
+        return ENTRA_ARM_OTHER;
+    }
+
+    first = entra_arm_next(&arm);
+
+    if (!entra_arm_is(first, "subscriptions")
+        && !entra_arm_is(first, "providers")
+        && !entra_arm_is(first, "tenants")
+        && !entra_arm_is(first, "batch"))
+    {
+        return ENTRA_ARM_OTHER;
+    }
+
+    verb = entra_arm_verb(method);
+
+    if (verb == NULL || !entra_arm_plain(path)) {
+        return ENTRA_ARM_UNKNOWN;
+    }
+
+    if (arm.end[-1] == '/') {
+        arm.end--;
+    }
+
+    entra_arm_scope(&arm, first, path.data);
+    entra_arm_provider(&arm, entra_str_eq_c(method, "POST"));
+    entra_arm_add(&arm, entra_str_c(verb));
+
+    if (arm.unclear) {
+        return ENTRA_ARM_UNKNOWN;
+    }
+
+    *len = arm.len;
+
+    return ENTRA_ARM_ACTION;
+}
+
+
+char *
+entra_arm_pattern(entra_str_t text, entra_err_t *err)
+{
+    char    *copy;
+    size_t   i;
+
+    if (text.len == 0 || text.len > ENTRA_ARM_PATTERN_MAX) {
+        (void) entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "an action has 1 to %u bytes",
+                             ENTRA_ARM_PATTERN_MAX);
+        return NULL;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        if (text.data[i] <= ' ' || text.data[i] >= 0x7f
+            || strchr("%?#\\;\"", text.data[i]))
+        {
+            break;
+        }
+    }
+
+    if (i < text.len || text.data[0] == '/'
+        || memchr(text.data, text.data[0] == '*' ? '*' : '/', text.len)
+           == NULL)
+    {
+        (void) entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "\"%.*s\" is not an action of Azure RBAC, as"
+                             " Microsoft.MachineLearningServices/workspaces/"
+                             "onlineEndpoints/score/action or */read",
+                             (int) text.len, text.data);
+        return NULL;
+    }
+
+    copy = entra_str_dup(text);
+    if (copy == NULL) {
+        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return NULL;
+    }
+
+    for (i = 0; copy[i]; i++) {
+        copy[i] = entra_arm_lower(copy[i]);
+    }
+
+    return copy;
+}
+
+
+int
+entra_arm_match(const char *pattern, entra_str_t action)
+{
+    size_t       i, mark;
+    const char  *p, *star;
+
+    p = pattern;
+    star = NULL;
+    mark = 0;
+
+    for (i = 0; i < action.len; /* void */ ) {
+
+        if (*p == '*') {
+            star = ++p;
+            mark = i;
+
+        } else if (*p == action.data[i]) {
+            p++;
+            i++;
+
+        } else if (star) {
+
+            /* the last "*" takes one more byte; earlier ones need not */
+
+            p = star;
+            i = ++mark;
+
+        } else {
+            return 0;
+        }
+    }
+
+    while (*p == '*') {
+        p++;
+    }
+
+    return *p == '\0';
+}

@@ -1,0 +1,396 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <string.h>
+
+#include "entra_path.h"
+
+
+static int
+entra_path_hex(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+
+/* the byte that %XX at p stands for; -1: it is none */
+
+static int
+entra_path_escape(const char *p, const char *end)
+{
+    int  hi, lo;
+
+    if (end - p < 3) {
+        return -1;
+    }
+
+    hi = entra_path_hex(p[1]);
+    lo = entra_path_hex(p[2]);
+
+    return hi < 0 || lo < 0 ? -1 : hi << 4 | lo;
+}
+
+
+static int
+entra_path_alnum(int c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+
+/* RFC 3986, section 2.3 */
+
+static int
+entra_path_unreserved(int c)
+{
+    return entra_path_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+
+/* a raw byte, not "/" and not "%": RFC 3986, section 3.3 (pchar) */
+
+static const char *
+entra_path_check_byte(unsigned char c)
+{
+    if (c < ' ' || c == 0x7f) {
+        return "has a control character";
+    }
+
+    if (c > 0x7f) {
+        return "has bytes that are not ASCII";
+    }
+
+    switch (c) {
+
+    case '\\':
+        return "has a backslash";
+
+    case ';':
+        return "has a semicolon, which begins a parameter for some servers";
+
+    case '#':
+    case '?':
+        return "has the beginning of a fragment or a query";
+    }
+
+    if (entra_path_alnum(c) || strchr("-._~!$&'()*+,=:@", c)) {
+        return NULL;
+    }
+
+    return "has a character that a URL cannot have";
+}
+
+
+static const char *
+entra_path_check_escape(int c)
+{
+    if (c < 0) {
+        return "has a \"%\" without two hexadecimal digits";
+    }
+
+    if (c < ' ' || c == 0x7f) {
+        return "has an encoded control character";
+    }
+
+    if (strchr("/\\.%#?;", c)) {
+        return "has an encoded character that would be structure:"
+               " one of / \\ . % # ? ;";
+    }
+
+    return NULL;
+}
+
+
+/*
+ * The encoded bytes from p on that make one character: bytes beyond the
+ * first one; -1: not UTF-8 (RFC 3629: the shortest form, no surrogates).
+ */
+
+static int
+entra_path_utf8(const char *p, const char *end, int first)
+{
+    int  i, n, c, low, high;
+
+    low = 0x80;
+    high = 0xbf;
+
+    if (first >= 0xc2 && first <= 0xdf) {
+        n = 1;
+
+    } else if (first >= 0xe0 && first <= 0xef) {
+        n = 2;
+        low = first == 0xe0 ? 0xa0 : 0x80;
+        high = first == 0xed ? 0x9f : 0xbf;
+
+    } else if (first >= 0xf0 && first <= 0xf4) {
+        n = 3;
+        low = first == 0xf0 ? 0x90 : 0x80;
+        high = first == 0xf4 ? 0x8f : 0xbf;
+
+    } else {
+        return -1;
+    }
+
+    for (i = 1; i <= n; i++) {
+        p += 3;
+
+        if (p >= end || *p != '%') {
+            return -1;
+        }
+
+        c = entra_path_escape(p, end);
+        if (c < low || c > high) {
+            return -1;
+        }
+
+        low = 0x80;
+        high = 0xbf;
+    }
+
+    return n;
+}
+
+
+/* from start to end: a segment, its bytes already checked */
+
+static const char *
+entra_path_check_segment(const char *start, const char *end)
+{
+    size_t  len = (size_t) (end - start);
+
+    if (len == 0) {
+        return NULL;
+    }
+
+    if (end[-1] == '.') {
+        if (len == 1 || (len == 2 && start[0] == '.')) {
+            return "has a dot segment";
+        }
+
+        return "has a segment that ends in a dot";
+    }
+
+    if (len >= 3 && memcmp(end - 3, "%20", 3) == 0) {
+        return "has a segment that ends in a space";
+    }
+
+    return NULL;
+}
+
+
+static const char *
+entra_path_check_bytes(const char *p, const char *end)
+{
+    int          c, n;
+    const char  *why;
+
+    while (p < end) {
+
+        if (*p == '/') {
+            p++;
+            continue;
+        }
+
+        if (*p != '%') {
+            why = entra_path_check_byte((unsigned char) *p++);
+            if (why) {
+                return why;
+            }
+
+            continue;
+        }
+
+        c = entra_path_escape(p, end);
+        n = 0;
+
+        if (c > 0x7f) {
+            n = entra_path_utf8(p, end, c);
+            if (n < 0) {
+                return "has encoded bytes that are not UTF-8";
+            }
+
+        } else {
+            why = entra_path_check_escape(c);
+            if (why) {
+                return why;
+            }
+        }
+
+        p += 3 + 3 * n;
+    }
+
+    return NULL;
+}
+
+
+const char *
+entra_path_check(entra_str_t path)
+{
+    const char  *p, *end, *start, *why;
+
+    if (path.len == 0 || path.data[0] != '/') {
+        return "does not begin with a slash";
+    }
+
+    end = path.data + path.len;
+
+    why = entra_path_check_bytes(path.data, end);
+    if (why) {
+        return why;
+    }
+
+    start = path.data + 1;
+
+    for (p = start; /* void */ ; p++) {
+
+        if (p < end && *p != '/') {
+            continue;
+        }
+
+        if (p == start && p < end) {
+            return "has an empty segment";
+        }
+
+        why = entra_path_check_segment(start, p);
+        if (why) {
+            return why;
+        }
+
+        if (p == end) {
+            return NULL;
+        }
+
+        start = p + 1;
+    }
+}
+
+
+size_t
+entra_path_canonical(entra_str_t path, char *out)
+{
+    int          c;
+    char        *o;
+    const char  *p, *end;
+
+    static const char  hex[] = "0123456789ABCDEF";
+
+    o = out;
+    end = path.data + path.len;
+
+    for (p = path.data; p < end; p++) {
+
+        c = *p == '%' ? entra_path_escape(p, end) : -1;
+
+        if (c < 0) {
+            *o++ = *p;
+            continue;
+        }
+
+        if (entra_path_unreserved(c)) {
+            *o++ = (char) c;
+
+        } else {
+            *o++ = '%';
+            *o++ = hex[c >> 4];
+            *o++ = hex[c & 15];
+        }
+
+        p += 2;
+    }
+
+    return (size_t) (o - out);
+}
+
+
+size_t
+entra_path_loose(entra_str_t path, char *out)
+{
+    int          c;
+    size_t       len;
+    const char  *p, *end;
+
+    len = 0;
+    end = path.data + path.len;
+
+    for (p = path.data; p < end; p++) {
+
+        c = *p == '%' ? entra_path_escape(p, end) : -1;
+
+        if (c < 0) {
+            c = (unsigned char) *p;
+
+        } else {
+            p += 2;
+        }
+
+        out[len++] = (char) (c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+    }
+
+    if (len > 1 && out[len - 1] == '/') {
+        len--;
+    }
+
+    return len;
+}
+
+
+/* bytes up to the next slash */
+
+static size_t
+entra_path_segment(const char *p, const char *end)
+{
+    const char  *slash;
+
+    slash = memchr(p, '/', (size_t) (end - p));
+
+    return (size_t) ((slash ? slash : end) - p);
+}
+
+
+int
+entra_path_match(entra_str_t pattern, entra_str_t path)
+{
+    size_t       want, have;
+    const char  *p, *pend, *s, *send;
+
+    p = pattern.data;
+    pend = p + pattern.len;
+    s = path.data;
+    send = s + path.len;
+
+    /* both at the slash that begins a segment */
+
+    while (p < pend && s < send && *p == '/' && *s == '/') {
+        p++;
+        s++;
+
+        want = entra_path_segment(p, pend);
+        have = entra_path_segment(s, send);
+
+        if (want == 1 && *p == '*') {
+            if (p + want == pend) {
+                return s < send;
+            }
+
+            if (have == 0) {
+                return 0;
+            }
+
+        } else if (want != have || memcmp(p, s, want) != 0) {
+            return 0;
+        }
+
+        p += want;
+        s += have;
+    }
+
+    return p == pend && s == send;
+}
