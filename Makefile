@@ -5,6 +5,7 @@ CC            ?= cc
 FUZZ_CC       ?= clang
 FUZZ_SECONDS  ?= 20
 PROVE         ?= prove
+JOBS          ?= 2
 
 # whose sources the module is built against, and the nginx that loads it; how
 # to build for another one than this machine's is in util/build
@@ -31,10 +32,9 @@ FUZZ_OBJ := $(SRC:src/%.c=$(BUILD)/fuzz/obj/%.o)
 UNIT_BIN := $(UNIT:t/unit/%.c=$(BUILD)/unit/%)
 FUZZ_BIN := $(FUZZ:t/fuzz/%.c=$(BUILD)/fuzz/%)
 
-# what a test in t/ is told; an empty TEST_NGINX_MODULE: it is linked in
-export TEST_NGINX_BINARY ?= $(NGINX)
-export TEST_NGINX_MODULE ?= $(abspath $(MODULE))
-export ENTRA_BUILD       := $(abspath $(BUILD))
+# what the tests in t/ are told, see t/README.md
+export ENTRA_BUILD   := $(abspath $(BUILD))
+export ENTRA_MODULE  ?= $(abspath $(MODULE))
 
 .PHONY: all module static asan deps test check unit test-asan valgrind fuzz \
         lint interop bench demo install clean help
@@ -74,18 +74,20 @@ test: deps  ## install, build, and run the unit tests and t/*.t
 	@$(MAKE) --no-print-directory check
 
 check: module $(UNIT_BIN)  ## the same without installing anything
-	$(PROVE) -I t/lib $(UNIT_BIN) $(TESTS)
+	$(PROVE) -j$(JOBS) -I t/lib $(UNIT_BIN) $(TESTS)
 
 unit: $(UNIT_BIN)  ## the unit tests of src/ alone (ASan and UBSan)
 	$(PROVE) $(UNIT_BIN)
 
 test-asan: asan  ## run t/*.t with an nginx under ASan and UBSan
-	TEST_NGINX_BINARY=$(abspath $(BUILD))/asan/nginx TEST_NGINX_MODULE= \
-	    ASAN_OPTIONS=$(ASAN_OPTIONS) UBSAN_OPTIONS=print_stacktrace=1 \
+	TEST_NGINX_BINARY=$(abspath $(BUILD))/asan/nginx ENTRA_STATIC=1 \
+	    ENTRA_SLOW=1 ASAN_OPTIONS=detect_odr_violation=0 \
+	    UBSAN_OPTIONS=print_stacktrace=1 \
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/t/lsan.suppress:print_suppressions=0 \
-	    $(PROVE) -I t/lib $(TESTS)
+	    $(PROVE) -j$(JOBS) -I t/lib $(TESTS)
 
-ASAN_OPTIONS ?= detect_odr_violation=0:abort_on_error=0
+valgrind: module  ## run t/*.t with nginx under valgrind; slow
+	ENTRA_VALGRIND=1 $(PROVE) -I t/lib $(TESTS)
 
 $(BUILD)/san/%.o: src/%.c $(HDR)
 	@mkdir -p $(@D)

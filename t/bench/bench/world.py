@@ -14,9 +14,10 @@ import urllib.request
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), '../../..'))
 BUILD = os.environ.get('ENTRA_BUILD') or os.path.join(TOP, 'build')
-BINARY = shutil.which(os.environ.get('TEST_NGINX_BINARY') or 'nginx')
-MODULE = os.environ.get('TEST_NGINX_MODULE',
-                        os.path.join(BUILD, 'ngx_http_entra_module.so'))
+BINARY = shutil.which(os.environ.get('TEST_NGINX_BINARY')
+                      or 'nginx') or '/usr/sbin/nginx'
+MODULE = os.environ.get('ENTRA_MODULE') or os.path.join(
+    BUILD, 'ngx_http_entra_module.so')
 MODULES = '/usr/lib/nginx/modules'
 
 GATEWAY_CPU, OTHER_CPU = 0, 1
