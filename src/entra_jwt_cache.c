@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include "entra_jwt_cache.h"
+
+
+#define ENTRA_POLY1305_KEY  32
 
 
 struct entra_jwt_entry_s {
@@ -36,9 +41,35 @@ struct entra_jwt_cache_s {
     uint64_t             generation;
 
     /* fetched once: a lookup by name costs more than the hash itself */
-    EVP_MD              *md;
-    EVP_MD_CTX          *ctx;
+    unsigned char        key[ENTRA_POLY1305_KEY];
+    EVP_MAC_CTX         *mac;
+    EVP_MD              *md;                /* when there is no mac */
+    EVP_MD_CTX          *md_ctx;
 };
+
+
+static int
+entra_jwt_cache_hash(entra_jwt_cache_t *cache)
+{
+    EVP_MAC  *mac;
+
+    mac = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+
+    if (mac) {
+        cache->mac = EVP_MAC_CTX_new(mac);
+        EVP_MAC_free(mac);
+
+        return cache->mac && RAND_bytes(cache->key, ENTRA_POLY1305_KEY) == 1
+               ? 0 : -1;
+    }
+
+    ERR_clear_error();
+
+    cache->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    cache->md_ctx = EVP_MD_CTX_new();
+
+    return cache->md && cache->md_ctx ? 0 : -1;
+}
 
 
 entra_jwt_cache_t *
@@ -59,10 +90,8 @@ entra_jwt_cache_create(unsigned entries, size_t bytes)
 
     cache->mask = n - 1;
     cache->buckets = calloc(n, sizeof(entra_jwt_entry_t *));
-    cache->md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    cache->ctx = EVP_MD_CTX_new();
 
-    if (cache->buckets == NULL || cache->md == NULL || cache->ctx == NULL) {
+    if (cache->buckets == NULL || entra_jwt_cache_hash(cache) != 0) {
         entra_jwt_cache_free(cache);
         return NULL;
     }
@@ -79,7 +108,9 @@ entra_jwt_cache_free(entra_jwt_cache_t *cache)
     }
 
     entra_jwt_cache_flush(cache);
-    EVP_MD_CTX_free(cache->ctx);
+    entra_wipe(cache->key, sizeof(cache->key));
+    EVP_MAC_CTX_free(cache->mac);
+    EVP_MD_CTX_free(cache->md_ctx);
     EVP_MD_free(cache->md);
     free(cache->buckets);
     free(cache);
@@ -90,14 +121,26 @@ int
 entra_jwt_cache_id(entra_jwt_cache_t *cache, entra_str_t token,
     entra_jwt_id_t *id)
 {
-    if (EVP_DigestInit_ex2(cache->ctx, cache->md, NULL) != 1
-        || EVP_DigestUpdate(cache->ctx, token.data, token.len) != 1
-        || EVP_DigestFinal_ex(cache->ctx, id->digest, NULL) != 1)
-    {
-        return -1;
+    int                   ok;
+    size_t                len;
+    const unsigned char  *p = (const unsigned char *) token.data;
+
+    memset(id, 0, sizeof(entra_jwt_id_t));
+
+    if (cache->mac) {
+        ok = EVP_MAC_init(cache->mac, cache->key, ENTRA_POLY1305_KEY, NULL)
+                 == 1
+             && EVP_MAC_update(cache->mac, p, token.len) == 1
+             && EVP_MAC_final(cache->mac, id->digest, &len,
+                              sizeof(id->digest)) == 1;
+
+    } else {
+        ok = EVP_DigestInit_ex2(cache->md_ctx, cache->md, NULL) == 1
+             && EVP_DigestUpdate(cache->md_ctx, p, token.len) == 1
+             && EVP_DigestFinal_ex(cache->md_ctx, id->digest, NULL) == 1;
     }
 
-    return 0;
+    return ok ? 0 : -1;
 }
 
 

@@ -22,13 +22,19 @@
 typedef struct entra_jwt_cache_s  entra_jwt_cache_t;
 typedef struct entra_jwt_entry_s  entra_jwt_entry_t;
 
-/* SHA-256 of the whole token: its text is not kept */
+/*
+ * A keyed hash of the whole token, whose text is not kept: Poly1305 with a
+ * random key of each cache, five to fifteen times faster than SHA-256.  Who
+ * does not know the key finds a second token for an id with a probability of
+ * 2^-90 or less (that of a universal hash), and ids never leave the worker.
+ * SHA-256 where libcrypto is restricted to FIPS and has no Poly1305.
+ */
 typedef struct {
     unsigned char  digest[32];
 } entra_jwt_id_t;
 
 
-/* entries 0 or bytes 0: the bounds above; NULL without memory */
+/* entries 0 or bytes 0: the bounds above; NULL without memory, randomness */
 entra_jwt_cache_t *entra_jwt_cache_create(unsigned entries, size_t bytes);
 void entra_jwt_cache_free(entra_jwt_cache_t *cache);
 

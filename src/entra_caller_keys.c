@@ -1,0 +1,249 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "entra_caller_keys.h"
+#include "entra_discovery.h"
+#include "entra_reply.h"
+#include "entra_token_request.h"
+#include "entra_url.h"
+
+
+typedef struct {
+    entra_discovery_t  discovery;           /* of the version under way */
+    entra_keyset_t     keys;
+} entra_caller_keys_state_t;
+
+
+/* steps: document and keys of version 1, document and keys of version 2 */
+
+static entra_token_version_e
+entra_caller_keys_version(unsigned request)
+{
+    return request < 2 ? ENTRA_TOKEN_V1 : ENTRA_TOKEN_V2;
+}
+
+
+static entra_next_e
+entra_caller_keys_no_memory(entra_acquire_t *a)
+{
+    (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+
+    return ENTRA_NEXT_FAILED;
+}
+
+
+static entra_next_e
+entra_caller_keys_ask(entra_acquire_t *a, unsigned request)
+{
+    entra_buf_t                 url;
+    const entra_credential_t   *c = a->credential;
+    entra_caller_keys_state_t  *state = a->state;
+
+    entra_buf_init(&url, ENTRA_URL_MAX);
+
+    if (request % 2 == 0) {
+        entra_discovery_url(c->authority_host, c->tenant_id,
+                            entra_caller_keys_version(request), &url);
+    } else {
+        entra_buf_add_c(&url, state->discovery.jwks_uri);
+    }
+
+    a->request.method = "GET";
+    a->request.url = entra_buf_steal(&url);
+
+    if (a->request.url == NULL
+        || entra_http_request_header(&a->request, "Accept",
+                                     entra_str("application/json")) != 0)
+    {
+        return entra_caller_keys_no_memory(a);
+    }
+
+    return ENTRA_NEXT_HTTP;
+}
+
+
+/* the error of a step says from where, and for which version */
+
+static void
+entra_caller_keys_where(entra_acquire_t *a, unsigned request)
+{
+    entra_err_t  inner = a->err;
+
+    (void) entra_err_set(&a->err, inner.class, "%s: %s of %s tokens: %.800s",
+                         entra_token_request_from(a->credential),
+                         request % 2 ? "keys" : "discovery document",
+                         request < 2 ? "v1" : "v2", inner.text);
+}
+
+
+static int
+entra_caller_keys_take(entra_acquire_t *a, unsigned request)
+{
+    entra_token_version_e       version = entra_caller_keys_version(request);
+    const entra_credential_t   *c = a->credential;
+    entra_caller_keys_state_t  *state = a->state;
+
+    if (request % 2) {
+        return entra_keyset_add_jwks(&state->keys, version, a->reply->body,
+                                     &a->err);
+    }
+
+    entra_discovery_free(&state->discovery);
+
+    if (entra_discovery_parse(&state->discovery, a->reply->body,
+                              c->authority_host, c->tenant_id, &a->err) != 0)
+    {
+        return -1;
+    }
+
+    return entra_keyset_issuer(&state->keys, version,
+                               entra_str_c(state->discovery.issuer), &a->err);
+}
+
+
+static int
+entra_caller_keys_receive(entra_acquire_t *a, unsigned request)
+{
+    const entra_http_reply_t  *reply = a->reply;
+
+    if (reply->status == 200 && !reply->too_large) {
+
+        if (entra_caller_keys_take(a, request) == 0) {
+            return 0;
+        }
+
+        entra_caller_keys_where(a, request);
+        return -1;
+    }
+
+    if (reply->status >= 300 && reply->status < 400) {
+        a->err.http_status = reply->status;
+        (void) entra_err_set(&a->err, ENTRA_ERR_PROTOCOL,
+                             "a redirect (status %d), which is not followed",
+                             reply->status);
+        entra_caller_keys_where(a, request);
+        return -1;
+    }
+
+    return entra_reply_error(reply, entra_token_request_from(a->credential),
+                             &a->err);
+}
+
+
+static entra_next_e
+entra_caller_keys_finish(entra_acquire_t *a)
+{
+    size_t                      len;
+    entra_buf_t                 out;
+    entra_caller_keys_state_t  *state = a->state;
+
+    entra_buf_init(&out, ENTRA_KEYSET_MAX);
+
+    if (entra_keyset_write(&state->keys, &out) != 0) {
+        entra_buf_free(&out);
+        return entra_caller_keys_no_memory(a);
+    }
+
+    len = out.len;
+
+    entra_token_free(&a->token);
+    a->token.value = entra_buf_steal(&out);
+    a->token.len = len;
+    a->token.lifetime = ENTRA_CALLER_KEYS_LIFETIME;
+    a->token.refresh_in = ENTRA_CALLER_KEYS_REFRESH;
+
+    return a->token.value ? ENTRA_NEXT_DONE : entra_caller_keys_no_memory(a);
+}
+
+
+static entra_next_e
+entra_caller_keys_step(entra_acquire_t *a)
+{
+    entra_caller_keys_state_t  *state = a->state;
+
+    if (a->step == 0) {
+        entra_keyset_init(&state->keys);
+        return entra_caller_keys_ask(a, 0);
+    }
+
+    if (entra_caller_keys_receive(a, a->step - 1) != 0) {
+        return ENTRA_NEXT_FAILED;
+    }
+
+    if (a->step == 4) {
+        return entra_caller_keys_finish(a);
+    }
+
+    return entra_caller_keys_ask(a, a->step);
+}
+
+
+static void
+entra_caller_keys_state_free(entra_acquire_t *a)
+{
+    entra_caller_keys_state_t  *state = a->state;
+
+    entra_discovery_free(&state->discovery);
+    entra_keyset_free(&state->keys);
+}
+
+
+const entra_credential_type_t  entra_caller_keys_type = {
+    .name = "caller_keys",
+    .azure_name = "-",
+    .state_size = sizeof(entra_caller_keys_state_t),
+    .no_scope = 1,
+    .needs_tenant = 1,
+    .step = entra_caller_keys_step,
+    .state_free = entra_caller_keys_state_free,
+};
+
+
+entra_credential_t *
+entra_caller_keys_create(const entra_caller_token_conf_t *conf,
+    entra_env_t *env, entra_err_t *err)
+{
+    entra_credential_t  *c;
+
+    c = entra_credential_create(&entra_caller_keys_type,
+                                entra_str("entra_caller_token"), env);
+    if (c == NULL) {
+        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return NULL;
+    }
+
+    c->tenant_id = entra_str_dup(entra_str_c(conf->tenant_id));
+    c->authority_host = entra_str_dup(entra_str_c(conf->authority_host));
+    c->cloud = conf->cloud;
+
+    if (c->tenant_id == NULL || c->authority_host == NULL) {
+        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        entra_credential_free(c);
+        return NULL;
+    }
+
+    if (entra_credential_init(c, err) != 0) {
+        entra_credential_free(c);
+        return NULL;
+    }
+
+    return c;
+}
+
+
+entra_caller_keys_verdict_e
+entra_caller_keys_unknown_kid(int64_t tried, int failed, int64_t now)
+{
+    /* a time in the future: the clock was set back */
+
+    if (tried == 0 || now < tried || now - tried >= ENTRA_CALLER_KEYS_FLOOR) {
+        return ENTRA_CALLER_KEYS_FETCH;
+    }
+
+    return failed ? ENTRA_CALLER_KEYS_UNKNOWN : ENTRA_CALLER_KEYS_FINAL;
+}

@@ -1,0 +1,329 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include "entra_caller_keys.h"
+#include "entra_discovery.h"
+#include "fake_world.h"
+#include "jwt_make.h"
+#include "tap.h"
+
+
+static entra_err_t   err;
+static EVP_PKEY     *key;
+static char         *jwks, *fetched;
+
+
+static void
+keep(void *data, entra_acquire_t *a)
+{
+    err = a->err;
+
+    if (a->token.value) {
+        free(fetched);
+        fetched = strdup(a->token.value);
+        ok(strlen(fetched) == a->token.len, "length");
+        ok(a->token.lifetime == ENTRA_CALLER_KEYS_LIFETIME
+           && a->token.refresh_in == ENTRA_CALLER_KEYS_REFRESH, "times");
+    }
+}
+
+
+static entra_credential_t *
+credential(const char *authority)
+{
+    entra_str_t                 words[2];
+    entra_credential_t         *c;
+    entra_caller_token_conf_t   conf;
+
+    jwt_conf(&conf);
+    if (authority) {
+        free(conf.authority_host);
+        conf.authority_host = NULL;
+        words[0] = entra_str("authority_host");
+        words[1] = entra_str_c(authority);
+        (void) entra_caller_token_conf_param(&conf, words, 2, &err);
+    }
+
+    c = entra_caller_keys_create(&conf, entra_env_create(NULL, 0), &err);
+    entra_caller_token_conf_free(&conf);
+
+    return c;
+}
+
+
+static void
+done_with(entra_credential_t *c)
+{
+    entra_env_free(c->env);
+    entra_credential_free(c);
+}
+
+
+static char *
+document(const char *issuer, const char *uri)
+{
+    entra_buf_t  b;
+
+    entra_buf_init(&b, 65536);
+    entra_buf_addf(&b, "{\"issuer\":\"%s\",\"jwks_uri\":\"%s\"}", issuer, uri);
+
+    return entra_buf_steal(&b);
+}
+
+
+static void
+run(fake_world_t *w, entra_credential_t *c)
+{
+    entra_err_clear(&err);
+    (void) entra_acquire_start(&w->world, c, entra_str(""), NULL, NULL, keep,
+                               NULL);
+    fake_run(w);
+}
+
+
+static void
+fetches(void)
+{
+    char                *v1, *v2;
+    fake_world_t         w;
+    entra_keyset_t       set;
+    entra_credential_t  *c = credential(NULL);
+
+    v1 = document(JWT_ISS_V1, "https://login.windows.net/common/discovery/"
+                  "keys");
+    v2 = document(JWT_ISS_V2, "https://login.microsoftonline.com/" JWT_TENANT
+                  "/discovery/v2.0/keys");
+
+    fake_init(&w);
+    fake_reply(&w, 200, v1);
+    fake_reply(&w, 200, jwks);
+    fake_reply(&w, 200, v2);
+    fake_reply(&w, 200, jwks);
+    run(&w, c);
+
+    ok(err.class == ENTRA_ERR_NONE && w.nrequests == 4, "four requests");
+    is(w.requests[0].url, "https://login.microsoftonline.com/" JWT_TENANT
+       "/.well-known/openid-configuration", "v1 document");
+    is(w.requests[1].url, "https://login.windows.net/common/discovery/keys",
+       "v1 keys");
+    is(w.requests[2].url, "https://login.microsoftonline.com/" JWT_TENANT
+       "/v2.0/.well-known/openid-configuration", "v2 document");
+    is(w.requests[3].url, "https://login.microsoftonline.com/" JWT_TENANT
+       "/discovery/v2.0/keys", "v2 keys");
+    is(w.requests[0].method, "GET", "with GET");
+    ok(!w.requests[0].local && w.requests[0].body[0] == '\0', "and no body");
+
+    entra_keyset_init(&set);
+    ok(entra_keyset_read(&set, entra_str_c(fetched), &err) == 0
+       && set.n == 1 && set.keys[0].versions == 3
+       && strcmp(set.issuer[0], JWT_ISS_V1) == 0
+       && strcmp(set.issuer[1], JWT_ISS_V2) == 0, "what is to be shared");
+    entra_keyset_free(&set);
+
+    fake_free(&w);
+    free(v1);
+    free(v2);
+    done_with(c);
+}
+
+
+static void
+fails_with(const char *name, int status, const char *body, int before,
+    entra_err_class_e class, const char *says)
+{
+    int                  i;
+    char                *v1;
+    fake_world_t         w;
+    entra_credential_t  *c = credential(NULL);
+
+    v1 = document(JWT_ISS_V1, "https://login.microsoftonline.com/k");
+    free(fetched);
+    fetched = NULL;
+
+    fake_init(&w);
+    for (i = 0; i < before; i++) {
+        fake_reply(&w, 200, i % 2 ? jwks : v1);
+    }
+    fake_reply(&w, status, body);
+    run(&w, c);
+
+    ok(fetched == NULL && err.class == class && strstr(err.text, says)
+       && w.nrequests == (unsigned) before + 1, "%s: %s", name, err.text);
+
+    fake_free(&w);
+    free(v1);
+    done_with(c);
+}
+
+
+static void
+failures(void)
+{
+    fails_with("down", 0, "", 0, ENTRA_ERR_TRANSIENT, "login.microsoft");
+    fails_with("500", 500, "oops", 1, ENTRA_ERR_TRANSIENT, "500");
+    fails_with("throttled", 429, "", 1, ENTRA_ERR_THROTTLED, "429");
+    fails_with("redirect", 302, "", 0, ENTRA_ERR_PROTOCOL, "not followed");
+    fails_with("redirected keys", 307, "", 1, ENTRA_ERR_PROTOCOL,
+               "keys of v1");
+    fails_with("HTML", 200, "<html>", 0, ENTRA_ERR_PROTOCOL,
+               "discovery document of v1");
+    fails_with("HTML for keys", 200, "<html>", 1, ENTRA_ERR_PROTOCOL,
+               "keys of v1");
+    fails_with("HTML for v2", 200, "<html>", 2, ENTRA_ERR_PROTOCOL,
+               "discovery document of v2");
+    fails_with("no keys", 200, "{\"keys\":[]}", 3, ENTRA_ERR_PROTOCOL,
+               "keys of v2");
+    fails_with("unknown tenant", 400, "{\"error\":\"invalid_tenant\","
+               "\"error_description\":\"AADSTS90002: Tenant not found.\"}", 0,
+               ENTRA_ERR_CONFIG, "Tenant not found");
+}
+
+
+static void
+too_large(void)
+{
+    fake_world_t         w;
+    entra_credential_t  *c = credential(NULL);
+
+    fake_init(&w);
+    fake_reply(&w, 200, "")->too_large = 1;
+    run(&w, c);
+    ok(err.class == ENTRA_ERR_PROTOCOL, "10 MB: %s", err.text);
+    fake_free(&w);
+    done_with(c);
+}
+
+
+static int
+discovers(const char *authority, const char *issuer, const char *uri)
+{
+    int                rc;
+    char              *text = document(issuer, uri);
+    entra_discovery_t  d;
+
+    entra_err_clear(&err);
+    rc = entra_discovery_parse(&d, entra_str_c(text), authority, JWT_TENANT,
+                               &err);
+    if (rc == 0) {
+        entra_discovery_free(&d);
+    }
+
+    free(text);
+
+    return rc == 0;
+}
+
+
+static void
+other_hosts(void)
+{
+    unsigned     i;
+    const char  *mso = "https://login.microsoftonline.com";
+
+    static const char  *uris[] = {
+        "", "x", "http://login.microsoftonline.com/k",
+        "https://login.microsoftonline.com.evil.example/k",
+        "https://evil.example/k", "https://169.254.169.254/metadata",
+        "https://login.microsoftonline.com:8443/k",
+        "https://login.microsoftonline.com@evil.example/k",
+        "https://login.microsoftonline.us/k", "file:///etc/passwd",
+        "https://login.microsoftonline.com/k#f",
+        "https://login.microsoftonline.com./k", NULL
+    };
+
+    static const char  *bad_issuers[] = {
+        "", "http://sts.windows.net/" JWT_TENANT "/",
+        "https://sts.windows.net/99999999-2222-4333-8444-555555555555/",
+        "https://sts.windows.net/{tenantid}/",
+        "https://sts.windows.net/x" JWT_TENANT "/",
+        "https://" JWT_TENANT ".example/", "https://sts.windows.net/",
+        "https://sts.windows.net/?/" JWT_TENANT "/", NULL
+    };
+
+    for (i = 0; uris[i]; i++) {
+        ok(!discovers(mso, JWT_ISS_V2, uris[i]), "refused: \"%s\"", uris[i]);
+    }
+
+    for (i = 0; bad_issuers[i]; i++) {
+        ok(!discovers(mso, bad_issuers[i],
+                      "https://login.microsoftonline.com/k"),
+           "refused: issuer \"%s\"", bad_issuers[i]);
+    }
+
+    ok(discovers(mso, JWT_ISS_V2, "https://LOGIN.microsoftonline.com:443/k"),
+       "the same, written otherwise");
+    ok(discovers("https://login.chinacloudapi.cn",
+                 "https://login.partner.microsoftonline.cn/" JWT_TENANT
+                 "/v2.0", "https://login.partner.microsoftonline.cn/k"),
+       "China");
+    ok(discovers("https://localhost:8443", "https://localhost:8443/" JWT_TENANT
+                 "/v2.0", "https://localhost:8443/k"), "an emulator");
+    ok(!discovers("https://localhost:8443", JWT_ISS_V2,
+                  "https://localhost:8444/k"), "beside the emulator");
+    ok(discovers("https://[::1]:8443", JWT_ISS_V2, "https://[::1]:8443/k"),
+       "an emulator on IPv6");
+}
+
+
+static void
+kids(void)
+{
+    ok(entra_caller_keys_unknown_kid(0, 0, 1000) == ENTRA_CALLER_KEYS_FETCH,
+       "never fetched");
+    ok(entra_caller_keys_unknown_kid(1000, 0, 1299)
+       == ENTRA_CALLER_KEYS_FINAL, "fetched just now");
+    ok(entra_caller_keys_unknown_kid(1000, 1, 1299)
+       == ENTRA_CALLER_KEYS_UNKNOWN, "the provider is down");
+    ok(entra_caller_keys_unknown_kid(1000, 0, 1300)
+       == ENTRA_CALLER_KEYS_FETCH, "every five minutes");
+    ok(entra_caller_keys_unknown_kid(1000, 0, 10)
+       == ENTRA_CALLER_KEYS_FETCH, "the clock was set back");
+}
+
+
+static void
+elsewhere(void)
+{
+    fake_world_t         w;
+    entra_credential_t  *c = credential("localhost:8443");
+
+    ok(c != NULL && entra_credential_type(entra_str("caller_keys")) == NULL,
+       "not for nginx.conf");
+
+    fake_init(&w);
+    fake_reply(&w, 0, "");
+    run(&w, c);
+    is(w.requests[0].url, "https://localhost:8443/" JWT_TENANT
+       "/.well-known/openid-configuration", "emulator's URL");
+    fake_free(&w);
+    done_with(c);
+}
+
+
+int
+main(void)
+{
+    entra_buf_t  b;
+
+    key = EVP_RSA_gen(2048);
+    entra_buf_init(&b, 65536);
+    entra_buf_add_c(&b, "{\"keys\":[");
+    jwt_add_jwk(&b, key, "a", ",\"use\":\"sig\",\"x5c\":[\"MIIB\"]");
+    entra_buf_add_c(&b, "]}");
+    jwks = entra_buf_steal(&b);
+
+    fetches();
+    failures();
+    too_large();
+    other_hosts();
+    kids();
+    elsewhere();
+
+    free(jwks);
+    free(fetched);
+    EVP_PKEY_free(key);
+
+    return done();
+}
