@@ -277,7 +277,7 @@ entra_dotenv_skip_line(entra_dotenv_t *d)
 static void
 entra_dotenv_export(entra_dotenv_t *d)
 {
-    if (d->end - d->p > 7 && memcmp(d->p, "export", 6) == 0
+    if (d->end - d->p >= 7 && memcmp(d->p, "export", 6) == 0
         && entra_is_blank(d->p[6]))
     {
         d->p += 6;
@@ -410,6 +410,27 @@ entra_dotenv_plain(entra_dotenv_t *d, entra_buf_t *out)
 }
 
 
+/* unlike in a shell, one that is set but empty is not replaced */
+
+static void
+entra_dotenv_refer(const entra_env_t *env, entra_str_t name,
+    entra_str_t other, entra_buf_t *out)
+{
+    entra_var_t  *var;
+
+    for ( /* void */ ; env; env = env->parent) {
+        var = entra_env_find(env, name);
+
+        if (var) {
+            entra_buf_add_c(out, var->value);
+            return;
+        }
+    }
+
+    entra_buf_add_str(out, other);
+}
+
+
 /*
  * Takes "${NAME}" or "${NAME:-default}" at s[i] and returns the position
  * after it; i when there is none.
@@ -420,7 +441,7 @@ entra_dotenv_reference(entra_dotenv_t *d, entra_str_t s, size_t i,
     entra_buf_t *out)
 {
     size_t        n, end;
-    const char   *value, *close;
+    const char   *close;
     entra_str_t   name, other = entra_str_null;
 
     if (i + 1 >= s.len || s.data[i + 1] != '{') {
@@ -448,8 +469,7 @@ entra_dotenv_reference(entra_dotenv_t *d, entra_str_t s, size_t i,
         other.len = end - (n + 2);
     }
 
-    value = entra_env_lookup(d->env, name);
-    entra_buf_add_str(out, value ? entra_str_c(value) : other);
+    entra_dotenv_refer(d->env, name, other, out);
 
     return end + 1;
 }
@@ -529,9 +549,14 @@ entra_dotenv_assignment(entra_dotenv_t *d, entra_buf_t *raw,
 
     if (d->p == d->end || entra_is_eol(*d->p) || *d->p == '#') {
 
-        /* a name alone is allowed there, and sets nothing */
+        /* a name alone is allowed there: what it was set to before is gone */
 
         entra_dotenv_skip_line(d);
+
+        if (entra_env_set(d->env, name, entra_str("")) != 0) {
+            return entra_dotenv_error(d, "no memory");
+        }
+
         return 0;
     }
 
