@@ -11,6 +11,7 @@
 extern const entra_credential_type_t  entra_client_secret_credential;
 extern const entra_credential_type_t  entra_client_certificate_credential;
 extern const entra_credential_type_t  entra_environment_credential;
+extern const entra_credential_type_t  entra_on_behalf_of_credential;
 extern const entra_credential_type_t  entra_workload_identity_credential;
 extern const entra_credential_type_t  entra_managed_identity_credential;
 extern const entra_credential_type_t  entra_chained_token_credential;
@@ -23,6 +24,7 @@ static const entra_credential_type_t  *const entra_credential_types[] = {
     &entra_client_secret_credential,
     &entra_client_certificate_credential,
     &entra_environment_credential,
+    &entra_on_behalf_of_credential,
     &entra_workload_identity_credential,
     &entra_managed_identity_credential,
     &entra_chained_token_credential,

@@ -1,0 +1,126 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * OnBehalfOfCredential: the caller's own access token, which was issued for
+ * this application, is exchanged for one of the same user for the upstream
+ * (Microsoft identity platform, "on-behalf-of flow"; grant of RFC 7523).
+ */
+
+#include <string.h>
+
+#include "entra_client_auth.h"
+#include "entra_enc.h"
+#include "entra_reply.h"
+
+
+#define ENTRA_OBO_GRANT  "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+
+static const entra_param_t  entra_on_behalf_of_params[] = {
+    ENTRA_CLIENT_AUTH_SECRET_PARAMS(0),
+    ENTRA_CLIENT_AUTH_CERTIFICATE_PARAMS(0),
+    ENTRA_CLIENT_AUTH_PRINCIPAL_PARAM(0),
+    { NULL, 0, 0 }
+};
+
+
+static int
+entra_on_behalf_of_load(entra_credential_t *c, entra_err_t *err)
+{
+    return entra_client_auth_load(c, c->conf, err);
+}
+
+
+static int
+entra_on_behalf_of_init(entra_credential_t *c, entra_err_t *err)
+{
+    if (strcmp(c->tenant_id, "common") == 0
+        || strcmp(c->tenant_id, "organizations") == 0
+        || strcmp(c->tenant_id, "consumers") == 0)
+    {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "tenant_id \"%s\": a caller's token is exchanged"
+                             " in the tenant that issued it, write its"
+                             " directory (tenant) ID", c->tenant_id);
+    }
+
+    return entra_client_auth_init(c, c->conf,
+                                  ENTRA_CLIENT_AUTH_SECRET
+                                  | ENTRA_CLIENT_AUTH_CERTIFICATE, err);
+}
+
+
+static void
+entra_on_behalf_of_free(entra_credential_t *c)
+{
+    entra_client_auth_free(c->conf);
+}
+
+
+static void
+entra_on_behalf_of_fill(entra_acquire_t *a)
+{
+    entra_enc_form_pair(&a->request.body, "assertion",
+                        entra_str_c(a->assertion));
+    entra_enc_form_pair(&a->request.body, "requested_token_use",
+                        entra_str("on_behalf_of"));
+}
+
+
+static entra_next_e
+entra_on_behalf_of_step(entra_acquire_t *a)
+{
+    entra_next_e  next;
+
+    /* never the application's own token in its place */
+
+    if (a->assertion == NULL || a->assertion[0] == '\0') {
+        (void) entra_err_set(&a->err, ENTRA_ERR_DENIED,
+                             "the caller shows no access token that could be"
+                             " exchanged");
+        return ENTRA_NEXT_FAILED;
+    }
+
+    next = entra_client_auth_step(a, a->credential->conf, a->state,
+                                  ENTRA_OBO_GRANT, entra_on_behalf_of_fill);
+
+    if (next == ENTRA_NEXT_FAILED) {
+        entra_reply_redact(&a->err, a->assertion);
+    }
+
+    return next;
+}
+
+
+static int
+entra_on_behalf_of_watch(entra_credential_t *c, entra_err_t *err)
+{
+    return entra_client_auth_watch(c, c->conf, err);
+}
+
+
+static void
+entra_on_behalf_of_material(const entra_credential_t *c, entra_buf_t *out)
+{
+    entra_client_auth_material(c->conf, out);
+}
+
+
+const entra_credential_type_t  entra_on_behalf_of_credential = {
+    .name = "on_behalf_of",
+    .azure_name = "OnBehalfOfCredential",
+    .conf_size = sizeof(entra_client_auth_t),
+    .state_size = sizeof(entra_client_auth_state_t),
+    .params = entra_on_behalf_of_params,
+    .needs_tenant = 1,
+    .needs_client_id = 1,
+    .per_caller = 1,
+    .delegated = 1,
+    .load = entra_on_behalf_of_load,
+    .init = entra_on_behalf_of_init,
+    .free = entra_on_behalf_of_free,
+    .step = entra_on_behalf_of_step,
+    .watch = entra_on_behalf_of_watch,
+    .material = entra_on_behalf_of_material
+};
