@@ -428,8 +428,12 @@ entra_time_text(int64_t seconds, char text[32])
     month += month < 10 ? 3 : -9;
     year = (int) (of_year + era * 400 + (month <= 2));
 
-    (void) snprintf(text, 32, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month,
-                    day, rest / 3600, rest / 60 % 60, rest % 60);
+    /* the remainders tell the compiler how long the text can get */
+
+    (void) snprintf(text, 32, "%04u-%02u-%02uT%02u:%02u:%02uZ",
+                    (unsigned) year % 10000, (unsigned) month % 100,
+                    (unsigned) day % 100, (unsigned) rest / 3600 % 100,
+                    (unsigned) rest / 60 % 60, (unsigned) rest % 60);
 
     return text;
 }
