@@ -1,0 +1,243 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include "fake_world.h"
+#include "tap.h"
+
+
+typedef struct {
+    char      *string;
+    char      *file;
+    char      *files[2];
+    char     **names;
+    int        flag;
+    int64_t    msec;
+} conf_t;
+
+
+static const entra_param_t  params[] = {
+    { "string", ENTRA_PARAM_STRING, offsetof(conf_t, string) },
+    { "file", ENTRA_PARAM_FILE, offsetof(conf_t, file) },
+    { "files", ENTRA_PARAM_FILES, offsetof(conf_t, files) },
+    { "names", ENTRA_PARAM_NAMES, offsetof(conf_t, names) },
+    { "flag", ENTRA_PARAM_FLAG, offsetof(conf_t, flag) },
+    { "msec", ENTRA_PARAM_MSEC, offsetof(conf_t, msec) },
+    { NULL, 0, 0 }
+};
+
+
+static const entra_credential_type_t  type = {
+    .name = "test",
+    .conf_size = sizeof(conf_t),
+    .params = params
+};
+
+
+static const entra_credential_type_t  user_type = {
+    .name = "user",
+    .delegated = 1
+};
+
+
+static const entra_credential_type_t  key_type = {
+    .name = "key",
+    .no_scope = 1
+};
+
+
+static entra_err_t  err;
+
+
+/* "name value ..." */
+
+static int
+set(entra_credential_t *c, const char *line)
+{
+    int           rc;
+    char         *copy = strdup(line), *word, *at;
+    unsigned      n = 0;
+    entra_str_t   words[40];
+
+    for (word = strtok_r(copy, " ", &at); word;
+         word = strtok_r(NULL, " ", &at))
+    {
+        words[n++] = entra_str_c(word);
+    }
+
+    entra_err_clear(&err);
+    rc = entra_credential_param(c, words, n, &err);
+    free(copy);
+
+    return rc;
+}
+
+
+static int64_t
+msec(const char *text)
+{
+    char                 line[100];
+    int64_t              value;
+    entra_credential_t  *c;
+
+    c = entra_credential_create(&type, entra_str("c"), NULL);
+    snprintf(line, sizeof(line), "msec %s", text);
+    value = set(c, line) == 0 ? ((conf_t *) c->conf)->msec : -1;
+    entra_credential_free(c);
+
+    return value;
+}
+
+
+static void
+test_kinds(void)
+{
+    conf_t              *conf;
+    entra_credential_t  *c;
+
+    c = entra_credential_create(&type, entra_str("c"), NULL);
+    conf = c->conf;
+    ok(conf->flag == -1 && conf->msec == -1 && conf->string == NULL, "unset");
+
+    ok(set(c, "string s") == 0 && set(c, "file /f") == 0
+       && set(c, "files /a /b") == 0 && set(c, "names x y z") == 0
+       && set(c, "flag on") == 0 && set(c, "msec 500ms") == 0, "all kinds");
+    is(conf->string, "s", "string");
+    is(conf->files[1], "/b", "the second file");
+    is(conf->names[2], "z", "the third name");
+    ok(conf->names[3] == NULL, "the end of the names");
+    ok(conf->flag == 1 && conf->msec == 500, "flag and time");
+
+    ok(set(c, "string t") != 0 && set(c, "files /c") != 0
+       && set(c, "names q") != 0 && set(c, "flag on") != 0
+       && set(c, "msec 1s") != 0, "none of them twice");
+    is(conf->string, "s", "the first one is kept");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), NULL);
+    ok(set(c, "flag yes") != 0 && strstr(err.text, "\"on\" or \"off\""),
+       "flag");
+    ok(set(c, "files /a /a") != 0, "twice the same file");
+    ok(set(c, "files") != 0 && set(c, "files a b c") != 0, "0 or 3 files");
+    ok(set(c, "names") != 0, "no names");
+    ok(set(c, "names a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3"
+              " 4 5 6 7") != 0, "too many names");
+    ok(set(c, "string a\nb") != 0, "control character");
+    ok(set(c, "string -----BEGIN") != 0, "PEM");
+    ok(set(c, "nope x") != 0 && strstr(err.text, "string, file, files"),
+       "unknown, with what there is");
+    ok(set(c, "client_secret_file x") != 0
+       && strstr(err.text, "type \"client_secret\""), "of another type");
+    entra_credential_free(c);
+
+    ok(msec("10s") == 10000, "10s");
+    ok(msec("10") == 10000, "10");
+    ok(msec("1m30s") == 90000, "1m30s");
+    ok(msec("1h") == 3600000, "1h");
+    ok(msec("1d") == 86400000, "1d");
+    ok(msec("2d") == -1 && msec("99999999999d") == -1, "too long");
+    ok(msec("0") == -1 && msec("-1") == -1 && msec("x") == -1
+       && msec("1x") == -1 && msec("s") == -1, "nonsense");
+}
+
+
+static int
+init(entra_credential_t *c)
+{
+    entra_err_clear(&err);
+
+    return entra_credential_init(c, &err);
+}
+
+
+static void
+test_common(void)
+{
+    char                *scope;
+    entra_env_t         *env;
+    entra_credential_t  *c;
+
+    env = entra_env_create(NULL, 0);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "scope aml https://x/.default") == 0
+       && set(c, "cloud usgov") == 0 && init(c) == 0,
+       "scope before its cloud");
+    is(c->scopes[0], "https://ml.azure.us/.default", "is resolved at the end");
+    ok(c->nscopes == 2, "two of them");
+    is(c->authority_host, "https://login.microsoftonline.us", "authority");
+    ok(set(c, "scope arm") != 0 && set(c, "cloud public") != 0, "not twice");
+
+    entra_err_clear(&err);
+    scope = entra_credential_scope(c, entra_str("arm"), &err);
+    is(scope, "https://management.usgovcloudapi.net/.default",
+       "a scope of elsewhere");
+    free(scope);
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "scope aml https://ml.azure.com/.default") == 0
+       && init(c) != 0 && strstr(err.text, "twice"), "the same scope twice");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "scope https://x/User.Read") != 0, "of a user: not here");
+    ok(set(c, "authority_host https://login.partner.microsoftonline.cn") == 0
+       && set(c, "scope arm") == 0 && init(c) == 0, "authority alone");
+    is(c->cloud->name, "china", "its cloud");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&user_type, entra_str("c"), env);
+    ok(set(c, "scope https://x/User.Read") == 0
+       && set(c, "tenant_id common") == 0 && init(c) == 0, "but there");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&key_type, entra_str("c"), env);
+    ok(set(c, "scope aml") != 0 && strstr(err.text, "no scope"),
+       "a type without scopes");
+    entra_credential_free(c);
+
+    (void) entra_env_set(env, entra_str("AZURE_AUTHORITY_HOST"),
+                         entra_str("http://x"));
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(init(c) != 0 && strstr(err.text, "http"),
+       "the environment is checked, too");
+    entra_credential_free(c);
+    (void) entra_env_set(env, entra_str("AZURE_AUTHORITY_HOST"),
+                         entra_str("https://emulator:8443/"));
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(init(c) == 0, "another authority");
+    is(c->authority_host, "https://emulator:8443", "as it is");
+    is(c->cloud->name, "public", "of the usual cloud");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    entra_credential_warn(c, "a\nb %d", 5);
+    is(entra_buf_str(&c->warnings).data, "a b 5\n", "a warning is a line");
+    entra_credential_free(c);
+    entra_credential_free(NULL);
+
+    entra_env_free(env);
+}
+
+
+int
+main(void)
+{
+    unsigned                        n;
+    const entra_credential_type_t  *t;
+
+    test_kinds();
+    test_common();
+
+    for (n = 0; (t = entra_credential_type_nth(n)) != NULL; n++) {
+        ok(t->name && t->azure_name && t->step
+           && entra_credential_type(entra_str_c(t->name)) == t, "type %s",
+           t->name);
+    }
+
+    ok(entra_credential_type(entra_str("nope")) == NULL, "unknown type");
+
+    return done();
+}
