@@ -46,12 +46,12 @@ struct entra_acquire_s {
     unsigned                       sleep;           /* ms */
     entra_credential_t            *other;
     unsigned                       other_in_chain:1;    /* its in_chain */
-    char                          *other_scope;     /* owned, freed by driver */
+    char                          *other_scope;     /* owned, driver frees */
 
     /* the outcome of it, valid during the next step only */
     const entra_http_reply_t      *reply;
     const entra_process_result_t  *result;
-    entra_acquire_t               *inner;           /* finished: token or err */
+    entra_acquire_t               *inner;           /* done: token or err */
 
     /* the outcome of it all */
     entra_token_t                  token;

@@ -46,8 +46,9 @@ typedef struct {
     entra_file_t                principal_file;
     entra_service_principal_t   principal;
 
-    /* new material that watch() has not told of yet */
+    /* new material, and a bad file, that watch() has not told of yet */
     unsigned                    changed:1;
+    entra_err_t                 problem;
 } entra_client_auth_t;
 
 

@@ -138,6 +138,12 @@ entra_client_auth_watch(entra_credential_t *c, entra_client_auth_t *auth,
 
     rc = entra_client_auth_look(c, auth, err);
 
+    if (rc == 0 && auth->problem.class != ENTRA_ERR_NONE) {
+        *err = auth->problem;
+        auth->problem.class = ENTRA_ERR_NONE;
+        return -1;
+    }
+
     /* the caller hears of the bad file first, and of the good one next */
 
     if (rc == 0 && auth->changed) {
@@ -238,7 +244,7 @@ entra_client_auth_fresh(entra_credential_t *c, entra_client_auth_t *auth,
     entra_client_auth_state_t *state)
 {
     unsigned     before = auth->changed;
-    entra_err_t  ignored;
+    entra_err_t  problem;
 
     if (state->again) {
         return 0;
@@ -246,11 +252,13 @@ entra_client_auth_fresh(entra_credential_t *c, entra_client_auth_t *auth,
 
     state->again = 1;
     auth->changed = 0;
-    entra_err_clear(&ignored);
+    entra_err_clear(&problem);
 
-    /* what is wrong with a file is watch()'s to tell, at its next change */
+    /* what is wrong with a file is watch()'s to tell */
 
-    (void) entra_client_auth_look(c, auth, &ignored);
+    if (entra_client_auth_look(c, auth, &problem) != 0) {
+        auth->problem = problem;
+    }
 
     if (!auth->changed) {
         auth->changed = before;

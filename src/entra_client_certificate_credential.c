@@ -53,7 +53,8 @@ entra_client_certificate_conf_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
-entra_client_certificate_material(const entra_credential_t *c, entra_buf_t *out)
+entra_client_certificate_material(const entra_credential_t *c,
+    entra_buf_t *out)
 {
     entra_client_auth_material(c->conf, out);
 }

@@ -80,7 +80,7 @@ struct entra_credential_type_s {
      */
     unsigned              needs_tenant:1;
     unsigned              needs_client_id:1;
-    unsigned              no_scope:1;          /* endpoint_key, endpoint_token */
+    unsigned              no_scope:1;          /* endpoint_key ... */
     unsigned              interactive:1;       /* a person has to sign in */
     unsigned              per_caller:1;        /* on_behalf_of */
     unsigned              delegated:1;         /* tokens of a user */
@@ -146,7 +146,7 @@ struct entra_credential_s {
     /* common parameters, owned; NULL when not given */
     char                           *tenant_id;
     char                           *client_id;
-    char                           *authority_host;    /* https://host[:port] */
+    char                           *authority_host;   /* https://host[:port] */
     const entra_cloud_t            *cloud;             /* never NULL */
     unsigned                        cloud_given:1;
     unsigned                        ready:1;           /* init() is done */

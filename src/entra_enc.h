@@ -30,7 +30,8 @@ int entra_dec_base64_lenient(entra_buf_t *out, entra_str_t text);
 void entra_enc_form(entra_buf_t *out, entra_str_t text);
 
 /* "&name=value" (without "&" in an empty buffer), value encoded */
-void entra_enc_form_pair(entra_buf_t *out, const char *name, entra_str_t value);
+void entra_enc_form_pair(entra_buf_t *out, const char *name,
+    entra_str_t value);
 
 /*
  * A JSON string with its quotes.  Control characters, quotes, backslashes

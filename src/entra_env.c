@@ -9,8 +9,7 @@
 #include "entra_env.h"
 
 
-#define ENTRA_ENV_BUCKETS   256
-#define ENTRA_ENV_TOTAL_MAX  (1024 * 1024)
+#define ENTRA_ENV_BUCKETS  256
 
 
 extern char  **environ;
@@ -31,17 +30,6 @@ struct entra_env_s {
 };
 
 
-typedef struct {
-    entra_env_t        *env;
-    const char         *p;
-    const char         *end;
-    unsigned            line;           /* of p */
-    unsigned            start;          /* of the assignment */
-    size_t              total;
-    entra_err_t        *err;
-} entra_dotenv_t;
-
-
 static unsigned
 entra_env_hash(entra_str_t name)
 {
@@ -57,7 +45,7 @@ entra_env_hash(entra_str_t name)
 
 
 static entra_var_t *
-entra_env_find(const entra_env_t *env, entra_str_t name)
+entra_env_var(const entra_env_t *env, entra_str_t name)
 {
     entra_var_t  *var;
 
@@ -83,7 +71,7 @@ entra_env_set(entra_env_t *env, entra_str_t name, entra_str_t value)
         return -1;
     }
 
-    var = entra_env_find(env, name);
+    var = entra_env_var(env, name);
 
     if (var) {
         entra_free_secret(var->value);
@@ -188,13 +176,13 @@ entra_env_free(entra_env_t *env)
 }
 
 
-static const char *
-entra_env_lookup(const entra_env_t *env, entra_str_t name)
+const char *
+entra_env_get(const entra_env_t *env, const char *name)
 {
     entra_var_t  *var;
 
     for ( /* void */ ; env; env = env->parent) {
-        var = entra_env_find(env, name);
+        var = entra_env_var(env, entra_str_c(name));
 
         if (var && var->value[0] != '\0') {
             return var->value;
@@ -205,438 +193,19 @@ entra_env_lookup(const entra_env_t *env, entra_str_t name)
 }
 
 
-const char *
-entra_env_get(const entra_env_t *env, const char *name)
-{
-    return entra_env_lookup(env, entra_str_c(name));
-}
-
-
-static int
-entra_dotenv_error(entra_dotenv_t *d, const char *what)
-{
-    return entra_err_set(d->err, ENTRA_ERR_CONFIG, "%s in line %u", what,
-                         d->start);
-}
-
-
-static int
-entra_is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\v' || c == '\f';
-}
-
-
-static int
-entra_is_eol(char c)
-{
-    return c == '\n' || c == '\r';
-}
-
-
-static void
-entra_dotenv_blanks(entra_dotenv_t *d)
-{
-    while (d->p < d->end && entra_is_blank(*d->p)) {
-        d->p++;
-    }
-}
-
-
-static void
-entra_dotenv_next(entra_dotenv_t *d)
-{
-    if (*d->p == '\n') {
-        d->line++;
-    }
-
-    d->p++;
-}
-
-
-/* between assignments */
-
-static void
-entra_dotenv_spaces(entra_dotenv_t *d)
-{
-    while (d->p < d->end && (entra_is_blank(*d->p) || entra_is_eol(*d->p))) {
-        entra_dotenv_next(d);
-    }
-}
-
-
-static void
-entra_dotenv_skip_line(entra_dotenv_t *d)
-{
-    while (d->p < d->end && !entra_is_eol(*d->p)) {
-        d->p++;
-    }
-}
-
-
-static void
-entra_dotenv_export(entra_dotenv_t *d)
-{
-    if (d->end - d->p >= 7 && memcmp(d->p, "export", 6) == 0
-        && entra_is_blank(d->p[6]))
-    {
-        d->p += 6;
-        entra_dotenv_blanks(d);
-    }
-}
-
-
-static int
-entra_dotenv_name(entra_dotenv_t *d, entra_str_t *name)
-{
-    int  quoted = d->p < d->end && *d->p == '\'';
-
-    d->p += quoted;
-    name->data = d->p;
-
-    while (d->p < d->end && !entra_is_eol(*d->p)) {
-
-        if (quoted ? *d->p == '\''
-                   : *d->p == '=' || *d->p == '#' || entra_is_blank(*d->p))
-        {
-            break;
-        }
-
-        d->p++;
-    }
-
-    name->len = (size_t) (d->p - name->data);
-
-    if (quoted) {
-        if (d->p == d->end || *d->p != '\'') {
-            return entra_dotenv_error(d, "unterminated name");
-        }
-
-        d->p++;
-    }
-
-    if (name->len == 0) {
-        return entra_dotenv_error(d, "no name");
-    }
-
-    return 0;
-}
-
-
-/* the character that "\c" stands for, or 0 when the backslash stays */
-
-static char
-entra_dotenv_escape(char c, char quote)
-{
-    static const char  names[] = "abfnrtv";
-    static const char  chars[] = "\a\b\f\n\r\t\v";
-
-    const char  *p;
-
-    if (c == '\\' || c == '\'') {
-        return c;
-    }
-
-    if (quote == '\'') {
-        return 0;
-    }
-
-    p = strchr(names, c);
-
-    return p && c ? chars[p - names] : c == '"' ? c : 0;
-}
-
-
-static int
-entra_dotenv_quoted(entra_dotenv_t *d, entra_buf_t *out)
-{
-    char  quote = *d->p++, c;
-
-    while (d->p < d->end && *d->p != quote) {
-
-        if (*d->p == '\\' && d->p + 1 < d->end) {
-            c = entra_dotenv_escape(d->p[1], quote);
-
-            if (c) {
-                entra_buf_add_char(out, c);
-                d->p += 2;
-                continue;
-            }
-        }
-
-        entra_buf_add_char(out, *d->p);
-        entra_dotenv_next(d);
-    }
-
-    if (d->p == d->end) {
-        return entra_dotenv_error(d, "unterminated quote");
-    }
-
-    d->p++;
-    entra_dotenv_blanks(d);
-
-    if (d->p < d->end && *d->p == '#') {
-        entra_dotenv_skip_line(d);
-    }
-
-    if (d->p < d->end && !entra_is_eol(*d->p)) {
-        return entra_dotenv_error(d, "text after a quoted value");
-    }
-
-    return 0;
-}
-
-
-static void
-entra_dotenv_plain(entra_dotenv_t *d, entra_buf_t *out)
-{
-    entra_str_t  text;
-    const char  *p;
-
-    text.data = d->p;
-    entra_dotenv_skip_line(d);
-
-    /* a comment begins at a "#" after white space */
-
-    for (p = text.data; p < d->p; p++) {
-        if (*p == '#' && p > text.data && entra_is_blank(p[-1])) {
-            break;
-        }
-    }
-
-    text.len = (size_t) (p - text.data);
-
-    entra_buf_add_str(out, entra_str_trim(text));
-}
-
-
-/* unlike in a shell, one that is set but empty is not replaced */
-
-static void
-entra_dotenv_refer(const entra_env_t *env, entra_str_t name,
-    entra_str_t other, entra_buf_t *out)
+int
+entra_env_find(const entra_env_t *env, entra_str_t name, entra_str_t *value)
 {
     entra_var_t  *var;
 
     for ( /* void */ ; env; env = env->parent) {
-        var = entra_env_find(env, name);
+        var = entra_env_var(env, name);
 
         if (var) {
-            entra_buf_add_c(out, var->value);
-            return;
+            *value = entra_str_c(var->value);
+            return 0;
         }
     }
 
-    entra_buf_add_str(out, other);
-}
-
-
-/*
- * Takes "${NAME}" or "${NAME:-default}" at s[i] and returns the position
- * after it; i when there is none.
- */
-
-static size_t
-entra_dotenv_reference(entra_dotenv_t *d, entra_str_t s, size_t i,
-    entra_buf_t *out)
-{
-    size_t        n, end;
-    const char   *close;
-    entra_str_t   name, other = entra_str_null;
-
-    if (i + 1 >= s.len || s.data[i + 1] != '{') {
-        return i;
-    }
-
-    close = memchr(s.data + i, '}', s.len - i);
-    if (close == NULL) {
-        return i;
-    }
-
-    end = (size_t) (close - s.data);
-    name.data = s.data + i + 2;
-
-    for (n = i + 2; n < end && s.data[n] != ':'; n++) { /* void */ }
-
-    name.len = n - (i + 2);
-
-    if (n < end) {
-        if (s.data[n + 1] != '-') {
-            return i;
-        }
-
-        other.data = s.data + n + 2;
-        other.len = end - (n + 2);
-    }
-
-    entra_dotenv_refer(d->env, name, other, out);
-
-    return end + 1;
-}
-
-
-static void
-entra_dotenv_expand(entra_dotenv_t *d, entra_str_t s, entra_buf_t *out)
-{
-    size_t  i, next, last;
-
-    /* or every "${" would look for its "}" up to the end */
-
-    for (last = s.len; last > 0 && s.data[last - 1] != '}'; last--) {
-        /* void */
-    }
-
-    for (i = 0; i < s.len; i = next) {
-        next = i;
-
-        if (i < last && s.data[i] == '$') {
-            next = entra_dotenv_reference(d, s, i, out);
-        }
-
-        if (next == i) {
-            entra_buf_add_char(out, s.data[i]);
-            next = i + 1;
-        }
-    }
-}
-
-
-static int
-entra_dotenv_value(entra_dotenv_t *d, entra_buf_t *raw, entra_buf_t *value)
-{
-    entra_dotenv_blanks(d);
-
-    if (d->p < d->end && (*d->p == '\'' || *d->p == '"')) {
-        if (entra_dotenv_quoted(d, raw) != 0) {
-            return -1;
-        }
-
-    } else {
-        entra_dotenv_plain(d, raw);
-    }
-
-    entra_dotenv_expand(d, entra_buf_str(raw), value);
-
-    if (!entra_buf_ok(raw) || !entra_buf_ok(value)) {
-        return entra_dotenv_error(d, "too long a value");
-    }
-
-    /* references to references can grow without the file doing so */
-
-    d->total += value->len;
-
-    if (d->total > ENTRA_ENV_TOTAL_MAX) {
-        return entra_dotenv_error(d, "too much text after expansion");
-    }
-
-    return 0;
-}
-
-
-static int
-entra_dotenv_assignment(entra_dotenv_t *d, entra_buf_t *raw,
-    entra_buf_t *value)
-{
-    entra_str_t  name;
-
-    entra_dotenv_export(d);
-
-    if (entra_dotenv_name(d, &name) != 0) {
-        return -1;
-    }
-
-    entra_dotenv_blanks(d);
-
-    if (d->p == d->end || entra_is_eol(*d->p) || *d->p == '#') {
-
-        /* a name alone is allowed there: what it was set to before is gone */
-
-        entra_dotenv_skip_line(d);
-
-        if (entra_env_set(d->env, name, entra_str("")) != 0) {
-            return entra_dotenv_error(d, "no memory");
-        }
-
-        return 0;
-    }
-
-    if (*d->p != '=') {
-        return entra_dotenv_error(d, "no \"=\" after the name");
-    }
-
-    d->p++;
-
-    if (entra_dotenv_value(d, raw, value) != 0) {
-        return -1;
-    }
-
-    if (entra_env_set(d->env, name, entra_buf_str(value)) != 0) {
-        return entra_dotenv_error(d, "no memory");
-    }
-
-    return 0;
-}
-
-
-int
-entra_env_parse(entra_env_t *env, entra_str_t text, entra_err_t *err)
-{
-    int             rc = 0;
-    entra_buf_t     raw, value;
-    entra_dotenv_t  d;
-
-    memset(&d, 0, sizeof(entra_dotenv_t));
-
-    d.env = env;
-    d.err = err;
-    d.line = 1;
-    d.start = 1;
-
-    if (text.len > ENTRA_DOTENV_MAX) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "more than %d bytes of variables",
-                             ENTRA_DOTENV_MAX);
-    }
-
-    if (text.len && memchr(text.data, '\0', text.len)) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG, "NUL among the variables");
-    }
-
-    d.p = text.len ? text.data : "";
-    d.end = d.p + text.len;
-
-    if (entra_str_starts(text, "\xef\xbb\xbf")) {
-        d.p += 3;
-    }
-
-    entra_buf_init(&raw, ENTRA_DOTENV_MAX);
-    entra_buf_init(&value, ENTRA_DOTENV_MAX);
-
-    for ( ;; ) {
-        entra_dotenv_spaces(&d);
-
-        if (d.p == d.end) {
-            break;
-        }
-
-        d.start = d.line;
-
-        if (*d.p == '#') {
-            entra_dotenv_skip_line(&d);
-            continue;
-        }
-
-        rc = entra_dotenv_assignment(&d, &raw, &value);
-        if (rc != 0) {
-            break;
-        }
-
-        entra_buf_reset(&raw);
-        entra_buf_reset(&value);
-    }
-
-    entra_buf_free(&raw);
-    entra_buf_free(&value);
-
-    return rc;
+    return -1;
 }

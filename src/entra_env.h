@@ -29,6 +29,10 @@ void entra_env_free(entra_env_t *env);                          /* wipes */
 /* value or NULL; empty counts as unset (as in azidentity for Go and JS) */
 const char *entra_env_get(const entra_env_t *env, const char *name);
 
+/* 0 and the value, which may be empty here; or -1 */
+int entra_env_find(const entra_env_t *env, entra_str_t name,
+    entra_str_t *value);
+
 /* 0, or -1 without memory */
 int entra_env_set(entra_env_t *env, entra_str_t name, entra_str_t value);
 

@@ -70,7 +70,7 @@ typedef struct {
     entra_str_t   content_type;
     entra_str_t   www_authenticate;      /* the first one */
     entra_str_t   location;
-    int64_t       retry_after;           /* seconds, -1: none; dates resolved */
+    int64_t       retry_after;          /* seconds, -1: none; dates resolved */
     unsigned      too_large:1;           /* the body was over its bound */
     unsigned      timed_out:1;
     unsigned      refused:1;             /* connection refused, no route */
@@ -88,8 +88,8 @@ typedef struct {
 } entra_process_t;
 
 typedef struct {
-    int           started;               /* 0: path missing or not executable */
-    int           status;                /* exit code; 128 + signal; -1 unknown */
+    int           started;              /* 0: path missing or not executable */
+    int           status;               /* exit code; 128 + signal; -1: ? */
     unsigned      timed_out:1;
     unsigned      too_large:1;
     entra_str_t   out;
@@ -114,7 +114,7 @@ typedef enum {
 typedef struct entra_world_s  entra_world_t;
 
 struct entra_world_s {
-    void      *data;                      /* passed back as the first argument */
+    void      *data;                    /* passed back as the first argument */
 
     /* seconds since the epoch, may step; and ms that only grow */
     int64_t  (*wall)(void *data);

@@ -14,7 +14,7 @@
 
 
 #define ENTRA_REPLY_TEXT_MAX   400          /* of a description, bytes */
-#define ENTRA_REPLY_HALF       7200         /* seconds, see ENTRA_REPLY_LOCAL */
+#define ENTRA_REPLY_HALF       7200         /* seconds */
 #define ENTRA_REPLY_TOKENISH   40
 
 

@@ -8,7 +8,7 @@
 #include "entra_token.h"
 
 
-#define ENTRA_REFRESH_SHORT         1200    /* seconds: below, three quarters */
+#define ENTRA_REFRESH_SHORT         1200    /* seconds */
 #define ENTRA_JITTER_MAX            300     /* seconds */
 #define ENTRA_BACKOFF_FIRST_CONFIG  10000   /* ms */
 

@@ -182,6 +182,14 @@ test_two(void)
     entra_credential_material(c, after);
     ok(memcmp(before, after, 32) != 0, "the material is another");
 
+    (void) fixture_write("two", "");
+    fake_reply(&w, 401, DENIED);
+    fake_reply(&w, 401, DENIED);
+    (void) fake_acquire(&w, c, SCOPE, NULL);
+    ok(c->type->watch(c, &err) == -1 && strstr(err.text, "empty"),
+       "a bad file that an acquisition saw first is told, too");
+    ok(c->type->watch(c, &err) == 0, "once");
+
     entra_credential_free(c);
     fake_free(&w);
 }
