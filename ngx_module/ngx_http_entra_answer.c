@@ -8,13 +8,13 @@
  */
 
 #include "ngx_http_entra_module.h"
+#include "entra_enc.h"
 
 
 static ngx_table_elt_t *ngx_http_entra_answer_header(ngx_http_request_t *r,
     const char *key, ngx_str_t *value);
 static ngx_int_t ngx_http_entra_answer_challenge(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
-static void ngx_http_entra_request_id(ngx_http_request_t *r, ngx_str_t *id);
 static ngx_int_t ngx_http_entra_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_entra_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -131,9 +131,47 @@ ngx_http_entra_answer_challenge(ngx_http_request_t *r,
 }
 
 
+/*
+ * The caller's token could be stepped up to an authentication context, and
+ * its client has said that it understands the challenge (xms_cc)
+ */
+
+void
+ngx_http_entra_answer_step_up(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    const char *acrs)
+{
+    u_char       *p;
+    entra_buf_t   claims, text;
+
+    entra_buf_init(&claims, 1024);
+    entra_buf_init(&text, 4096);
+
+    entra_buf_add_c(&claims, "{\"access_token\":{\"acrs\":{\"essential\":true,"
+                    "\"value\":");
+    entra_enc_json(&claims, entra_str_c(acrs));
+    entra_buf_add_c(&claims, "}}}");
+
+    entra_buf_add_c(&text, "error=\"insufficient_claims\", claims=\"");
+    entra_enc_base64(&text, claims.data, claims.len);
+    entra_buf_add_c(&text, "\"");
+
+    if (entra_buf_ok(&claims) && entra_buf_ok(&text)) {
+        p = ngx_pnalloc(r->pool, text.len + 1);
+
+        if (p) {
+            ngx_memcpy(p, text.data, text.len + 1);
+            ctx->challenge = (char *) p;
+        }
+    }
+
+    entra_buf_free(&claims);
+    entra_buf_free(&text);
+}
+
+
 /* $request_id, the one that access_log shows */
 
-static void
+void
 ngx_http_entra_request_id(ngx_http_request_t *r, ngx_str_t *id)
 {
     ngx_str_t                   name = ngx_string("request_id");

@@ -9,6 +9,8 @@
 #include "ngx_http_entra_module.h"
 
 
+static void ngx_http_entra_check_zone(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 static ngx_int_t ngx_http_entra_check_location(ngx_conf_t *cf,
     ngx_http_entra_location_t *location);
 static ngx_int_t ngx_http_entra_check_target(ngx_conf_t *cf,
@@ -31,6 +33,8 @@ ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     ngx_uint_t                  i;
     ngx_http_entra_location_t  *location;
 
+    ngx_http_entra_check_zone(cf, mcf);
+
     location = mcf->locations.elts;
 
     for (i = 0; i < mcf->locations.nelts; i++) {
@@ -40,6 +44,31 @@ ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     }
 
     return NGX_OK;
+}
+
+
+/* a record and a token of up to 4 KB each, in the pages of the slab */
+
+static void
+ngx_http_entra_check_zone(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    size_t  need;
+
+    if (mcf->zone == NULL) {
+        return;
+    }
+
+    need = mcf->tokens.nelts * (2048 + 4096) + 64 * 1024;
+
+    if (need <= mcf->zone_size) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "the entra zone \"%V\" may be too small for %ui tokens; "
+                  "write \"entra_shared_zone zone=%V:%uzm\"",
+                  &mcf->zone_name, mcf->tokens.nelts, &mcf->zone_name,
+                  need / (1024 * 1024) + 1);
 }
 
 
@@ -233,13 +262,13 @@ ngx_http_entra_check_one(ngx_conf_t *cf, ngx_http_entra_location_t *location,
         target->port = 0;
     }
 
-    reason = entra_egress_refusal(&credential->egress, target);
+    reason = entra_egress_refusal(auth->token->egress, target);
 
     if (reason == NULL) {
         return NGX_OK;
     }
 
-    if (credential->egress.n == 0) {
+    if (auth->token->egress->n == 0) {
         reason = "its scope has no known hosts; write \"upstreams HOST ...;\" "
                  "in its block";
     }

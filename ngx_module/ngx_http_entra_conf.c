@@ -54,11 +54,13 @@ ngx_http_entra_create_main_conf(ngx_conf_t *cf)
     cln->data = mcf;
 
     mcf->env = entra_env_create(NULL, 1);
+    mcf->rules = entra_rules_create();
 
-    if (mcf->env == NULL) {
+    if (mcf->env == NULL || mcf->rules == NULL) {
         return NULL;
     }
 
+    mcf->peer_index = NGX_ERROR;
     mcf->connect_timeout = NGX_CONF_UNSET_MSEC;
     mcf->fetch_timeout = NGX_CONF_UNSET_MSEC;
     mcf->config = (uint32_t) ngx_random() ^ (uint32_t) ngx_time();
@@ -73,6 +75,7 @@ ngx_http_entra_cleanup_main_conf(void *data)
     ngx_http_entra_main_conf_t  *mcf = data;
 
     ngx_uint_t                     i;
+    ngx_http_entra_token_t       **token;
     ngx_http_entra_credential_t  **credential;
 
     ngx_http_entra_observe_end(mcf);
@@ -84,7 +87,19 @@ ngx_http_entra_cleanup_main_conf(void *data)
         entra_egress_free(&credential[i]->egress);
     }
 
+    token = mcf->tokens.elts;
+
+    for (i = 0; i < mcf->tokens.nelts; i++) {
+        entra_egress_free(&token[i]->known);
+    }
+
     ngx_http_entra_keys_free(mcf);
+    entra_rules_free(mcf->rules);
+
+    if (mcf->has_trusted_proxies) {
+        entra_cidr_set_free(&mcf->trusted_proxies);
+    }
+
     entra_env_free(mcf->env);
 }
 
@@ -151,6 +166,7 @@ ngx_http_entra_create_loc_conf(ngx_conf_t *cf)
     lcf->replay = NGX_CONF_UNSET;
     lcf->path_raw = NGX_CONF_UNSET_UINT;
     lcf->workspace = NGX_CONF_UNSET_PTR;
+    lcf->confine = NGX_CONF_UNSET_UINT;
     lcf->ssl_verify = NGX_CONF_UNSET;
     lcf->method = NGX_CONF_UNSET_PTR;
     lcf->seconds = NGX_CONF_UNSET_PTR;
@@ -175,6 +191,7 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->replay, prev->replay, 1);
     ngx_conf_merge_uint_value(conf->path_raw, prev->path_raw, 0);
     ngx_conf_merge_ptr_value(conf->workspace, prev->workspace, NULL);
+    ngx_conf_merge_uint_value(conf->confine, prev->confine, 0);
     ngx_conf_merge_value(conf->ssl_verify, prev->ssl_verify, 0);
     ngx_conf_merge_ptr_value(conf->method, prev->method, NULL);
 
@@ -429,19 +446,22 @@ ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_entra_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    char  *p = conf;
+    ngx_http_entra_loc_conf_t *lcf = conf;
 
     ngx_str_t    *value, *name;
     ngx_uint_t    i;
     ngx_array_t  **names;
 
-    names = (ngx_array_t **) (p + cmd->offset);
+    names = &lcf->policy_names;
 
     if (*names == NULL) {
         *names = ngx_array_create(cf->pool, 2, sizeof(ngx_str_t));
         if (*names == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        lcf->file = cf->conf_file->file.name.data;
+        lcf->line = cf->conf_file->line;
     }
 
     value = cf->args->elts;

@@ -27,11 +27,8 @@ static entra_credential_t *ngx_http_entra_credential_find_core(void *data,
     const char *name);
 static ngx_int_t ngx_http_entra_credential_finish(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential);
-static ngx_int_t ngx_http_entra_credential_egress(ngx_conf_t *cf,
-    ngx_http_entra_credential_t *credential);
-static ngx_http_entra_token_t *ngx_http_entra_credential_token(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
-    ngx_str_t *scope);
+static ngx_int_t ngx_http_entra_credential_hosts(
+    ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_credential_auth(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_auth_t *auth);
 static ngx_int_t ngx_http_entra_credential_auth_all(ngx_conf_t *cf,
@@ -289,7 +286,6 @@ ngx_http_entra_credential_upstreams(ngx_conf_t *cf,
     }
 
     value = cf->args->elts;
-    credential->upstreams = 1;
 
     for (i = 1; i < cf->args->nelts; i++) {
         entra_err_clear(&err);
@@ -303,6 +299,10 @@ ngx_http_entra_credential_upstreams(ngx_conf_t *cf,
             return NGX_CONF_ERROR;
         }
     }
+
+    /* "upstreams verify=off;" alone leaves the default list */
+
+    credential->upstreams = credential->egress.n != 0;
 
     return NGX_CONF_OK;
 }
@@ -457,53 +457,47 @@ ngx_http_entra_credential_finish(ngx_conf_t *cf,
         token->preload = credential->preload;
     }
 
-    return ngx_http_entra_credential_egress(cf, credential);
+    return NGX_OK;
 }
 
 
-/* what the scopes are for, when the list is not written */
+/* Azure's hosts for the scope: the upstreams, when those are not written */
 
 static ngx_int_t
-ngx_http_entra_credential_egress(ngx_conf_t *cf,
-    ngx_http_entra_credential_t *credential)
+ngx_http_entra_credential_hosts(ngx_http_entra_token_t *token)
 {
-    char                *aml;
-    unsigned             i, j, n;
-    const char          *hosts[ENTRA_CLOUD_HOSTS_MAX];
-    entra_err_t          err;
-    entra_credential_t  *core;
+    char                         *scope;
+    unsigned                      i, n;
+    const char                   *hosts[ENTRA_CLOUD_HOSTS_MAX];
+    entra_err_t                   err;
+    entra_credential_t           *core;
+    ngx_http_entra_credential_t  *credential;
 
-    if (credential->upstreams && credential->egress.n) {
-        return NGX_OK;
-    }
-
+    credential = token->credential;
     core = credential->core;
     entra_err_clear(&err);
 
-    if (core->type->no_scope) {
-        aml = entra_cloud_scope(core->cloud, entra_str("aml"), &err);
-        if (aml == NULL) {
-            return NGX_ERROR;
-        }
+    /* keys and tokens of endpoints are for them */
 
-        n = entra_cloud_hosts(core->cloud, aml, hosts);
-        free(aml);
-
-        for (j = 0; j < n; j++) {
-            (void) entra_egress_add(&credential->egress,
-                                    entra_str_c(hosts[j]), &err);
-        }
+    scope = token->scope.len ? entra_str_dup((entra_str_t) {
+                                   token->scope.len,
+                                   (char *) token->scope.data })
+                             : entra_cloud_scope(core->cloud, entra_str("aml"),
+                                                 &err);
+    if (scope == NULL) {
+        return NGX_ERROR;
     }
 
-    for (i = 0; i < core->nscopes; i++) {
-        n = entra_cloud_hosts(core->cloud, core->scopes[i], hosts);
+    n = entra_cloud_hosts(core->cloud, scope, hosts);
+    free(scope);
 
-        for (j = 0; j < n; j++) {
-            (void) entra_egress_add(&credential->egress,
-                                    entra_str_c(hosts[j]), &err);
-        }
+    for (i = 0; i < n; i++) {
+        (void) entra_egress_add(&token->known, entra_str_c(hosts[i]), &err);
     }
 
+    token->known.unverified = credential->egress.unverified;
+    token->egress = credential->upstreams ? &credential->egress
+                                          : &token->known;
     return NGX_OK;
 }
 
@@ -542,7 +536,7 @@ ngx_http_entra_credential_material(ngx_http_entra_credential_t *credential)
 }
 
 
-static ngx_http_entra_token_t *
+ngx_http_entra_token_t *
 ngx_http_entra_credential_token(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
     ngx_str_t *scope)
@@ -568,6 +562,10 @@ ngx_http_entra_credential_token(ngx_conf_t *cf,
     token->credential = credential;
     token->scope = *scope;
     ngx_queue_init(&token->waiters);
+
+    if (ngx_http_entra_credential_hosts(token) != NGX_OK) {
+        return NULL;
+    }
 
     entra_credential_key(credential->core,
                          (entra_str_t) { scope->len, (char *) scope->data },

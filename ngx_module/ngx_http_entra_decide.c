@@ -2,15 +2,334 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * The signals of a request, and the decision about it.
+ * The decision about a request: which policies, which signals, what follows.
  */
 
 #include "ngx_http_entra_module.h"
 
 
+static ngx_int_t ngx_http_entra_decide_set(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_policies_t *set,
+    ngx_http_entra_credential_t *credential, ngx_uint_t early);
+static ngx_int_t ngx_http_entra_decide_operation(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_uint_t early);
+static ngx_int_t ngx_http_entra_decide_workspace(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static ngx_uint_t ngx_http_entra_decided(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static void ngx_http_entra_decide_remember(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static void ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged);
+static ngx_int_t ngx_http_entra_decide_answer(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_credential_t *credential);
+
+
+/*
+ * NGX_OK: nothing against it; NGX_AGAIN: parked until keys are there;
+ * otherwise the status of an answer.  early: in the access phase, where
+ * variables of proxy_pass are not final.
+ */
+
 ngx_int_t
 ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_uint_t early)
 {
+    ngx_int_t                   rc;
+    ngx_uint_t                  i;
+    ngx_http_entra_second_t    *second;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ctx->lcf;
+
+    if (ctx->policies == NULL && !lcf->second_policies && !lcf->confine) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_entra_decided(r, ctx)) {
+        return NGX_OK;
+    }
+
+    if (ctx->judged == NULL) {
+        ctx->judged = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_judged_t));
+        if (ctx->judged == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    rc = ngx_http_entra_signals(r, ctx, &ctx->judged->signals);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_entra_decide_operation(r, ctx, early);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (lcf->second_policies) {
+        second = lcf->seconds->elts;
+
+        for (i = 0; i < lcf->seconds->nelts; i++) {
+            rc = ngx_http_entra_decide_set(r, ctx, second[i].policies,
+                                           second[i].auth->token->credential,
+                                           early);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+    }
+
+    if (ctx->policies) {
+        rc = ngx_http_entra_decide_set(r, ctx, ctx->policies,
+                                       ctx->token->credential, early);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (!ctx->judged->signals.early) {
+        ngx_http_entra_decide_remember(r, ctx);
+    }
+
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_decide_set(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_policies_t *set, ngx_http_entra_credential_t *credential,
+    ngx_uint_t early)
+{
+    ngx_http_entra_judged_t  *judged;
+
+    if (set == NULL) {
+        return NGX_OK;
+    }
+
+    judged = ctx->judged;
+
+    entra_decide(set->policies, set->n, &judged->signals, &judged->decision);
+    judged->made = 1;
+
+    if (judged->decision.outcome == ENTRA_ALLOW) {
+
+        if (!judged->signals.early) {
+            ngx_http_entra_decide_count(judged);
+        }
+
+        return NGX_OK;
+    }
+
+    ngx_http_entra_decide_count(judged);
+
+    return ngx_http_entra_decide_answer(r, ctx, credential);
+}
+
+
+/* what the upstream will get; unknown while it cannot be told */
+
+static ngx_int_t
+ngx_http_entra_decide_operation(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_uint_t early)
+{
+    char                       *scratch;
+    ngx_int_t                   rc;
+    ngx_str_t                   uri, method;
+    ngx_http_entra_judged_t    *judged;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ctx->lcf;
+    judged = ctx->judged;
+
+    judged->signals.early = 0;
+    judged->signals.operation = NULL;
+
+    if (!lcf->operations && !lcf->confine) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_entra_upstream_uri(r, lcf, early, &uri);
+
+    if (rc == NGX_AGAIN) {
+        judged->signals.early = 1;
+        return NGX_OK;
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    method = r->method_name;
+
+    if (lcf->method
+        && ngx_http_complex_value(r, lcf->method, &method) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    scratch = ngx_pnalloc(r->pool, entra_operation_scratch(uri.len));
+    if (scratch == NULL) {
+        return NGX_ERROR;
+    }
+
+    entra_operation_init(&judged->operation,
+                         (entra_str_t) { method.len, (char *) method.data },
+                         (entra_str_t) { uri.len, (char *) uri.data }, scratch);
+
+    judged->signals.operation = &judged->operation;
+    judged->path = (entra_str_t) { uri.len, (char *) uri.data };
+
+    return lcf->confine ? ngx_http_entra_decide_workspace(r, ctx) : NGX_OK;
+}
+
+
+/* entra_workspace FILE confine */
+
+static ngx_int_t
+ngx_http_entra_decide_workspace(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx)
+{
+    u_char       *query;
+    entra_str_t   path;
+
+    path = ctx->judged->path;
+
+    query = memchr(path.data, '?', path.len);
+    if (query) {
+        path.len = query - (u_char *) path.data;
+    }
+
+    if (entra_workspace_match(ctx->lcf->workspace, path)
+        == ENTRA_WORKSPACE_SAME)
+    {
+        return NGX_OK;
+    }
+
+    ctx->status = NGX_HTTP_ENTRA_BLOCKED;
+    ctx->outside = 1;
+
+    (void) ngx_atomic_fetch_add(ngx_http_entra_zone_counters(
+                                    ngx_http_entra_worker->conf)
+                                + NGX_HTTP_ENTRA_COUNT_DENY, 1);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "entra: the request is not for the workspace of "
+                  "\"entra_workspace ... confine\"");
+
+    return ngx_http_entra_answer(r, ctx, NGX_HTTP_FORBIDDEN,
+                                 "Access has been blocked by Conditional "
+                                 "Access policies.", 0);
+}
+
+
+/* nothing that was judged is another one now */
+
+static ngx_uint_t
+ngx_http_entra_decided(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    return ctx->exact
+           && ctx->judged_uri.data == r->uri.data
+           && ctx->judged_uri.len == r->uri.len
+           && ctx->judged_args.data == r->args.data
+           && ctx->judged_args.len == r->args.len
+           && ctx->judged_method.data == r->method_name.data
+           && ctx->judged_unparsed == r->valid_unparsed_uri
+           && ctx->judged_internal == r->internal;
+}
+
+
+static void
+ngx_http_entra_decide_remember(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx)
+{
+    ctx->exact = 1;
+    ctx->judged_uri = r->uri;
+    ctx->judged_args = r->args;
+    ctx->judged_method = r->method_name;
+    ctx->judged_unparsed = r->valid_unparsed_uri;
+    ctx->judged_internal = r->internal;
+}
+
+
+static void
+ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged)
+{
+    ngx_uint_t                    i;
+    ngx_atomic_t                 *counters;
+    ngx_http_entra_record_t      *rec;
+    const entra_policy_result_t  *result;
+
+    counters = ngx_http_entra_zone_counters(ngx_http_entra_worker->conf);
+
+    switch (judged->decision.outcome) {
+    case ENTRA_ALLOW:
+        counters += NGX_HTTP_ENTRA_COUNT_ALLOW;
+        break;
+    case ENTRA_UNDETERMINED:
+        counters += NGX_HTTP_ENTRA_COUNT_UNDETERMINED;
+        break;
+    default:
+        counters += NGX_HTTP_ENTRA_COUNT_DENY;
+    }
+
+    (void) ngx_atomic_fetch_add(counters, 1);
+
+    for (i = 0; i < judged->decision.npolicies; i++) {
+        rec = judged->decision.policies[i]->data;
+        result = &judged->decision.results[i];
+
+        if (rec) {
+            (void) ngx_atomic_fetch_add(&rec->counters[result->result], 1);
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_credential_t *credential)
+{
+    entra_buf_t              line;
+    entra_decision_t        *decision;
+
+    decision = &ctx->judged->decision;
+    ctx->status = NGX_HTTP_ENTRA_BLOCKED;
+
+    entra_buf_init(&line, ENTRA_DECISION_JSON_MAX);
+    entra_decision_line(decision, &ctx->judged->signals, &line);
+
+    if (line.data) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "entra credential \"%V\": %s", &credential->name,
+                      line.data);
+    }
+
+    entra_buf_free(&line);
+
+    switch (decision->status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+        ctx->challenge = decision->reason == ENTRA_REASON_INVALID_TOKEN
+                         ? "error=\"invalid_token\"" : NULL;
+
+        return ngx_http_entra_answer(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                     "Authentication of the caller is "
+                                     "required or has failed.", 0);
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return ngx_http_entra_answer(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                     "The gateway cannot decide about this "
+                                     "request at present.", 5);
+
+    default:
+        if (decision->step_up) {
+            ngx_http_entra_answer_step_up(r, ctx, decision->step_up);
+        }
+
+        return ngx_http_entra_answer(r, ctx, decision->step_up
+                                             ? NGX_HTTP_UNAUTHORIZED
+                                             : NGX_HTTP_FORBIDDEN,
+                                     "Access has been blocked by Conditional "
+                                     "Access policies.", 0);
+    }
 }

@@ -10,14 +10,14 @@
 
 static ngx_uint_t ngx_http_entra_egress_fixed(ngx_http_upstream_conf_t *conf);
 static const char *ngx_http_entra_egress_judge(ngx_http_request_t *r,
-    entra_egress_t *egress, ngx_str_t *host);
+    ngx_http_entra_token_t *token, ngx_str_t *host);
 static const char *ngx_http_entra_egress_block(entra_egress_t *egress,
     ngx_http_upstream_srv_conf_t *uscf, entra_egress_target_t *target,
     ngx_str_t *host);
 static ngx_http_upstream_srv_conf_t *ngx_http_entra_egress_named(
     ngx_http_request_t *r, ngx_http_upstream_resolved_t *resolved);
 static const char *ngx_http_entra_egress_ssl_name(ngx_http_request_t *r,
-    entra_egress_t *egress, ngx_str_t *host);
+    ngx_http_entra_token_t *token, ngx_str_t *host);
 
 
 /* NGX_OK, or NGX_DECLINED with the answer prepared and the reason logged */
@@ -39,7 +39,7 @@ ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     /* what is written in the configuration is judged once */
 
     if (u->resolved == NULL && lcf->egress_conf == u->conf
-        && lcf->egress_credential == credential
+        && lcf->egress_token == token
         && lcf->egress_ssl == u->ssl)
     {
         return NGX_OK;
@@ -47,12 +47,12 @@ ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     ngx_str_null(&host);
 
-    reason = ngx_http_entra_egress_judge(r, &credential->egress, &host);
+    reason = ngx_http_entra_egress_judge(r, token, &host);
 
     if (reason == NULL) {
         if (u->resolved == NULL && ngx_http_entra_egress_fixed(u->conf)) {
             lcf->egress_conf = u->conf;
-            lcf->egress_credential = credential;
+            lcf->egress_token = token;
             lcf->egress_ssl = u->ssl;
         }
 
@@ -90,15 +90,17 @@ ngx_http_entra_egress_fixed(ngx_http_upstream_conf_t *conf)
 
 
 static const char *
-ngx_http_entra_egress_judge(ngx_http_request_t *r, entra_egress_t *egress,
-    ngx_str_t *host)
+ngx_http_entra_egress_judge(ngx_http_request_t *r,
+    ngx_http_entra_token_t *token, ngx_str_t *host)
 {
+    entra_egress_t                *egress;
     const char                    *reason;
     ngx_http_upstream_t           *u;
     entra_egress_target_t          target;
     ngx_http_upstream_srv_conf_t  *uscf;
 
     u = r->upstream;
+    egress = token->egress;
 
     ngx_memzero(&target, sizeof(entra_egress_target_t));
 
@@ -132,7 +134,7 @@ ngx_http_entra_egress_judge(ngx_http_request_t *r, entra_egress_t *egress,
     }
 
     if (reason == NULL && target.tls && target.verified) {
-        reason = ngx_http_entra_egress_ssl_name(r, egress, host);
+        reason = ngx_http_entra_egress_ssl_name(r, token, host);
     }
 
     return reason;
@@ -226,20 +228,22 @@ ngx_http_entra_egress_block(entra_egress_t *egress,
 
 
 /*
- * The certificate is verified for proxy_ssl_name: a name that is written there
- * must be one of the upstreams too, else any host with a valid certificate of
- * its own would do.
+ * The certificate is verified for proxy_ssl_name.  One that depends on the
+ * request must be one of the upstreams, or of Azure's hosts for the scope:
+ * else the client could choose any name, and whoever holds a valid
+ * certificate for that gets the token.
  */
 
 static const char *
-ngx_http_entra_egress_ssl_name(ngx_http_request_t *r, entra_egress_t *egress,
-    ngx_str_t *host)
+ngx_http_entra_egress_ssl_name(ngx_http_request_t *r,
+    ngx_http_entra_token_t *token, ngx_str_t *host)
 {
 #if (NGX_HTTP_SSL)
 
-    ngx_str_t  name;
+    entra_str_t  text;
+    ngx_str_t    name;
 
-    if (r->upstream->conf->ssl_name == NULL) {
+    if (ngx_http_entra_egress_fixed(r->upstream->conf)) {
         return NULL;
     }
 
@@ -266,8 +270,11 @@ ngx_http_entra_egress_ssl_name(ngx_http_request_t *r, entra_egress_t *egress,
         return NULL;
     }
 
-    if (entra_egress_host(egress,
-                          (entra_str_t) { name.len, (char *) name.data }))
+    text.len = name.len;
+    text.data = (char *) name.data;
+
+    if (entra_egress_host(token->egress, text)
+        || entra_egress_host(&token->known, text))
     {
         return NULL;
     }

@@ -25,6 +25,48 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       0,
       NULL },
 
+    { ngx_string("entra_named_location"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_entra_rule,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      NGX_HTTP_ENTRA_RULE_LOCATION,
+      NULL },
+
+    { ngx_string("entra_caller"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_entra_rule,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      NGX_HTTP_ENTRA_RULE_CALLER,
+      NULL },
+
+    { ngx_string("entra_operations"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_entra_rule,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      NGX_HTTP_ENTRA_RULE_OPERATIONS,
+      NULL },
+
+    { ngx_string("entra_policy"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_entra_rule,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      NGX_HTTP_ENTRA_RULE_POLICY,
+      NULL },
+
+    { ngx_string("entra_trusted_proxies"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_entra_trusted_proxies,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("entra_caller_token"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_NOARGS,
+      ngx_http_entra_caller_token,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("entra_shared_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_entra_shared_zone,
@@ -68,6 +110,14 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       0,
       NULL },
 
+    { ngx_string("entra_policies"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
+                        |NGX_CONF_1MORE,
+      ngx_http_entra_names,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("entra_wait"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
@@ -89,6 +139,13 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       offsetof(ngx_http_entra_loc_conf_t, path_raw),
       &ngx_http_entra_path_modes },
 
+    { ngx_string("entra_workspace"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_entra_workspace,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("entra_token"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
       ngx_http_entra_second,
@@ -99,6 +156,13 @@ static ngx_command_t  ngx_http_entra_commands[] = {
     { ngx_string("entra_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_entra_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("entra_what_if"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_entra_what_if,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -159,8 +223,9 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
 
     ngx_http_entra_observe_end(mcf);
 
-    if (ngx_http_entra_rules_init(cf, mcf) != NGX_OK
-        || ngx_http_entra_credential_init(cf, mcf) != NGX_OK
+    if (ngx_http_entra_credential_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_keys_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
         || ngx_http_entra_check(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -16,6 +16,9 @@
 #include "entra_acquire.h"
 #include "entra_credential.h"
 #include "entra_egress.h"
+#include "entra_decision.h"
+#include "entra_path.h"
+#include "entra_workspace.h"
 
 #include "ngx_http_entra_compat.h"
 
@@ -90,6 +93,7 @@ struct ngx_http_entra_record_s {
     size_t                claims_len;
 
     /* the last failure */
+    time_t                tried;                /* wall clock, 0: never */
     time_t                failed;               /* wall clock, 0: none */
     ngx_uint_t            error_class;
     ngx_uint_t            error_status;
@@ -115,7 +119,7 @@ struct ngx_http_entra_record_s {
 struct ngx_http_entra_credential_s {
     ngx_str_t             name;
     entra_credential_t   *core;
-    entra_egress_t        egress;
+    entra_egress_t        egress;               /* as written */
     ngx_flag_t            preload;
     ngx_uint_t            upstreams;            /* unsigned  upstreams:1 */
     ngx_uint_t            policies_none;        /* unsigned  policies_none:1 */
@@ -137,6 +141,8 @@ struct ngx_http_entra_token_s {
     ngx_str_t                     scope;
     u_char                        key[32];
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
+    entra_egress_t                known;        /* Azure's hosts of the scope */
+    entra_egress_t               *egress;       /* where it may go */
 
     ngx_http_entra_record_t      *record;       /* never NULL in a worker */
 
@@ -168,11 +174,20 @@ typedef struct {
 } ngx_http_entra_auth_t;
 
 
+/* all policies that decide about one credential in one location */
+
+typedef struct {
+    const entra_policy_t        **policies;
+    ngx_uint_t                    n;
+} ngx_http_entra_policies_t;
+
+
 /* entra_token $name CREDENTIAL [scope=SCOPE] */
 
 typedef struct {
     ngx_int_t                     index;        /* of the variable */
     ngx_http_entra_auth_t        *auth;
+    ngx_http_entra_policies_t    *policies;     /* NULL: none */
 } ngx_http_entra_second_t;
 
 
@@ -197,14 +212,17 @@ typedef struct {
     ngx_msec_t                    wait;
     ngx_flag_t                    replay;
     ngx_uint_t                    path_raw;
-    ngx_str_t                     workspace_file;
-    void                         *workspace;    /* entra_workspace_t */
+    entra_workspace_t            *workspace;
+    ngx_uint_t                    confine;      /* unsigned  confine:1 */
     ngx_uint_t                    ready;        /* unsigned  ready:1 */
 
-    /* in the order of evaluation; NULL with a variable credential */
-    const void                  **policies;
-    ngx_uint_t                    npolicies;
-    unsigned                      operations:1; /* some policy looks at them */
+    /* [0], or in the order of auth->tokens; a NULL one: none */
+    ngx_http_entra_policies_t   **policies;
+    unsigned                      operations:1; /* some policy sees them */
+    unsigned                      second_policies:1;
+
+    u_char                       *file;         /* of entra_policies */
+    ngx_uint_t                    line;
 
     /* observed */
     ngx_http_entra_pass_t        *pass;
@@ -217,7 +235,7 @@ typedef struct {
 
     /* the last verdict of the egress guard about a fixed upstream */
     void                         *egress_conf;
-    void                         *egress_credential;
+    void                         *egress_token;
     ngx_uint_t                    egress_ssl;   /* unsigned  egress_ssl:1 */
 
     unsigned                      forgotten:1;  /* the header, reported */
@@ -237,6 +255,7 @@ typedef struct {
     ngx_array_t                   locations;    /* ngx_http_entra_location_t */
     ngx_array_t                   auths;        /* ngx_http_entra_auth_t * */
     entra_env_t                  *env;
+    entra_rules_t                *rules;
 
     ngx_str_t                     zone_name;
     size_t                        zone_size;
@@ -249,12 +268,24 @@ typedef struct {
     ngx_msec_t                    connect_timeout;
     ngx_msec_t                    fetch_timeout;
 
-    ngx_array_t                  *trusted_proxies;
+    entra_cidr_set_t              trusted_proxies;
+    ngx_uint_t                    has_trusted_proxies;
+    ngx_int_t                     peer_index;   /* $realip_remote_addr */
     ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
 
-    ngx_int_t                     authorization_index;
     void                         *observed;
 } ngx_http_entra_main_conf_t;
+
+
+/* a decision with what it was made of */
+
+typedef struct {
+    entra_signals_t               signals;
+    entra_operation_t             operation;
+    entra_str_t                   path;
+    entra_decision_t              decision;
+    unsigned                      made:1;
+} ngx_http_entra_judged_t;
 
 
 /* a parked request */
@@ -279,10 +310,15 @@ typedef struct {
     ngx_http_upstream_t          *upstream;
     ngx_str_t                     value;
 
+    ngx_http_entra_policies_t    *policies;     /* of token here, or NULL */
+    ngx_http_entra_judged_t      *judged;
+
     /* what the decision was made about: another request line, another one */
     ngx_str_t                     judged_uri;
     ngx_str_t                     judged_args;
     ngx_str_t                     judged_method;
+    unsigned                      judged_unparsed:1;
+    unsigned                      judged_internal:1;
 
     /* an answer of the module's own */
     ngx_uint_t                    problem;      /* HTTP status, 0: none */
@@ -296,8 +332,8 @@ typedef struct {
     unsigned                      resolved:1;   /* token is that of lcf */
     unsigned                      path_checked:1;
     unsigned                      refused:1;    /* the token, see upstream */
-    unsigned                      exact:1;      /* the decision is final */
-    unsigned                      allowed:1;
+    unsigned                      exact:1;      /* it was, and allowed */
+    unsigned                      outside:1;    /* of the workspace */
     unsigned                      waited:1;
     unsigned                      counted:1;
     unsigned                      answering:1;
@@ -358,6 +394,9 @@ char *ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_http_entra_credential_t *ngx_http_entra_credential_find(
     ngx_http_entra_main_conf_t *mcf, ngx_str_t *name);
+ngx_http_entra_token_t *ngx_http_entra_credential_token(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
+    ngx_str_t *scope);
 ngx_int_t ngx_http_entra_credential_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 ngx_uint_t ngx_http_entra_credential_material(
@@ -376,7 +415,14 @@ char *ngx_http_entra_trusted_proxies(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_int_t ngx_http_entra_rules_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+ngx_http_entra_policies_t *ngx_http_entra_rules_of(
+    ngx_http_entra_location_t *location,
+    ngx_http_entra_credential_t *credential);
+ngx_int_t ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf);
+
+/* ngx_http_entra_status_rules.c */
+
 void ngx_http_entra_status_json_rules(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
 void ngx_http_entra_prometheus_rules(ngx_http_entra_main_conf_t *mcf,
@@ -388,11 +434,17 @@ void ngx_http_entra_html_rules(ngx_http_entra_main_conf_t *mcf,
 
 char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+ngx_int_t ngx_http_entra_keys_init(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_keys_free(ngx_http_entra_main_conf_t *mcf);
+ngx_int_t ngx_http_entra_keys_signal(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_signals_t *signals);
 
 /* ngx_http_entra_workspace.c */
 
 char *ngx_http_entra_workspace(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_entra_workspace_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 /* ngx_http_entra_what_if.c */
 
@@ -491,10 +543,23 @@ ngx_int_t ngx_http_entra_resolve(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 void ngx_http_entra_wake(ngx_http_entra_token_t *token);
 
-/* ngx_http_entra_decide.c: signals of a request, and the decision */
+ngx_int_t ngx_http_entra_park(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token);
+
+/* ngx_http_entra_decide.c */
 
 ngx_int_t ngx_http_entra_decide(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_uint_t early);
+
+/* ngx_http_entra_signals.c */
+
+ngx_int_t ngx_http_entra_signals(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_signals_t *signals);
+
+/* ngx_http_entra_uri.c */
+
+ngx_int_t ngx_http_entra_upstream_uri(ngx_http_request_t *r,
+    ngx_http_entra_loc_conf_t *lcf, ngx_uint_t early, ngx_str_t *uri);
 
 /* ngx_http_entra_inject.c */
 
@@ -524,6 +589,9 @@ ngx_int_t ngx_http_entra_answer_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_answer(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_uint_t status, const char *detail,
     time_t retry_after);
+void ngx_http_entra_request_id(ngx_http_request_t *r, ngx_str_t *id);
+void ngx_http_entra_answer_step_up(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, const char *acrs);
 ngx_int_t ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, entra_buf_t *body);
 

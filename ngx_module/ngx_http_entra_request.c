@@ -10,14 +10,12 @@
 
 static ngx_int_t ngx_http_entra_path(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
-static ngx_http_entra_token_t *ngx_http_entra_lookup(
-    ngx_http_entra_auth_t *auth, ngx_str_t *name);
+static ngx_uint_t ngx_http_entra_lookup(ngx_http_entra_auth_t *auth,
+    ngx_str_t *name);
 static ngx_int_t ngx_http_entra_prepare(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_prepare_seconds(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
-static ngx_int_t ngx_http_entra_park(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 static void ngx_http_entra_unpark(void *data);
 static void ngx_http_entra_park_timeout(ngx_event_t *ev);
 static void ngx_http_entra_resume(ngx_http_request_t *r);
@@ -48,6 +46,10 @@ ngx_http_entra_access_handler(ngx_http_request_t *r)
     ctx = ngx_http_entra_get_ctx(r);
     if (ctx == NULL) {
         return NGX_ERROR;
+    }
+
+    if (ctx->waiter && ctx->waiter->token) {
+        return NGX_AGAIN;
     }
 
     rc = ngx_http_entra_path(r, ctx, lcf);
@@ -108,7 +110,7 @@ ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         path.len = p - (u_char *) path.data;
     }
 
-    reason = NULL; /* entra_path_ambiguous(path); */
+    reason = entra_path_check(path);
 
     if (reason == NULL) {
         ctx->path_checked = 1;
@@ -120,7 +122,7 @@ ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
                                 + NGX_HTTP_ENTRA_COUNT_PATH, 1);
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "entra: ambiguous path, %s (entra_path strict)", reason);
+                  "entra: the path %s (entra_path strict)", reason);
 
     return ngx_http_entra_answer(r, ctx, NGX_HTTP_BAD_REQUEST,
                                  "The request path is ambiguous.", 0);
@@ -133,6 +135,7 @@ ngx_int_t
 ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
     ngx_str_t                   name;
+    ngx_uint_t                  i;
     ngx_http_entra_auth_t      *auth;
     ngx_http_entra_loc_conf_t  *lcf;
 
@@ -147,6 +150,7 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ctx->lcf = lcf;
     ctx->exact = 0;
     ctx->token = NULL;
+    ctx->policies = NULL;
 
     if (auth == NULL) {
         return NGX_OK;
@@ -154,6 +158,7 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     if (auth->token) {
         ctx->token = auth->token;
+        ctx->policies = lcf->policies[0];
         return NGX_OK;
     }
 
@@ -161,9 +166,11 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ctx->token = ngx_http_entra_lookup(auth, &name);
+    i = ngx_http_entra_lookup(auth, &name);
 
-    if (ctx->token) {
+    if (i < auth->tokens->nelts) {
+        ctx->token = ((ngx_http_entra_token_t **) auth->tokens->elts)[i];
+        ctx->policies = lcf->policies[i];
         return NGX_OK;
     }
 
@@ -180,7 +187,9 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 }
 
 
-static ngx_http_entra_token_t *
+/* its index, or one past the last */
+
+static ngx_uint_t
 ngx_http_entra_lookup(ngx_http_entra_auth_t *auth, ngx_str_t *name)
 {
     ngx_int_t                 rc;
@@ -197,7 +206,7 @@ ngx_http_entra_lookup(ngx_http_entra_auth_t *auth, ngx_str_t *name)
         rc = ngx_http_entra_name_cmp(name, &token[middle]->credential->name);
 
         if (rc == 0) {
-            return token[middle];
+            return middle;
         }
 
         if (rc < 0) {
@@ -208,7 +217,7 @@ ngx_http_entra_lookup(ngx_http_entra_auth_t *auth, ngx_str_t *name)
         }
     }
 
-    return NULL;
+    return auth->tokens->nelts;
 }
 
 
@@ -332,7 +341,7 @@ ngx_http_entra_prepare_seconds(ngx_http_request_t *r,
 
 /* NGX_AGAIN: it waits now; NGX_DECLINED: waiting would not help */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_entra_park(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token)
 {

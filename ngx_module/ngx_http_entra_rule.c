@@ -1,14 +1,635 @@
 
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * The blocks of Conditional Access, and which policies decide in which
+ * location.
+ */
+
 #include "ngx_http_entra_module.h"
+#include "entra_lint.h"
+
+#include <openssl/evp.h>
+
+
+#define NGX_HTTP_ENTRA_WORDS  512
+
+
+typedef struct {
+    ngx_conf_t                   *cf;
+    u_char                       *file;
+    ngx_uint_t                    line;
+} ngx_http_entra_lint_t;
+
+
+static char *ngx_http_entra_rule_line(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static ngx_int_t ngx_http_entra_rules_peer(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+static ngx_int_t ngx_http_entra_rules_location(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_location_t *location);
+static ngx_int_t ngx_http_entra_rules_set(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
+    ngx_http_entra_location_t *location, ngx_http_entra_policies_t **set);
+static ngx_int_t ngx_http_entra_rules_add(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_array_t *names,
+    ngx_http_entra_policies_t *set, u_char *file, ngx_uint_t line);
+static void ngx_http_entra_rules_lint(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+static ngx_uint_t ngx_http_entra_rules_ipv6(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
+static void ngx_http_entra_rules_ipv4_only(ngx_http_entra_location_t *location,
+    ngx_http_entra_policies_t *set, ngx_http_entra_lint_t *lint);
+static void ngx_http_entra_rules_warn(void *data, entra_log_level_e level,
+    const char *text);
+static int ngx_http_entra_rules_used(void *data, const entra_policy_t *policy);
+static void ngx_http_entra_rules_log(void *data, entra_log_level_e level,
+    const char *text);
+
+
+char *
+ngx_http_entra_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_entra_main_conf_t *mcf = conf;
+
+    char         *rv;
+    ngx_str_t    *value;
+    entra_err_t   err;
+
+    value = cf->args->elts;
+    entra_err_clear(&err);
+
+    if (entra_rules_begin(mcf->rules, (entra_rule_e) cmd->offset,
+                          (entra_str_t) { value[1].len,
+                                          (char *) value[1].data }, &err)
+        != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_entra_conf_block(cf, ngx_http_entra_rule_line, mcf);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (entra_rules_end(mcf->rules, ngx_time(), &err) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_entra_rule_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    ngx_http_entra_main_conf_t *mcf = conf;
+
+    ngx_int_t     n;
+    ngx_str_t    *value;
+    entra_err_t   err;
+    entra_str_t   words[NGX_HTTP_ENTRA_WORDS];
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[0].data, "include") == 0) {
+        return ngx_conf_include(cf, dummy, conf);
+    }
+
+    if (ngx_strcmp(value[0].data, "file") == 0 && cf->args->nelts > 1
+        && value[1].len
+        && ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_http_entra_conf_words(cf, words, NGX_HTTP_ENTRA_WORDS);
+    if (n == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    entra_err_clear(&err);
+
+    if (entra_rules_line(mcf->rules, words, n, &err) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_entra_trusted_proxies(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_entra_main_conf_t *mcf = conf;
+
+    ngx_str_t    *value;
+    ngx_uint_t    i;
+    entra_err_t   err;
+
+    if (!mcf->has_trusted_proxies) {
+        entra_cidr_set_init(&mcf->trusted_proxies);
+        mcf->has_trusted_proxies = 1;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        entra_err_clear(&err);
+
+        if (entra_cidr_set_add(&mcf->trusted_proxies,
+                               (entra_str_t) { value[i].len,
+                                               (char *) value[i].data }, &err)
+            != 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
 
 ngx_int_t
 ngx_http_entra_rules_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 {
+    ngx_uint_t                  i;
+    entra_err_t                 err;
+    ngx_http_entra_location_t  *location;
+
+    entra_err_clear(&err);
+
+    if (mcf->has_trusted_proxies
+        && entra_cidr_set_seal(&mcf->trusted_proxies) != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    if (entra_rules_finish(mcf->rules, &err) != 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s", err.text);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_entra_rules_peer(cf, mcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    location = mcf->locations.elts;
+
+    for (i = 0; i < mcf->locations.nelts; i++) {
+        if (ngx_http_entra_rules_location(cf, mcf, &location[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_http_entra_rules_lint(cf, mcf);
+
     return NGX_OK;
 }
 
-void ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf) {}
-void ngx_http_entra_status_json_rules(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b) {}
-void ngx_http_entra_prometheus_rules(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b) {}
-void ngx_http_entra_html_rules(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b) {}
-void ngx_http_entra_keys_free(ngx_http_entra_main_conf_t *mcf) {}
+
+/* the address of the peer itself, where ngx_http_realip_module changes it */
+
+static ngx_int_t
+ngx_http_entra_rules_peer(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_str_t   name = ngx_string("realip_remote_addr");
+    ngx_uint_t  i;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        if (ngx_strcmp(cf->cycle->modules[i]->name, "ngx_http_realip_module")
+            == 0)
+        {
+            mcf->peer_index = ngx_http_get_variable_index(cf, &name);
+            return mcf->peer_index == NGX_ERROR ? NGX_ERROR : NGX_OK;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* the policies of each credential that the location may use, with its own */
+
+static ngx_int_t
+ngx_http_entra_rules_location(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
+    ngx_http_entra_location_t *location)
+{
+    ngx_uint_t                    i;
+    ngx_http_entra_auth_t        *auth;
+    ngx_http_entra_token_t      **token;
+    ngx_http_entra_second_t      *second;
+    ngx_http_entra_loc_conf_t    *lcf;
+    ngx_http_entra_policies_t   **sets;
+
+    lcf = location->lcf;
+    auth = lcf->auth;
+
+    if (auth) {
+        sets = ngx_pcalloc(cf->pool, (auth->tokens ? auth->tokens->nelts : 1)
+                                     * sizeof(void *));
+        if (sets == NULL) {
+            return NGX_ERROR;
+        }
+
+        lcf->policies = sets;
+
+        if (auth->token) {
+            if (ngx_http_entra_rules_set(cf, mcf, auth->token->credential,
+                                         location, &sets[0])
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+        } else {
+            token = auth->tokens->elts;
+
+            for (i = 0; i < auth->tokens->nelts; i++) {
+                if (ngx_http_entra_rules_set(cf, mcf, token[i]->credential,
+                                             location, &sets[i])
+                    != NGX_OK)
+                {
+                    return NGX_ERROR;
+                }
+            }
+        }
+    }
+
+    if (lcf->seconds == NULL) {
+        return NGX_OK;
+    }
+
+    second = lcf->seconds->elts;
+
+    for (i = 0; i < lcf->seconds->nelts; i++) {
+        if (ngx_http_entra_rules_set(cf, mcf,
+                                     second[i].auth->token->credential,
+                                     location, &second[i].policies)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (second[i].policies) {
+            lcf->second_policies = 1;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_rules_set(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
+    ngx_http_entra_credential_t *credential,
+    ngx_http_entra_location_t *location, ngx_http_entra_policies_t **result)
+{
+    ngx_uint_t                  n;
+    ngx_array_t                *names;
+    ngx_http_entra_policies_t  *set;
+
+    names = location->lcf->policy_names;
+    n = credential->policy_names.nelts + (names ? names->nelts : 0);
+
+    *result = NULL;
+
+    if (n == 0) {
+        return NGX_OK;
+    }
+
+    set = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_policies_t));
+    if (set == NULL) {
+        return NGX_ERROR;
+    }
+
+    set->policies = ngx_palloc(cf->pool, n * sizeof(void *));
+    if (set->policies == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_entra_rules_add(cf, mcf, &credential->policy_names, set,
+                                 credential->file, credential->line)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (names && ngx_http_entra_rules_add(cf, mcf, names, set,
+                                          location->lcf->file,
+                                          location->lcf->line)
+                 != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (set->n > ENTRA_POLICIES_MAX) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "more than %d policies decide about credential \"%V\" "
+                      "in location \"%V\"", ENTRA_POLICIES_MAX,
+                      &credential->name, &location->clcf->name);
+        return NGX_ERROR;
+    }
+
+    if (entra_policies_see_operations(set->policies, set->n)) {
+        location->lcf->operations = 1;
+    }
+
+    *result = set;
+
+    return NGX_OK;
+}
+
+
+/* of a location with entra_auth; NULL: none, or not that credential */
+
+ngx_http_entra_policies_t *
+ngx_http_entra_rules_of(ngx_http_entra_location_t *location,
+    ngx_http_entra_credential_t *credential)
+{
+    ngx_uint_t                i;
+    ngx_http_entra_auth_t    *auth;
+    ngx_http_entra_token_t  **token;
+
+    auth = location->lcf->auth;
+
+    if (auth->token) {
+        return auth->token->credential == credential
+               ? location->lcf->policies[0] : NULL;
+    }
+
+    token = auth->tokens->elts;
+
+    for (i = 0; i < auth->tokens->nelts; i++) {
+        if (token[i]->credential == credential) {
+            return location->lcf->policies[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_entra_rules_add(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
+    ngx_array_t *names, ngx_http_entra_policies_t *set, u_char *file,
+    ngx_uint_t line)
+{
+    ngx_str_t       *name;
+    ngx_uint_t       i, j;
+    entra_err_t      err;
+    entra_str_t      text;
+    entra_policy_t  *policy;
+
+    name = names->elts;
+
+    for (i = 0; i < names->nelts; i++) {
+        text.data = (char *) name[i].data;
+        text.len = name[i].len;
+
+        policy = entra_rules_policy(mcf->rules, text);
+
+        if (policy == NULL) {
+            entra_err_clear(&err);
+            (void) entra_rules_unknown(mcf->rules, ENTRA_RULE_POLICY, text,
+                                       &err);
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s in %s:%ui",
+                          err.text, file, line);
+            return NGX_ERROR;
+        }
+
+        for (j = 0; j < set->n; j++) {
+            if (set->policies[j] == policy) {
+                break;
+            }
+        }
+
+        if (j == set->n) {
+            set->policies[set->n++] = policy;
+        }
+
+        /* in use; a worker puts the record of its counters here */
+
+        policy->data = mcf;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_rules_lint(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    u_char                        what[256];
+    ngx_uint_t                    i;
+    ngx_http_entra_lint_t         lint;
+    ngx_http_entra_location_t    *location;
+    ngx_http_entra_policies_t    *set;
+
+    lint.cf = cf;
+    lint.file = NULL;
+
+    entra_lint_rules(mcf->rules, ngx_time(), ngx_http_entra_rules_used,
+                     ngx_http_entra_rules_warn, &lint);
+
+    location = mcf->locations.elts;
+
+    for (i = 0; i < mcf->locations.nelts; i++) {
+
+        if (location[i].lcf->auth == NULL
+            || location[i].lcf->auth->token == NULL
+            || location[i].clcf->handler == NULL)
+        {
+            continue;
+        }
+
+        set = location[i].lcf->policies[0];
+
+        lint.file = location[i].lcf->auth->file;
+        lint.line = location[i].lcf->auth->line;
+
+        if (set) {
+            ngx_snprintf(what, sizeof(what) - 1,
+                         "credential \"%V\" in location \"%V\"%Z",
+                         &location[i].lcf->auth->token->credential->name,
+                         &location[i].clcf->name);
+            what[sizeof(what) - 1] = '\0';
+
+            entra_lint_policies(set->policies, set->n, (char *) what,
+                                mcf->has_trusted_proxies
+                                    ? &mcf->trusted_proxies : NULL,
+                                ngx_http_entra_rules_warn, &lint);
+
+            ngx_http_entra_rules_ipv4_only(&location[i], set, &lint);
+        }
+
+        if (location[i].clcf->satisfy == NGX_HTTP_SATISFY_ANY) {
+            ngx_http_entra_rules_warn(&lint, ENTRA_LOG_WARN,
+                "\"satisfy any\" beside entra_auth: what another module "
+                "allows does not overrule the policies of the credential, "
+                "they decide again; write \"satisfy all\"");
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_entra_rules_ipv6(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+{
+    ngx_uint_t                   i, j, k;
+    ngx_http_conf_port_t        *port;
+    ngx_http_conf_addr_t        *addr;
+    ngx_http_core_srv_conf_t   **server;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    if (cmcf->ports == NULL) {
+        return 0;
+    }
+
+    port = cmcf->ports->elts;
+
+    for (i = 0; i < cmcf->ports->nelts; i++) {
+
+        if (port[i].family != AF_INET6) {
+            continue;
+        }
+
+        addr = port[i].addrs.elts;
+
+        for (j = 0; j < port[i].addrs.nelts; j++) {
+            server = addr[j].servers.elts;
+
+            for (k = 0; k < addr[j].servers.nelts; k++) {
+                if (server[k] == cscf) {
+                    return 1;
+                }
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* a list without IPv6 ranges, and a listener that IPv6 clients can reach */
+
+static void
+ngx_http_entra_rules_ipv4_only(ngx_http_entra_location_t *location,
+    ngx_http_entra_policies_t *set, ngx_http_entra_lint_t *lint)
+{
+    char                        text[256];
+    const char                 *name;
+
+    if (!ngx_http_entra_rules_ipv6(lint->cf, location->cscf)) {
+        return;
+    }
+
+    name = entra_lint_ipv4_only(set->policies, set->n);
+
+    if (name == NULL) {
+        return;
+    }
+
+    (void) snprintf(text, sizeof(text),
+                    "%s%s%s has only IPv4 ranges, and the server listens on "
+                    "IPv6 too: all IPv6 clients are outside of it",
+                    name[0] ? "named location \"" : "a list of addresses",
+                    name, name[0] ? "\"" : "");
+
+    ngx_http_entra_rules_warn(lint, ENTRA_LOG_WARN, text);
+}
+
+
+static int
+ngx_http_entra_rules_used(void *data, const entra_policy_t *policy)
+{
+    return policy->data != NULL;
+}
+
+
+static void
+ngx_http_entra_rules_warn(void *data, entra_log_level_e level,
+    const char *text)
+{
+    ngx_http_entra_lint_t *lint = data;
+
+    if (lint->file) {
+        ngx_log_error(NGX_LOG_WARN, lint->cf->log, 0, "%s in %s:%ui", text,
+                      lint->file, lint->line);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, lint->cf->log, 0, "%s", text);
+}
+
+
+/* in a worker: counters of policies, which survive a reload by their names */
+
+ngx_int_t
+ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf)
+{
+    u_char                     key[32];
+    ngx_uint_t                 i;
+    entra_buf_t                text;
+    entra_policy_t            *policy;
+    ngx_http_entra_record_t   *rec;
+
+    for (i = 0; (policy = entra_rules_policy_nth(mcf->rules, i)) != NULL; i++)
+    {
+        if (policy->data == NULL) {
+            continue;
+        }
+
+        entra_buf_init(&text, 1024);
+        entra_buf_addf(&text, "policy:%s", policy->name);
+
+        (void) EVP_Digest(text.data, text.len, key, NULL, EVP_sha256(), NULL);
+        entra_buf_free(&text);
+
+        rec = ngx_http_entra_zone_record(mcf, key, ngx_cycle->log);
+        if (rec == NULL) {
+            return NGX_ERROR;
+        }
+
+        policy->data = rec;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                i;
+    entra_policy_t           *policy;
+    ngx_http_entra_record_t  *rec;
+
+    entra_rules_watch(mcf->rules, ngx_time(), ngx_http_entra_rules_log, NULL);
+
+    for (i = 0; (policy = entra_rules_policy_nth(mcf->rules, i)) != NULL; i++)
+    {
+        rec = policy->data;
+
+        if (rec) {
+            rec->used = ngx_http_entra_clock();
+        }
+    }
+}
+
+
+static void
+ngx_http_entra_rules_log(void *data, entra_log_level_e level, const char *text)
+{
+    ngx_uint_t  n;
+
+    n = level == ENTRA_LOG_ERR ? NGX_LOG_ERR : NGX_LOG_NOTICE;
+
+    ngx_log_error(n, ngx_cycle->log, 0, "entra: %s", text);
+}

@@ -455,6 +455,7 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     ngx_http_entra_zone_lock(mcf);
 
     fails = rec->fails;
+    rec->tried = ngx_time();
 
     rc = ngx_http_entra_zone_store(mcf, rec, a->token.value, a->token.len);
 
@@ -533,7 +534,8 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     rec->next = now + delay;
     rec->lease = 0;
 
-    rec->failed = ngx_time();
+    rec->tried = ngx_time();
+    rec->failed = rec->tried;
     rec->error_class = a->err.class;
     rec->error_status = a->err.http_status;
     rec->error_aadsts = a->err.aadsts;

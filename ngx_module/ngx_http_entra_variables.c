@@ -9,7 +9,15 @@
 #include "ngx_http_entra_module.h"
 
 
-#define NGX_HTTP_ENTRA_DECISION_JSON_MAX  8192
+typedef enum {
+    NGX_HTTP_ENTRA_DECISION = 0,
+    NGX_HTTP_ENTRA_DENIED_BY,
+    NGX_HTTP_ENTRA_WOULD_DENY,
+    NGX_HTTP_ENTRA_CALLER,
+    NGX_HTTP_ENTRA_OPERATION,
+    NGX_HTTP_ENTRA_LOCATION,
+    NGX_HTTP_ENTRA_DECISION_JSON
+} ngx_http_entra_about_e;
 
 
 static ngx_int_t ngx_http_entra_variable_credential(ngx_http_request_t *r,
@@ -20,6 +28,12 @@ static ngx_int_t ngx_http_entra_variable_expires(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_variable_replayed(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_entra_variable_decision(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_http_entra_variable_about(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, uintptr_t data, entra_buf_t *b);
+static void ngx_http_entra_variable_json(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_buf_t *b);
 
 
 static ngx_http_variable_t  ngx_http_entra_vars[] = {
@@ -41,6 +55,40 @@ static ngx_http_variable_t  ngx_http_entra_vars[] = {
 
     { ngx_string("entra_replayed"), NULL, ngx_http_entra_variable_replayed, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_decision"), NULL, ngx_http_entra_variable_decision,
+      NGX_HTTP_ENTRA_DECISION, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_denied_by"), NULL, ngx_http_entra_variable_decision,
+      NGX_HTTP_ENTRA_DENIED_BY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_would_deny"), NULL, ngx_http_entra_variable_decision,
+      NGX_HTTP_ENTRA_WOULD_DENY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_caller"), NULL, ngx_http_entra_variable_decision,
+      NGX_HTTP_ENTRA_CALLER, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_operation"), NULL, ngx_http_entra_variable_decision,
+      NGX_HTTP_ENTRA_OPERATION, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_location"), NULL, ngx_http_entra_variable_decision,
+      NGX_HTTP_ENTRA_LOCATION, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_decision_json"), NULL,
+      ngx_http_entra_variable_decision, NGX_HTTP_ENTRA_DECISION_JSON,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_subscription_id"), NULL,
+      ngx_http_entra_workspace_variable, 0, 0, 0 },
+
+    { ngx_string("entra_resource_group"), NULL,
+      ngx_http_entra_workspace_variable, 1, 0, 0 },
+
+    { ngx_string("entra_workspace_name"), NULL,
+      ngx_http_entra_workspace_variable, 2, 0, 0 },
+
+    { ngx_string("entra_workspace_path"), NULL,
+      ngx_http_entra_workspace_variable, 3, 0, 0 },
 
       ngx_http_null_variable
 };
@@ -178,4 +226,127 @@ ngx_http_entra_variable_replayed(ngx_http_request_t *r,
     ngx_http_entra_variable_set(v, kept && kept->replayed ? "1" : "0", 1);
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_variable_decision(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                *p;
+    entra_buf_t            b;
+    ngx_http_entra_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    if (ctx == NULL || ctx->judged == NULL || !ctx->judged->made) {
+
+        if (data == NGX_HTTP_ENTRA_DECISION && ctx) {
+            ngx_http_entra_variable_set(v, ctx->outside ? "deny" : "-",
+                                        ctx->outside ? 4 : 1);
+            return NGX_OK;
+        }
+
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    entra_buf_init(&b, ENTRA_DECISION_JSON_MAX);
+    ngx_http_entra_variable_about(r, ctx, data, &b);
+
+    p = entra_buf_ok(&b) ? ngx_pnalloc(r->pool, b.len + 1) : NULL;
+
+    if (p == NULL) {
+        entra_buf_free(&b);
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    ngx_memcpy(p, entra_buf_str(&b).data, b.len);
+    ngx_http_entra_variable_set(v, p, b.len);
+
+    entra_buf_free(&b);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_variable_about(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    uintptr_t data, entra_buf_t *b)
+{
+    entra_decision_t            *decision;
+    ngx_http_entra_judged_t     *judged;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+
+    judged = ctx->judged;
+    decision = &judged->decision;
+
+    switch (data) {
+
+    case NGX_HTTP_ENTRA_DECISION:
+        entra_buf_add_c(b, ctx->outside ? "deny"
+                           : entra_outcome_name(decision->outcome));
+        break;
+
+    case NGX_HTTP_ENTRA_DENIED_BY:
+        entra_decision_names(decision, decision->denied_by, b);
+        break;
+
+    case NGX_HTTP_ENTRA_WOULD_DENY:
+        entra_decision_names(decision, decision->would_deny, b);
+        break;
+
+    case NGX_HTTP_ENTRA_CALLER:
+        entra_signals_caller(&judged->signals, b);
+        break;
+
+    case NGX_HTTP_ENTRA_OPERATION:
+        if (judged->signals.operation) {
+            entra_operation_text(judged->signals.operation, b);
+        }
+
+        break;
+
+    case NGX_HTTP_ENTRA_LOCATION:
+        entra_rules_locations_of(mcf->rules, &judged->signals.address, b);
+        break;
+
+    default:
+        ngx_http_entra_variable_json(r, ctx, b);
+    }
+}
+
+
+static void
+ngx_http_entra_variable_json(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    entra_buf_t *b)
+{
+    ngx_str_t                    id;
+    entra_decision_info_t        info;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ngx_memzero(&info, sizeof(entra_decision_info_t));
+
+    ngx_http_entra_request_id(r, &id);
+
+    info.request_id = (entra_str_t) { id.len, (char *) id.data };
+    info.location = (entra_str_t) { clcf->name.len, (char *) clcf->name.data };
+    info.host = (entra_str_t) { r->headers_in.server.len,
+                                (char *) r->headers_in.server.data };
+    info.micros = -1;
+
+    if (ctx->token) {
+        info.credential.len = ctx->token->credential->name.len;
+        info.credential.data = (char *) ctx->token->credential->name.data;
+    }
+
+    entra_decision_json(&ctx->judged->decision, &ctx->judged->signals,
+                        mcf->rules, &info, 0, b);
 }

@@ -100,6 +100,10 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
         }
     }
 
+    if (ngx_http_entra_rules_attach(mcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_entra_event(&worker->watch, ngx_http_entra_worker_watch, 1);
     ngx_add_timer(&worker->watch, NGX_HTTP_ENTRA_WATCH);
 
@@ -245,9 +249,16 @@ ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c)
     }
 
     if (rc < 0) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "entra credential \"%V\": %s; the last good value is "
-                      "kept", &c->name, err.text);
+
+        /* all workers look at the same files: one of them says it */
+
+        if (ngx_worker == 0) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "entra credential \"%V\": %s; the last good value "
+                          "is kept, and a file that workers cannot read is "
+                          "read again with a reload only", &c->name, err.text);
+        }
+
         return;
     }
 
