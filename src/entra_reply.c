@@ -246,14 +246,46 @@ entra_reply_advice(int status, entra_err_class_e class, uint32_t aadsts)
 }
 
 
+/* what the body says; text gets its sentence for the operator */
+
+static void
+entra_reply_read(const entra_http_reply_t *reply, entra_err_t *err,
+    char text[ENTRA_REPLY_TEXT_MAX + 1])
+{
+    uint32_t       aadsts;
+    entra_str_t    description;
+    entra_json_t  *root;
+
+    text[0] = '\0';
+
+    root = entra_reply_json(reply);
+    if (root == NULL) {
+        return;
+    }
+
+    description = entra_reply_describe(root, err);
+    entra_reply_ids(root, err);
+
+    if (description.len) {
+        aadsts = entra_reply_aadsts(&description);
+
+        if (err->aadsts == 0) {
+            err->aadsts = aadsts;
+        }
+
+        entra_err_clean(text, ENTRA_REPLY_TEXT_MAX + 1,
+                        entra_reply_sentence(description));
+    }
+
+    entra_json_free(root);
+}
+
+
 int
 entra_reply_error(const entra_http_reply_t *reply, const char *from,
     entra_err_t *err)
 {
     char               text[ENTRA_REPLY_TEXT_MAX + 1];
-    uint32_t           aadsts;
-    entra_str_t        description;
-    entra_json_t      *root;
     entra_err_class_e  class;
 
     entra_err_clear(err);
@@ -261,37 +293,17 @@ entra_reply_error(const entra_http_reply_t *reply, const char *from,
     err->http_status = reply->status;
     err->retry_after = reply->retry_after;
 
-    if (reply->status == 0 && !reply->too_large) {
+    if (reply->too_large) {
+        return entra_err_set(err, ENTRA_ERR_PROTOCOL,
+                             "%s: an answer (status %d) of more than %d bytes",
+                             from, reply->status, ENTRA_HTTP_BODY_MAX);
+    }
+
+    if (reply->status == 0) {
         return entra_reply_no_answer(reply, from, err);
     }
 
-    if (reply->too_large) {
-        (void) entra_err_set(err, ENTRA_ERR_PROTOCOL,
-                             "%s: an answer (status %d) of more than %d bytes",
-                             from, reply->status, ENTRA_HTTP_BODY_MAX);
-        return -1;
-    }
-
-    description = entra_str("");
-    root = entra_reply_json(reply);
-
-    if (root) {
-        description = entra_reply_describe(root, err);
-        entra_reply_ids(root, err);
-    }
-
-    aadsts = description.len ? entra_reply_aadsts(&description) : 0;
-
-    if (err->aadsts == 0) {
-        err->aadsts = aadsts;
-    }
-
-    text[0] = '\0';
-
-    if (description.len) {
-        entra_err_clean(text, sizeof(text),
-                        entra_reply_sentence(description));
-    }
+    entra_reply_read(reply, err, text);
 
     class = entra_reply_class(reply->status, err->error, err->aadsts);
 
@@ -307,7 +319,6 @@ entra_reply_error(const entra_http_reply_t *reply, const char *from,
         err->retry_after = ENTRA_AADSTS_LOOP_WAIT;
     }
 
-    entra_json_free(root);
     entra_reply_redact(err, NULL);
 
     return -1;
