@@ -25,7 +25,7 @@
 static int
 python(const char *verb, const char *dir)
 {
-    char         command[1024];
+    char         command[2048];
     const char  *top = getenv("ENTRA_TOP");
 
     (void) snprintf(command, sizeof(command),

@@ -64,7 +64,8 @@ audiences(void)
         "18a66f5f-dbdf-4c17-9dd7-1634712a9cbe", "https://ml.azure.com",
         "https://ml.azure.com/", "https://ML.azure.cn",
         "https://management.azure.com", "https://management.azure.com/",
-        "https://management.core.windows.net/", "https://management.azure.com:443/",
+        "https://management.core.windows.net/",
+        "https://management.azure.com:443/",
         "797f4846-ba00-4fd7-ba43-dac1f8f63013", "https://graph.microsoft.com",
         "00000003-0000-0000-c000-000000000000", "https://storage.azure.com/",
         "https://vault.azure.net", "api://AzureADTokenExchange", NULL

@@ -8,9 +8,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "entra_discovery.h"
 #include "entra_jwt.h"
+#include "fixture.h"
 #include "tap.h"
 
 
@@ -50,9 +51,35 @@ load(const char *dir, const char *name)
 
 
 static void
+load_version(entra_keyset_t *set, const char *dir,
+    entra_token_version_e version)
+{
+    int                 v2 = version == ENTRA_TOKEN_V2;
+    char               *document, *jwks;
+    entra_err_t         err;
+    entra_discovery_t   d;
+
+    entra_err_clear(&err);
+
+    document = load(dir, v2 ? "openid_v2.json" : "openid_v1.json");
+    jwks = load(dir, v2 ? "jwks_v2.json" : "jwks_v1.json");
+
+    ok(entra_discovery_parse(&d, entra_str_c(document), conf.authority_host,
+                             TENANT, &err) == 0
+       && entra_keyset_issuer(set, version, entra_str_c(d.issuer), &err) == 0
+       && entra_keyset_add_jwks(set, version, entra_str_c(jwks), &err) == 0,
+       "documents and keys of v%d are read: %s", v2 + 1, err.text);
+
+    entra_discovery_free(&d);
+    free(document);
+    free(jwks);
+}
+
+
+static void
 load_keys(const char *dir)
 {
-    char            *v1, *v2, *text;
+    char            *text;
     entra_buf_t      out;
     entra_err_t      err;
     entra_keyset_t   set;
@@ -60,19 +87,8 @@ load_keys(const char *dir)
     entra_keyset_init(&set);
     entra_err_clear(&err);
 
-    v1 = load(dir, "jwks_v1.json");
-    v2 = load(dir, "jwks_v2.json");
-
-    ok(entra_keyset_issuer(&set, ENTRA_TOKEN_V1,
-                           entra_str("https://sts.windows.net/" TENANT "/"),
-                           &err) == 0
-       && entra_keyset_issuer(&set, ENTRA_TOKEN_V2,
-                              entra_str("https://login.microsoftonline.com/"
-                                        TENANT "/v2.0"), &err) == 0
-       && entra_keyset_add_jwks(&set, ENTRA_TOKEN_V1, entra_str_c(v1), &err)
-          == 0
-       && entra_keyset_add_jwks(&set, ENTRA_TOKEN_V2, entra_str_c(v2), &err)
-          == 0, "key sets are read: %s", err.text);
+    load_version(&set, dir, ENTRA_TOKEN_V1);
+    load_version(&set, dir, ENTRA_TOKEN_V2);
 
     entra_buf_init(&out, ENTRA_KEYSET_MAX);
     ok(entra_keyset_write(&set, &out) == 0, "and written");
@@ -92,8 +108,6 @@ load_keys(const char *dir)
     free(text);
     entra_buf_free(&out);
     entra_keyset_free(&set);
-    free(v1);
-    free(v2);
 }
 
 
@@ -267,7 +281,7 @@ run(const char *dir)
 static int
 generate(const char *dir)
 {
-    char         command[1024];
+    char         command[2048];
     const char  *top = getenv("ENTRA_TOP");
 
     (void) snprintf(command, sizeof(command),
@@ -290,7 +304,7 @@ possible(void)
 int
 main(void)
 {
-    char         dir[] = "/tmp/entra-jwts-XXXXXX", command[64];
+    char        *slash, dir[512];
     entra_str_t  line[3];
     entra_err_t  err;
 
@@ -299,7 +313,15 @@ main(void)
         return 0;
     }
 
-    ok(mkdtemp(dir) != NULL && generate(dir), "tokens made in %s", dir);
+    (void) fixture_path("openid_v1.json");
+    (void) fixture_path("openid_v2.json");
+    (void) fixture_path("jwks_v1.json");
+    (void) fixture_path("jwks_v2.json");
+    (void) snprintf(dir, sizeof(dir), "%s", fixture_path("cases.tsv"));
+    slash = strrchr(dir, '/');
+    *slash = '\0';
+
+    ok(generate(dir), "tokens made");
 
     entra_caller_token_conf_init(&conf);
     line[0] = entra_str("tenant_id");
@@ -316,9 +338,6 @@ main(void)
 
     entra_keyset_free(&keys);
     entra_caller_token_conf_free(&conf);
-
-    (void) snprintf(command, sizeof(command), "rm -r %s", dir);
-    (void) system(command);
 
     return done();
 }

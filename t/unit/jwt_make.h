@@ -106,11 +106,12 @@ jwt_claims(const char *more)
     entra_buf_t  b;
 
     entra_buf_init(&b, 65536);
-    entra_buf_addf(&b, "{\"aud\":\"" JWT_AUDIENCE "\",\"iss\":\"" JWT_ISS_V2
-                   "\",\"iat\":%d,\"nbf\":%d,\"exp\":%d,\"azp\":\"cccccccc-0000"
-                   "-4000-8000-000000000002\",\"azpacr\":\"2\",\"idtyp\":"
-                   "\"app\",\"oid\":\"dddddddd-0000-4000-8000-000000000003\","
-                   "\"tid\":\"" JWT_TENANT "\",\"ver\":\"2.0\"%s}",
+    entra_buf_addf(&b, "{\"aud\":\"" JWT_AUDIENCE "\",\"iss\":\""
+                   JWT_ISS_V2 "\",\"iat\":%d,\"nbf\":%d,\"exp\":%d,"
+                   "\"azp\":\"cccccccc-0000-4000-8000-000000000002\","
+                   "\"oid\":\"dddddddd-0000-4000-8000-000000000003\","
+                   "\"azpacr\":\"2\",\"idtyp\":\"app\",\"tid\":\""
+                   JWT_TENANT "\",\"ver\":\"2.0\"%s}",
                    JWT_NOW - 300, JWT_NOW - 300, JWT_NOW + 3600, more);
 
     return entra_buf_steal(&b);
