@@ -41,22 +41,24 @@ void entra_decision_names(const entra_decision_t *decision, uint64_t mask,
     entra_buf_t *out);
 
 /*
- * One line that says why: "denied by policy "office" (block: locations),
- * client 203.0.113.9, peer ..., caller ..., operation POST /score".  All that
+ * One line that says why: "denied by policy "office" (block); client
+ * 203.0.113.9, peer 10.0.0.4, caller -, operation POST /score".  All that
  * came with the request is cleaned of control characters and cut.
  */
 void entra_decision_line(const entra_decision_t *decision,
     const entra_signals_t *signals, entra_buf_t *out);
 
-/* who calls, for logs: "appid", "oid" of the token, or a name of the
-   certificate; "-": nobody */
+/*
+ * Who calls, for logs: "oid=... appid=..." of the token, a name or the key of
+ * the certificate, both; "-" for nobody; at most 1 KB.
+ */
 void entra_signals_caller(const entra_signals_t *signals, entra_buf_t *out);
 
 /*
- * One JSON object, at most ENTRA_DECISION_JSON_MAX bytes when out->max is:
- * no line ends, no control characters.  Policies that would not fit are
- * counted in "omitted".  info, rules may be NULL.  all: policies that did not
- * apply too, each with all that was not satisfied.
+ * One JSON object, at most ENTRA_DECISION_JSON_MAX bytes: no line ends, no
+ * control characters.  Policies that would not fit are counted in "omitted".
+ * info and rules may be NULL.  all: also policies that did not apply; without
+ * it they are there only when no grant applied, which is the reason then.
  */
 void entra_decision_json(const entra_decision_t *decision,
     const entra_signals_t *signals, const entra_rules_t *rules,

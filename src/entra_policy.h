@@ -11,17 +11,13 @@
 #define ENTRA_POLICY_H
 
 
-#include "entra_caller.h"
-#include "entra_named_location.h"
-#include "entra_operation.h"
-#include "entra_signals.h"
+#include "entra_assignment.h"
 #include "entra_time_window.h"
 
 
 #define ENTRA_POLICIES_MAX         64           /* in one decision */
 #define ENTRA_POLICY_WINDOWS_MAX   32
 #define ENTRA_POLICY_CONTROLS_MAX  32
-#define ENTRA_POLICY_NAMES_MAX     256          /* in one list */
 
 
 typedef struct entra_policy_s  entra_policy_t;
@@ -32,49 +28,6 @@ typedef enum {
     ENTRA_POLICY_REPORT_ONLY,
     ENTRA_POLICY_DISABLED
 } entra_policy_state_e;
-
-
-/* what a policy can state; 1 << ENTRA_DIM_... in masks */
-
-typedef enum {
-    ENTRA_DIM_LOCATIONS = 0,
-    ENTRA_DIM_PEERS,
-    ENTRA_DIM_CALLERS,
-    ENTRA_DIM_OPERATIONS,
-    ENTRA_DIM_DEPLOYMENTS,
-    ENTRA_DIM_TIME,
-    ENTRA_DIMS
-} entra_dim_e;
-
-
-/* one side of an assignment, before or after "except" */
-
-typedef struct {
-    char                        **names;        /* as written, owned */
-    unsigned                      nnames;
-
-    /* what the names are, in the same order: borrowed */
-    union {
-        const entra_named_location_t   **locations;
-        const entra_caller_t           **callers;
-        const entra_operation_list_t   **operations;
-        void                           **any;
-    }                             found;
-
-    /* written in the policy itself */
-    entra_cidr_set_t              ranges;
-    entra_operation_list_t        operations;
-
-    unsigned                      any:1;
-    unsigned                      none:1;       /* deployments: no header */
-    unsigned                      has_ranges:1;
-} entra_refs_t;
-
-
-typedef struct {
-    entra_refs_t                  include;
-    entra_refs_t                  except;
-} entra_assignment_t;
 
 
 typedef enum {
@@ -130,8 +83,8 @@ int entra_policy_done(entra_policy_t *policy, entra_err_t *err);
 int entra_policies_see_operations(const entra_policy_t *const *policies,
     unsigned n);
 
-/* "locations", "peers", ...: as in nginx.conf */
-const char *entra_dim_name(entra_dim_e dim);
+
+/* entra_decide.c */
 
 /*
  * Does the dimension match?  True when it is not stated.  What is unknown is
@@ -142,8 +95,6 @@ entra_truth_t entra_policy_dim(const entra_policy_t *policy, entra_dim_e dim,
 entra_truth_t entra_policy_control(const entra_control_t *control,
     const entra_signals_t *signals, unsigned open);
 
-
-/* entra_decide.c */
 
 typedef enum {
     ENTRA_RESULT_NOT_ENABLED = 0,

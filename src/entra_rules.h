@@ -14,8 +14,7 @@
 #include "entra_policy.h"
 
 
-#define ENTRA_RULES_NAME_MAX  64                /* bytes of a name */
-#define ENTRA_RULES_MAX       4096              /* blocks of a kind */
+#define ENTRA_RULES_MAX  4096              /* blocks of a kind */
 
 
 typedef struct entra_rules_s  entra_rules_t;

@@ -3,9 +3,9 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include <stdio.h>
 #include <string.h>
 
+#include "entra_time.h"
 #include "entra_time_window.h"
 
 
@@ -21,7 +21,7 @@ static const char *const  entra_days[] = {
 /* n digits at *p, at most max; -1: not */
 
 static int
-entra_time_number(const char **p, const char *end, unsigned n, int max)
+entra_window_number(const char **p, const char *end, unsigned n, int max)
 {
     int  value = 0;
 
@@ -42,7 +42,7 @@ entra_time_number(const char **p, const char *end, unsigned n, int max)
 
 
 static int
-entra_time_char(const char **p, const char *end, char c)
+entra_window_char(const char **p, const char *end, char c)
 {
     if (*p == end || **p != c) {
         return -1;
@@ -57,17 +57,17 @@ entra_time_char(const char **p, const char *end, char c)
 /* "HH:MM" in minutes; 24:00 where the end of a day is meant */
 
 static int
-entra_time_clock(const char **p, const char *end, int last)
+entra_window_clock(const char **p, const char *end, int last)
 {
     int  hours, minutes;
 
-    hours = entra_time_number(p, end, 2, 24);
+    hours = entra_window_number(p, end, 2, 24);
 
-    if (hours < 0 || entra_time_char(p, end, ':') != 0) {
+    if (hours < 0 || entra_window_char(p, end, ':') != 0) {
         return -1;
     }
 
-    minutes = entra_time_number(p, end, 2, 59);
+    minutes = entra_window_number(p, end, 2, 59);
 
     if (minutes < 0 || hours * 60 + minutes > last) {
         return -1;
@@ -80,7 +80,7 @@ entra_time_clock(const char **p, const char *end, int last)
 /* "+01:00", "-03:30", "UTC", "Z"; ISO 8601 knows up to a day, we: 14 hours */
 
 static int
-entra_time_offset(entra_str_t text, short *offset)
+entra_window_offset(entra_str_t text, short *offset)
 {
     int          minutes;
     const char  *p, *end;
@@ -97,7 +97,7 @@ entra_time_offset(entra_str_t text, short *offset)
     p = text.data + 1;
     end = text.data + text.len;
 
-    minutes = entra_time_clock(&p, end, 14 * 60);
+    minutes = entra_window_clock(&p, end, 14 * 60);
     if (minutes < 0) {
         return -1;
     }
@@ -109,7 +109,7 @@ entra_time_offset(entra_str_t text, short *offset)
 
 
 static int
-entra_time_day(entra_str_t name)
+entra_window_day(entra_str_t name)
 {
     int  i;
 
@@ -126,7 +126,7 @@ entra_time_day(entra_str_t name)
 /* "mon" or "fri-mon" */
 
 static int
-entra_time_day_range(entra_str_t text, unsigned *days)
+entra_window_day_range(entra_str_t text, unsigned *days)
 {
     int          first, last;
     const char  *dash;
@@ -134,12 +134,12 @@ entra_time_day_range(entra_str_t text, unsigned *days)
     dash = text.len ? memchr(text.data, '-', text.len) : NULL;
 
     if (dash == NULL) {
-        first = last = entra_time_day(text);
+        first = last = entra_window_day(text);
 
     } else {
-        first = entra_time_day((entra_str_t) { (size_t) (dash - text.data),
+        first = entra_window_day((entra_str_t) { (size_t) (dash - text.data),
                                                text.data });
-        last = entra_time_day((entra_str_t) {
+        last = entra_window_day((entra_str_t) {
                    text.len - (size_t) (dash - text.data) - 1, dash + 1 });
     }
 
@@ -160,7 +160,7 @@ entra_time_day_range(entra_str_t text, unsigned *days)
 
 
 static int
-entra_time_days(entra_str_t text, unsigned char *mask)
+entra_window_days(entra_str_t text, unsigned char *mask)
 {
     size_t       n;
     unsigned     days = 0;
@@ -170,7 +170,9 @@ entra_time_days(entra_str_t text, unsigned char *mask)
         comma = text.len ? memchr(text.data, ',', text.len) : NULL;
         n = comma ? (size_t) (comma - text.data) : text.len;
 
-        if (entra_time_day_range((entra_str_t) { n, text.data }, &days) != 0) {
+        if (entra_window_day_range((entra_str_t) { n, text.data }, &days)
+            != 0)
+        {
             return -1;
         }
 
@@ -188,7 +190,7 @@ entra_time_days(entra_str_t text, unsigned char *mask)
 /* "HH:MM-HH:MM" */
 
 static int
-entra_time_span(entra_str_t text, entra_time_window_t *window)
+entra_window_span(entra_str_t text, entra_time_window_t *window)
 {
     int          from, to;
     const char  *p, *end;
@@ -196,13 +198,13 @@ entra_time_span(entra_str_t text, entra_time_window_t *window)
     p = text.data;
     end = p + text.len;
 
-    from = entra_time_clock(&p, end, ENTRA_DAY_MINUTES - 1);
+    from = entra_window_clock(&p, end, ENTRA_DAY_MINUTES - 1);
 
-    if (from < 0 || entra_time_char(&p, end, '-') != 0) {
+    if (from < 0 || entra_window_char(&p, end, '-') != 0) {
         return -1;
     }
 
-    to = entra_time_clock(&p, end, ENTRA_DAY_MINUTES);
+    to = entra_window_clock(&p, end, ENTRA_DAY_MINUTES);
 
     if (to < 0 || p != end || from == to) {
         return -1;
@@ -225,16 +227,16 @@ entra_time_window_words(entra_time_window_t *window, const entra_str_t *words,
     unsigned  i = 0;
 
     if (words[0].len && (words[0].data[0] | 0x20) >= 'a') {
-        if (entra_time_days(words[i++], &window->days) != 0) {
+        if (entra_window_days(words[i++], &window->days) != 0) {
             return -1;
         }
     }
 
-    if (i == nwords || entra_time_span(words[i++], window) != 0) {
+    if (i == nwords || entra_window_span(words[i++], window) != 0) {
         return -1;
     }
 
-    if (i < nwords && entra_time_offset(words[i++], &window->offset) != 0) {
+    if (i < nwords && entra_window_offset(words[i++], &window->offset) != 0) {
         return -1;
     }
 
@@ -291,26 +293,8 @@ entra_time_window_has(const entra_time_window_t *window, int64_t now)
 }
 
 
-/* days since 1970-01-01, of the proleptic Gregorian calendar */
-
-static int64_t
-entra_time_date(int year, int month, int day)
-{
-    int64_t  era, of_year;
-
-    /* the year begins in March, so that its last day is the leap day */
-
-    year -= month <= 2;
-    era = year / 400;
-    of_year = year - era * 400;
-
-    return era * 146097 + of_year * 365 + of_year / 4 - of_year / 100
-           + (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1 - 719468;
-}
-
-
 static int
-entra_time_month_days(int year, int month)
+entra_window_month_days(int year, int month)
 {
     static const unsigned char  days[] = {
         31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
@@ -327,12 +311,12 @@ entra_time_month_days(int year, int month)
 /* "HH:MM[:SS]" and the zone, up to the end */
 
 static int
-entra_time_of_day(const char *p, const char *end, int64_t *seconds)
+entra_window_of_day(const char *p, const char *end, int64_t *seconds)
 {
     int    minutes, rest;
     short  offset;
 
-    minutes = entra_time_clock(&p, end, ENTRA_DAY_MINUTES - 1);
+    minutes = entra_window_clock(&p, end, ENTRA_DAY_MINUTES - 1);
     if (minutes < 0) {
         return -1;
     }
@@ -342,13 +326,13 @@ entra_time_of_day(const char *p, const char *end, int64_t *seconds)
     if (p < end && *p == ':') {
         p++;
 
-        rest = entra_time_number(&p, end, 2, 59);
+        rest = entra_window_number(&p, end, 2, 59);
         if (rest < 0) {
             return -1;
         }
     }
 
-    if (entra_time_offset((entra_str_t) { (size_t) (end - p), p }, &offset)
+    if (entra_window_offset((entra_str_t) { (size_t) (end - p), p }, &offset)
         != 0)
     {
         return -1;
@@ -361,7 +345,7 @@ entra_time_of_day(const char *p, const char *end, int64_t *seconds)
 
 
 int
-entra_time_parse(entra_str_t text, int64_t *seconds)
+entra_time_moment(entra_str_t text, int64_t *seconds)
 {
     int          year, month, day;
     const char  *p, *end;
@@ -369,71 +353,33 @@ entra_time_parse(entra_str_t text, int64_t *seconds)
     p = text.data;
     end = p + text.len;
 
-    year = entra_time_number(&p, end, 4, 9999);
+    year = entra_window_number(&p, end, 4, 9999);
 
-    if (year < 1970 || entra_time_char(&p, end, '-') != 0) {
+    if (year < 1970 || entra_window_char(&p, end, '-') != 0) {
         return -1;
     }
 
-    month = entra_time_number(&p, end, 2, 12);
+    month = entra_window_number(&p, end, 2, 12);
 
-    if (month < 1 || entra_time_char(&p, end, '-') != 0) {
+    if (month < 1 || entra_window_char(&p, end, '-') != 0) {
         return -1;
     }
 
-    day = entra_time_number(&p, end, 2, entra_time_month_days(year, month));
+    day = entra_window_number(&p, end, 2, entra_window_month_days(year, month));
 
     if (day < 1) {
         return -1;
     }
 
-    *seconds = entra_time_date(year, month, day) * 86400;
+    *seconds = entra_time_days(year, month, day) * 86400;
 
     if (p == end) {
         return 0;
     }
 
-    if (entra_time_char(&p, end, 'T') != 0) {
+    if (entra_window_char(&p, end, 'T') != 0) {
         return -1;
     }
 
-    return entra_time_of_day(p, end, seconds);
-}
-
-
-const char *
-entra_time_text(int64_t seconds, char text[32])
-{
-    int      year, month, day, rest;
-    int64_t  days, era, of_era, of_year;
-
-    days = seconds / 86400 - (seconds % 86400 < 0);
-    rest = (int) (seconds - days * 86400);
-
-    /* beyond these a year has more than four digits */
-
-    if (days < 0 || days > 2932896) {
-        days = 0;
-        rest = 0;
-    }
-
-    days += 719468;
-    era = days / 146097;
-    of_era = days - era * 146097;
-    of_year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    days = of_era - (365 * of_year + of_year / 4 - of_year / 100);
-
-    month = (int) ((5 * days + 2) / 153);
-    day = (int) (days - (153 * month + 2) / 5 + 1);
-    month += month < 10 ? 3 : -9;
-    year = (int) (of_year + era * 400 + (month <= 2));
-
-    /* the remainders tell the compiler how long the text can get */
-
-    (void) snprintf(text, 32, "%04u-%02u-%02uT%02u:%02u:%02uZ",
-                    (unsigned) year % 10000, (unsigned) month % 100,
-                    (unsigned) day % 100, (unsigned) rest / 3600 % 100,
-                    (unsigned) rest / 60 % 60, (unsigned) rest % 60);
-
-    return text;
+    return entra_window_of_day(p, end, seconds);
 }

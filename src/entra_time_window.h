@@ -44,10 +44,7 @@ int entra_time_window_has(const entra_time_window_t *window, int64_t now);
  * YYYY-MM-DD (its first second) or YYYY-MM-DDTHH:MM[:SS](Z | +HH:MM | -HH:MM)
  * as seconds since the epoch: 0, or -1.  Years 1970 to 9999.
  */
-int entra_time_parse(entra_str_t text, int64_t *seconds);
-
-/* "2026-11-23T20:00:00Z", 21 bytes with the NUL; returns text */
-const char *entra_time_text(int64_t seconds, char text[32]);
+int entra_time_moment(entra_str_t text, int64_t *seconds);
 
 
 #endif /* ENTRA_TIME_WINDOW_H */

@@ -13,19 +13,35 @@
 #include "entra_decision.h"
 
 
-#define ENTRA_WHAT_IF_MAX   (64 * 1024)         /* of a query */
+#define ENTRA_WHAT_IF_MAX     (64 * 1024)       /* bytes of a query */
+#define ENTRA_WHAT_IF_VALUES  1024
 
+
+typedef enum {
+    ENTRA_WHAT_IF_CREDENTIAL = 0,
+    ENTRA_WHAT_IF_LOCATION,
+    ENTRA_WHAT_IF_METHOD,
+    ENTRA_WHAT_IF_PATH,
+    ENTRA_WHAT_IF_DEPLOYMENT,
+    ENTRA_WHAT_IF_TEXTS
+} entra_what_if_text_e;
+
+
+/* what it holds points into itself: it is not copied */
 
 typedef struct {
     entra_signals_t      signals;
-    entra_str_t          credential;        /* empty: not given */
-    entra_str_t          location;          /* whose policies add; or empty */
+
+    /* owned, NULL: not given; location: the one whose policies add */
+    char                *texts[ENTRA_WHAT_IF_TEXTS];
 
     entra_operation_t    operation;
     entra_cert_t         cert;
     entra_claims_t       claims;
-    unsigned             given;             /* mask of parameters */
-    char                *bytes;             /* what the strings borrow */
+
+    uint64_t             given;             /* mask of parameters */
+    unsigned             deployments;       /* how many of them */
+    unsigned             values;            /* in all */
     char                *scratch;
 } entra_what_if_t;
 
@@ -48,14 +64,24 @@ typedef struct {
  *   roles, groups, wids, scp, amr, acrs        (each may be there often)
  *
  * What is not said of address, peer and operation is unknown; credentials
- * are absent and there is no deployment header, unless described.  0, or -1
- * and err.
+ * are absent and there is no deployment header, unless described.  Where the
+ * address is that of a trusted proxy, entra_signals_address() is the
+ * caller's to apply.  0, or -1 and err; to be freed in both cases.
  */
 int entra_what_if_parse(entra_what_if_t *what_if, entra_str_t query,
     int64_t now, entra_err_t *err);
+
+/* the same by hand: zeroed memory, a value at a time, the end */
+int entra_what_if_set(entra_what_if_t *what_if, entra_str_t name,
+    entra_str_t value, entra_err_t *err);
+int entra_what_if_done(entra_what_if_t *what_if, entra_err_t *err);
+
 void entra_what_if_free(entra_what_if_t *what_if);
 
-/* the decision, all policies with all that they miss, and what was not said */
+/*
+ * One JSON object: decision (entra_decision_json() with all policies and all
+ * that they miss), explanation (entra_decision_line()), notGiven.
+ */
 void entra_what_if_answer(const entra_what_if_t *what_if,
     const entra_decision_t *decision, const entra_rules_t *rules,
     const entra_decision_info_t *info, entra_buf_t *out);
