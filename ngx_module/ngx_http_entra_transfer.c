@@ -14,6 +14,7 @@
 
 static int ngx_http_entra_transfer_options(ngx_http_entra_transfer_t *t);
 static int ngx_http_entra_transfer_route(ngx_http_entra_transfer_t *t);
+static int ngx_http_entra_transfer_connect_to(ngx_http_entra_transfer_t *t);
 static int ngx_http_entra_transfer_method(ngx_http_entra_transfer_t *t);
 static int ngx_http_entra_transfer_headers(ngx_http_entra_transfer_t *t);
 static int ngx_http_entra_transfer_header_add(ngx_http_entra_transfer_t *t,
@@ -68,6 +69,7 @@ ngx_http_entra_transfer_prepare(ngx_http_entra_transfer_t *t)
 
     rc = ngx_http_entra_transfer_options(t);
     rc |= ngx_http_entra_transfer_route(t);
+    rc |= ngx_http_entra_transfer_connect_to(t);
     rc |= ngx_http_entra_transfer_method(t);
     rc |= ngx_http_entra_transfer_headers(t);
     rc |= ngx_http_entra_transfer_tls(t);
@@ -168,6 +170,35 @@ ngx_http_entra_transfer_route(ngx_http_entra_transfer_t *t)
     }
 
     return rc;
+}
+
+
+/* whatever the URL names: there is one request on a connection */
+
+static int
+ngx_http_entra_transfer_connect_to(ngx_http_entra_transfer_t *t)
+{
+    entra_buf_t  line;
+
+    if (t->request->connect_to == NULL) {
+        return 0;
+    }
+
+    entra_buf_init(&line, NGX_HTTP_ENTRA_HEADER_MAX);
+    entra_buf_add_c(&line, "::");
+    entra_buf_add_c(&line, t->request->connect_to);
+
+    if (entra_buf_ok(&line)) {
+        t->connect_to = curl_slist_append(NULL, line.data);
+    }
+
+    entra_buf_free(&line);
+
+    if (t->connect_to == NULL) {
+        return -1;
+    }
+
+    return curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to);
 }
 
 
@@ -506,6 +537,9 @@ ngx_http_entra_transfer_release(ngx_http_entra_transfer_t *t)
 
     curl_slist_free_all(t->headers);
     t->headers = NULL;
+
+    curl_slist_free_all(t->connect_to);
+    t->connect_to = NULL;
 }
 
 

@@ -55,6 +55,7 @@ typedef struct {
 
     CURL                                  *easy;
     struct curl_slist                     *headers;
+    struct curl_slist                     *connect_to;
     u_char                                 pin[NGX_HTTP_ENTRA_TRANSFER_PIN];
 
     entra_buf_t                            body;

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "entra_aadsts.h"
 #include "entra_enc.h"
 #include "entra_json.h"
@@ -31,6 +33,7 @@ typedef struct {
 
 typedef struct {
     unsigned              again:1;          /* the file was read once more */
+    unsigned char         sent[32];         /* SHA-256 of the token */
 } entra_workload_state_t;
 
 
@@ -197,11 +200,23 @@ entra_workload_free(entra_credential_t *c)
 }
 
 
+static int
+entra_workload_digest(const entra_workload_t *conf, unsigned char digest[32])
+{
+    unsigned     n = 0;
+    entra_str_t  token = entra_file_text(&conf->file);
+
+    return EVP_Digest(token.data, token.len, digest, &n, EVP_sha256(), NULL)
+           ? 0 : -1;
+}
+
+
 static entra_next_e
 entra_workload_send(entra_acquire_t *a)
 {
-    char              *token;
-    entra_workload_t  *conf = a->credential->conf;
+    char                    *token;
+    entra_workload_t        *conf = a->credential->conf;
+    entra_workload_state_t  *state = a->state;
 
     if (!entra_workload_token_ok(entra_file_text(&conf->file))) {
         entra_err_set(&a->err, ENTRA_ERR_CONFIG,
@@ -215,7 +230,8 @@ entra_workload_send(entra_acquire_t *a)
     }
 
     token = entra_str_dup(entra_file_text(&conf->file));
-    if (token == NULL) {
+    if (token == NULL || entra_workload_digest(conf, state->sent) != 0) {
+        entra_free_secret(token);
         entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
         return ENTRA_NEXT_FAILED;
     }
@@ -232,21 +248,26 @@ entra_workload_send(entra_acquire_t *a)
 
 
 /*
- * The file may have been replaced while the request was under way, or on a
- * file system whose times do not tell: it is read again whatever they say.
+ * The file may have been replaced while the request was under way, with
+ * watch() having seen it already, or on a file system whose times do not
+ * tell: it is read again whatever they say, and compared with what was sent.
  */
 
 static int
 entra_workload_reread(entra_acquire_t *a)
 {
-    entra_err_t        ignored;
-    entra_workload_t  *conf = a->credential->conf;
+    entra_err_t              ignored;
+    unsigned char            digest[32];
+    entra_workload_t        *conf = a->credential->conf;
+    entra_workload_state_t  *state = a->state;
 
     conf->file.mtime_ns = -1;
 
     entra_err_clear(&ignored);
+    (void) entra_file_refresh(&conf->file, &ignored);
 
-    return entra_file_refresh(&conf->file, &ignored) == 1;
+    return entra_workload_digest(conf, digest) == 0
+           && memcmp(digest, state->sent, sizeof(digest)) != 0;
 }
 
 

@@ -182,6 +182,7 @@ late(void)
     fake_run(&w);
     ok(w.nrequests == 1 && w.outcome.done == 0, "asked");
     put("token", "new.one.sig");
+    ok(c->type->watch(c, &err) == 1, "and the new one was seen meanwhile");
     fake_reply(&w, 401, LATE);
     fake_reply(&w, 200, GOOD);
     fake_run(&w);
