@@ -16,8 +16,8 @@ use EntraTest qw(wait_until slurp);
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
 my $d = $t->dir;
-my ($tenant, $client, $cert_client, $secret_file, $pem)
-    = @{ $t->{vars} }{qw(TENANT CLIENT CERT_CLIENT SECRET_FILE CERT_FILE)};
+my ($tenant, $secret_file, $pem)
+    = @{ $t->{vars} }{qw(TENANT SECRET_FILE CERT_FILE)};
 my $secret = slurp($secret_file) =~ s/\n//r;
 
 sub openssl {
@@ -29,26 +29,37 @@ openssl("pkcs12 -export -inkey $pem -in $pem -out $d/client.p12"
         . ' -passout pass:pw');
 chmod 0644, "$d/client.p12";
 $t->write('password', "pw\n");
+
+# an application for each, as credentials of one application share a token
+my %id;
+sub app {
+    my ($name, %more) = @_;
+    $id{$name} = sprintf '%08x-0000-4000-8000-000000000000', 1 + keys %id;
+    $e->app(client_id => $id{$name}, secrets => [{ value => $secret }],
+            certificates => ['client.pem'], %more);
+    return $id{$name};
+}
+
 $t->write('sp.json', JSON::PP::encode_json({
-    appId => $client, displayName => 'x', password => $secret,
+    appId => app('sp'), displayName => 'x', password => $secret,
     tenant => $tenant }));
 $t->write('sp-json-auth.json', JSON::PP::encode_json({
-    clientId => $client, clientSecret => $secret, tenantId => $tenant,
+    clientId => app('sp-auth'), clientSecret => $secret, tenantId => $tenant,
     activeDirectoryEndpointUrl => $e->info('authority_host'),
     resourceManagerEndpointUrl => 'https://management.azure.com/' }));
 $t->write('sp-cert.json', JSON::PP::encode_json({
-    appId => $cert_client, password => undef, tenant => $tenant,
+    appId => app('sp-cert'), password => undef, tenant => $tenant,
     fileWithCertAndPrivateKey => $pem }));
 $t->write('dotenv', <<"EOD");
 # as python-dotenv reads it
 AZURE_AUTHORITY_HOST=$t->{vars}{AUTHORITY}
 export AZURE_TENANT_ID='$tenant'
-AZURE_CLIENT_ID="$client"
+AZURE_CLIENT_ID="@{[app('dotenv')]}"
 AZURE_CLIENT_SECRET='$secret' # the value
 EOD
 $t->write('dotenv-cert', <<"EOD");
 AZURE_TENANT_ID=$tenant
-AZURE_CLIENT_ID=$cert_client
+AZURE_CLIENT_ID=@{[app('dotenv-cert')]}
 AZURE_CLIENT_CERTIFICATE_PATH=$pem
 EOD
 
@@ -65,35 +76,40 @@ sub credential {
         . " proxy_pass https://echo.test; }\n";
 }
 
-my $ids = "tenant_id $tenant; client_id $client;";
-my $cert_ids = "tenant_id $tenant; client_id $cert_client;";
-credential(secret => 'client_secret',
-           "$ids client_secret_file $secret_file;");
-credential(env => 'client_secret', "$ids client_secret_env GATEWAY_SECRET;");
+
+my $file = "client_secret_file $secret_file;";
+sub ids { return "tenant_id $tenant; client_id " . app(@_) . ';' }
+credential(secret => 'client_secret', ids('secret') . $file);
+credential(env => 'client_secret',
+           ids('env') . ' client_secret_env GATEWAY_SECRET;');
 credential(sp => 'client_secret', "service_principal_file $d/sp.json;");
 credential('sp-auth' => 'client_secret',
            "authority_host %%AUTHORITY%%; "
            . "service_principal_file $d/sp-json-auth.json;");
-credential(dotenv => 'environment',
-           "authority_host %%AUTHORITY%%; dotenv $d/dotenv;");
-credential(cert => 'client_certificate', "$cert_ids client_certificate $pem;");
-credential(p12 => 'client_certificate', "$cert_ids client_certificate"
-           . " $d/client.p12; client_certificate_password_file $d/password;");
-credential(chain => 'client_certificate',
-           "$cert_ids client_certificate $pem; send_certificate_chain on;");
+credential(dotenv => 'environment', "dotenv $d/dotenv;");
+credential(cert => 'client_certificate',
+           ids('cert') . " client_certificate $pem;");
+credential(p12 => 'client_certificate', ids('p12')
+           . " client_certificate $d/client.p12;"
+           . " client_certificate_password_file $d/password;");
+credential(chain => 'client_certificate', ids('chain')
+           . " client_certificate $pem; send_certificate_chain on;");
 credential('sp-cert' => 'client_certificate',
            "service_principal_file $d/sp-cert.json;");
 credential('dotenv-cert' => 'environment', "dotenv $d/dotenv-cert;");
 credential(federated => 'workload_identity',
            "tenant_id $tenant; client_id %%FEDERATED_CLIENT%%;"
            . ' federated_token_file %%FEDERATED_FILE%%;');
-credential(domain => 'client_secret', "tenant_id contoso.example;"
-           . " client_id $client; client_secret_file $secret_file;");
-credential(arm => 'client_secret',
-           "$ids scope arm; client_secret_file $secret_file;");
-credential(slash => 'client_secret',
-           "$ids scope https://management.azure.com//.default;"
-           . " client_secret_file $secret_file;");
+$id{federated} = $e->info('federated_client_id');
+credential(domain => 'client_secret', 'tenant_id contoso.example;'
+           . ' client_id ' . app('domain') . ";$file");
+credential(arm => 'client_secret', ids('arm') . "scope arm; $file");
+credential(slash => 'client_secret', ids('slash')
+           . "scope https://management.azure.com//.default; $file");
+# one of two secrets is right, whichever it is
+$t->write('stale.secret', 'stale');
+credential(two => 'client_secret', ids('two')
+           . "client_secret_file $d/stale.secret $secret_file;");
 
 $t->start(<<"EOC", env => { GATEWAY_SECRET => $secret });
 entra_trusted_certificate %%CA%%;
@@ -118,9 +134,6 @@ sub claims {
         (split /\./, $jwt)[1])) } || {};
 }
 
-my %app = (cert => $cert_client, p12 => $cert_client, chain => $cert_client,
-           'sp-cert' => $cert_client, 'dotenv-cert' => $cert_client,
-           federated => $e->info('federated_client_id'));
 my %aud = (arm => 'https://management.azure.com',
            slash => 'https://management.azure.com/');
 for my $name (@names) {
@@ -130,7 +143,7 @@ for my $name (@names) {
     is(scalar @auth, 1, "$name: one Authorization");
     my ($token) = ($auth[0] // '') =~ /^Bearer (\S+)$/;
     my $claims = claims($token // '');
-    is($claims->{appid}, $app{$name} || $client, "$name: its own token");
+    is($claims->{appid}, $id{$name}, "$name: its own token");
     is($claims->{aud}, $aud{$name} || 'https://ml.azure.com',
        "$name: for its scope");
 }
@@ -138,7 +151,9 @@ for my $name (@names) {
 # what Entra was asked
 
 my @asked = $e->requests(at => 'token');
-is(scalar(grep { $_->{status} != 200 } @asked), 0, 'nothing was refused');
+my @refused = grep { $_->{status} != 200 } @asked;
+is_deeply([map { $_->{form}{client_secret} } @refused], ['stale'],
+          'nothing was refused but the stale secret');
 my %seen;
 for my $r (@asked) {
     my %h = map { lc $_->[0] => $_->[1] } @{ $r->{headers} };
@@ -176,8 +191,7 @@ for my $jwt (@assertions) {
     is($h->{alg}, 'PS256', 'assertion: alg');
     is($h->{typ}, 'JWT', 'assertion: typ');
     like($h->{'x5t#S256'}, qr/^[A-Za-z0-9_-]{43}$/, 'assertion: thumbprint');
-    is($c->{iss}, $cert_client, 'assertion: iss');
-    is($c->{sub}, $cert_client, 'assertion: sub');
+    is($c->{iss}, $c->{sub}, 'assertion: iss and sub');
     is($c->{aud}, $e->info('authority_host') . "/$tenant/oauth2/v2.0/token",
        'assertion: aud');
     cmp_ok($c->{exp} - $c->{nbf}, '<=', 900, 'assertion: short-lived');
@@ -195,13 +209,14 @@ ok((grep { $_ eq slurp($t->{vars}{FEDERATED_FILE}) } @assertions),
 # a secret changes, without a reload
 
 my $since = ($e->requests(last => 1))[0]{n};
-$e->secrets(secrets => [$secret, 'new+secret&=%~']);
+$e->secrets(client_id => $id{$_}, secrets => [$secret, 'new+secret&=%~'])
+    for qw(secret domain arm slash two);
 $t->write($secret_file, "new+secret&=%~\n");
 ok(wait_until(sub { grep { ($_->{form}{client_secret} // '')
                            eq 'new+secret&=%~' }
                     $e->requests(at => 'token', since => $since) }, 30),
    'a changed secret is used by itself');
-ok(!(grep { $_->{status} != 200 }
+ok(!(grep { $_->{status} != 200 && $_->{form}{client_secret} ne 'stale' }
      $e->requests(at => 'token', since => $since)), 'and is right');
 is($t->get('/secret')->status, 200, 'requests go on');
 
@@ -211,10 +226,11 @@ my ($key2, $cert2) = ("$d/new.key", "$d/new.crt");
 openssl("req -x509 -newkey rsa:2048 -nodes -keyout $key2 -out $cert2"
         . ' -days 30 -subj /CN=new');
 my $new = slurp($key2) . slurp($cert2);
-$e->app(client_id => $cert_client, certificates => ['client.pem', $new]);
+$e->app(client_id => $_, certificates => ['client.pem', $new])
+    for grep { $_ ne $id{federated} } values %id;
 $since = ($e->requests(last => 1))[0]{n};
 $t->write($pem, $new);
-ok(wait_until(sub { grep { $_->{client_id} eq $cert_client }
+ok(wait_until(sub { grep { $_->{client_id} eq $id{cert} }
                     $e->requests(at => 'token', since => $since) }, 30),
    'a changed certificate is used by itself');
 is($t->get('/cert')->status, 200, 'requests go on');

@@ -51,7 +51,7 @@ is(asked(), 1, 'one token request at start');
 # reloads under load
 my $load = $t->load('/score', body => '{}', clients => 4);
 for my $n (1 .. 5) {
-    $t->reload($conf =~ s/one/$n/r) or fail "reload $n";
+    $t->reload($conf =~ s/200 one/200 $n/r) or fail "reload $n";
     wait_until(sub { $t->get('/version')->body eq $n }, 5)
         or fail "configuration $n";
 }

@@ -87,10 +87,16 @@ sub var {
 sub expand {
     my ($self, $text) = @_;
 
-    $text =~ s/%%(\w+)%%/$self->{vars}{$1}
-        \/\/ ($1 =~ m(^PORT\d*$) ? $self->port($1)
-              : die "%%$1%% is not known\n")/ge;
+    $text =~ s/%%(\w+)%%/$self->value($1)/ge;
     return $text;
+}
+
+sub value {
+    my ($self, $name) = @_;
+
+    return $self->{vars}{$name} if defined $self->{vars}{$name};
+    return $self->port($name) if $name =~ /^PORT\d*$/;
+    die "%%$name%% is not known\n";
 }
 
 # Writes a file in the test's directory, in one rename, readable by workers.

@@ -16,7 +16,8 @@ our @ISA = ('EntraTest');
 sub new {
     my ($class, %o) = @_;
 
-    my $t = EntraTest->new(workers => 1, %o);
+    my $t = EntraTest->new(workers => 1,
+                           level => $ENV{ENTRA_LEVEL} || 'info', %o);
     my $build = ($ENV{ENTRA_BUILD} || "$t->{root}/build") . '/glue';
     my $log = "$build.log";
     mkdir $build =~ s{/glue$}{}r;
@@ -51,18 +52,21 @@ sub knows {
 
     my $conf = "pid %%DIR%%/method.pid;\nevents { $method }\n";
     $t->write('method.conf', $conf);
-    my $out = `$t->{nginx} -t -p $t->{dir} -c $t->{dir}/method.conf 2>&1`;
+    my $out = `$t->{nginx} -t -e stderr -p $t->{dir} -c $t->{dir}/method.conf 2>&1`;
     diag("nginx knows no \"$method\"") if $? != 0;
     return $? == 0;
 }
 
 # the preloaded library does not go together with ASan's
-sub breakable { return !$ENV{ENTRA_STATIC} && !$ENV{ENTRA_PRELOAD} }
+sub breakable {
+    my ($t) = @_;
+    return !$ENV{ENTRA_PRELOAD} && `$t->{nginx} -V 2>&1` !~ /fsanitize/;
+}
 
 sub breakers {
     my ($t) = @_;
     return (env => { LD_PRELOAD => $t->{preload},
-                     GLUE_FAIL => $t->dir('open/fail') }) if breakable();
+                     GLUE_FAIL => $t->dir('open/fail') }) if $t->breakable;
     return ();
 }
 
