@@ -405,6 +405,9 @@ entra_what_if_done(entra_what_if_t *what_if, entra_err_t *err)
         return -1;
     }
 
+    what_if->credential = entra_str_c(what_if->texts[ENTRA_WHAT_IF_CREDENTIAL]);
+    what_if->location = entra_str_c(what_if->texts[ENTRA_WHAT_IF_LOCATION]);
+
     signals->cert = &what_if->cert;
     signals->claims = &what_if->claims;
 

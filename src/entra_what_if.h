@@ -31,9 +31,10 @@ typedef enum {
 
 typedef struct {
     entra_signals_t      signals;
+    entra_str_t          credential;        /* empty: not given */
+    entra_str_t          location;          /* whose policies add; or empty */
 
-    /* owned, NULL: not given; location: the one whose policies add */
-    char                *texts[ENTRA_WHAT_IF_TEXTS];
+    char                *texts[ENTRA_WHAT_IF_TEXTS];     /* owned, or NULL */
 
     entra_operation_t    operation;
     entra_cert_t         cert;
