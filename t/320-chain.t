@@ -107,7 +107,7 @@ $t->stop;
 $t->start(conf(chain('stale good'), '300ms'), env => \%env);
 is($t->get('/')->status, 503, 'refused: no token');
 my $c = status();
-is($c->{last_error}{aadsts}, 7000215, 'the refusal is in the status')
+like($c->{last_error}{aadsts}, qr/7000215/, 'the refusal is in the status')
     or diag explain $c;
 like($c->{note}, qr/^"stale" \(client_secret\): /, 'of whom');
 is($e->count(at => 'token', client_id => $client), 2,
@@ -120,8 +120,8 @@ $t->stop;
 $e->forget;
 $t->start(conf(chain('mi'), '300ms'), env => \%env);
 is($t->get('/')->status, 503, 'nobody is there');
-ok($t->wait_log(qr/none of 1 credentials is available: "mi" \(managed_identity
-                \):\ /x), 'each reason is in the log');
+ok($t->wait_log(qr/1 credentials is available: "mi" \(managed_identity\): /),
+   'each reason is in the log');
 $t->stop;
 
 
@@ -190,15 +190,12 @@ $t->stop;
 
 # AZURE_TOKEN_CREDENTIALS
 
-$e->forget;
 $t->start(conf(default()),
-          env => { %pod, AZURE_POD_IDENTITY_AUTHORITY_HOST => $local,
+          env => { %sp, AZURE_POD_IDENTITY_AUTHORITY_HOST => $local,
                    AZURE_CLIENT_ID => '',
                    AZURE_TOKEN_CREDENTIALS => ' managedIdentityCredential ' });
-($ok, $out) = (1, $t->log);
-like($out, qr/entra/, 'one class alone') if 0;
-is($t->get('/')->status, 503, 'in a pod without a client id')
-    if 0;
+is(whose($t->get('/')), $system, 'one class, by its name');
+is(status()->{note}, 'ManagedIdentityCredential is used', 'and the status');
 $t->stop;
 
 ($ok, $out) = $t->check(conf(default()),
