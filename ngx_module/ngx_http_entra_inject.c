@@ -194,6 +194,13 @@ ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (ctx->token->credential->core->type->per_caller
+        && ctx->token->assertion == NULL
+        && ngx_http_entra_obo(r, ctx) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
     if (!ngx_http_entra_token_usable(ctx->token, ngx_http_entra_clock())) {
 
         ctx->status = ctx->token->header.len ? NGX_HTTP_ENTRA_EXPIRED

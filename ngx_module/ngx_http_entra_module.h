@@ -152,6 +152,9 @@ struct ngx_http_entra_token_s {
     int64_t                       expires;
     int64_t                       refresh;
 
+    /* on_behalf_of: what the caller presented, else NULL */
+    char                         *assertion;
+
     entra_acquire_t              *acquire;      /* under way in this worker */
     int64_t                       started;
     ngx_event_t                   timer;
@@ -545,6 +548,12 @@ void ngx_http_entra_wake(ngx_http_entra_token_t *token);
 
 ngx_int_t ngx_http_entra_park(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token);
+
+/* ngx_http_entra_obo.c */
+
+void ngx_http_entra_obo_init(void);
+void ngx_http_entra_obo_exit(void);
+ngx_int_t ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx);
 
 /* ngx_http_entra_decide.c */
 

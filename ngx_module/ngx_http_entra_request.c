@@ -264,6 +264,15 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
         return rc;
     }
 
+    if (ctx->token && ctx->token->credential->core->type->per_caller
+        && ctx->token->assertion == NULL)
+    {
+        rc = ngx_http_entra_obo(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     if (ctx->token) {
         rc = ngx_http_entra_prepare(r, ctx, ctx->token);
         if (rc != NGX_OK) {

@@ -391,8 +391,8 @@ ngx_http_entra_token_fetch(ngx_http_entra_token_t *token, entra_buf_t *claims)
                                              (char *) token->scope.data
                                          },
                                          claims->len ? claims->data : NULL,
-                                         NULL, ngx_http_entra_token_done,
-                                         token);
+                                         token->assertion,
+                                         ngx_http_entra_token_done, token);
 
     if (token->acquire == NULL) {
         ngx_http_entra_zone_lock(mcf);
@@ -720,10 +720,13 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
         return;
     }
 
-    /* the end of a fetch arms the timer; nobody needs what nobody asks for */
+    /*
+     * The end of a fetch arms the timer; nobody needs what nobody asks for,
+     * a caller's token least of all
+     */
 
     if (token->acquire
-        || (token->header.len == 0 && !token->preload
+        || ((token->header.len == 0 || token->assertion) && !token->preload
             && ngx_queue_empty(&token->waiters)))
     {
         return;

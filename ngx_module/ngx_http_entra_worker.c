@@ -92,6 +92,8 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_worker = worker;
     ngx_http_entra_worker_seams(worker);
 
+    ngx_http_entra_obo_init();
+
     token = mcf->tokens.elts;
 
     for (i = 0; i < mcf->tokens.nelts; i++) {
@@ -129,6 +131,8 @@ ngx_http_entra_worker_exit(ngx_cycle_t *cycle)
     for (i = 0; i < worker->conf->tokens.nelts; i++) {
         ngx_http_entra_token_detach(token[i]);
     }
+
+    ngx_http_entra_obo_exit();
 
     if (worker->watch.timer_set) {
         ngx_del_timer(&worker->watch);
@@ -243,6 +247,14 @@ ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c)
     entra_err_clear(&err);
 
     rc = c->core->type->watch(c->core, &err);
+
+    if (c->core->warnings.len && ngx_worker == 0) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "entra credential \"%V\": %s", &c->name,
+                      c->core->warnings.data);
+    }
+
+    entra_buf_reset(&c->core->warnings);
 
     if (rc == 0) {
         return;

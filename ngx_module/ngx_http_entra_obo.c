@@ -1,0 +1,274 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * on_behalf_of: tokens that belong to callers.  Each caller's token is found
+ * by the hash of what the caller presents, so that nobody gets another one's;
+ * it is fetched when it is asked for, and refreshed by later requests only.
+ */
+
+#include "ngx_http_entra_module.h"
+
+#include <openssl/evp.h>
+
+
+/* callers' tokens that a worker keeps */
+#define NGX_HTTP_ENTRA_OBO_MAX  1024
+
+
+typedef struct {
+    ngx_rbtree_node_t        node;
+    ngx_queue_t              queue;             /* least recently used last */
+    ngx_uint_t               refs;              /* requests */
+    ngx_http_entra_token_t   token;
+} ngx_http_entra_obo_t;
+
+
+static ngx_http_entra_obo_t *ngx_http_entra_obo_find(u_char *key);
+static ngx_http_entra_obo_t *ngx_http_entra_obo_create(
+    ngx_http_entra_token_t *base, u_char *key, ngx_str_t *assertion);
+static void ngx_http_entra_obo_evict(void);
+static void ngx_http_entra_obo_free(ngx_http_entra_obo_t *obo);
+static void ngx_http_entra_obo_release(void *data);
+static void ngx_http_entra_obo_key(ngx_http_entra_token_t *base,
+    ngx_str_t *assertion, u_char *key);
+
+
+static ngx_rbtree_t       ngx_http_entra_obo_tree;
+static ngx_rbtree_node_t  ngx_http_entra_obo_sentinel;
+static ngx_queue_t        ngx_http_entra_obo_queue;
+static ngx_uint_t         ngx_http_entra_obo_count;
+
+
+void
+ngx_http_entra_obo_init(void)
+{
+    ngx_rbtree_init(&ngx_http_entra_obo_tree, &ngx_http_entra_obo_sentinel,
+                    ngx_rbtree_insert_value);
+    ngx_queue_init(&ngx_http_entra_obo_queue);
+    ngx_http_entra_obo_count = 0;
+}
+
+
+void
+ngx_http_entra_obo_exit(void)
+{
+    ngx_http_entra_obo_t  *obo;
+
+    while (!ngx_queue_empty(&ngx_http_entra_obo_queue)) {
+        obo = ngx_queue_data(ngx_queue_head(&ngx_http_entra_obo_queue),
+                             ngx_http_entra_obo_t, queue);
+        ngx_http_entra_obo_free(obo);
+    }
+}
+
+
+/*
+ * NGX_OK: ctx->token is the caller's; NGX_AGAIN: parked, the keys that sign
+ * callers' tokens are fetched; otherwise the status of an answer.
+ */
+
+ngx_int_t
+ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    u_char                  key[32];
+    ngx_int_t               rc;
+    ngx_str_t               assertion;
+    entra_signals_t         signals;
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_entra_obo_t   *obo;
+
+    ngx_memzero(&signals, sizeof(entra_signals_t));
+
+    rc = ngx_http_entra_keys_signal(r, ctx, &signals);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (signals.token == ENTRA_SIGNAL_UNKNOWN) {
+        return ngx_http_entra_answer(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                     "The gateway cannot decide about this "
+                                     "request at present.", 5);
+    }
+
+    if (signals.token != ENTRA_SIGNAL_VALID) {
+        ctx->status = NGX_HTTP_ENTRA_BLOCKED;
+        ctx->challenge = signals.token == ENTRA_SIGNAL_INVALID
+                         ? "error=\"invalid_token\"" : NULL;
+
+        return ngx_http_entra_answer(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                     "Authentication of the caller is "
+                                     "required or has failed.", 0);
+    }
+
+    assertion = r->headers_in.authorization->value;
+    assertion.data += sizeof("Bearer ") - 1;
+    assertion.len -= sizeof("Bearer ") - 1;
+
+    ngx_http_entra_obo_key(ctx->token, &assertion, key);
+
+    obo = ngx_http_entra_obo_find(key);
+
+    if (obo == NULL) {
+        obo = ngx_http_entra_obo_create(ctx->token, key, &assertion);
+        if (obo == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_entra_obo_release;
+    cln->data = obo;
+    obo->refs++;
+
+    ngx_queue_remove(&obo->queue);
+    ngx_queue_insert_head(&ngx_http_entra_obo_queue, &obo->queue);
+
+    ctx->token = &obo->token;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_obo_key(ngx_http_entra_token_t *base, ngx_str_t *assertion,
+    u_char *key)
+{
+    u_char  text[64];
+
+    ngx_memcpy(text, base->key, 32);
+
+    (void) EVP_Digest(assertion->data, assertion->len, text + 32, NULL,
+                      EVP_sha256(), NULL);
+    (void) EVP_Digest(text, 64, key, NULL, EVP_sha256(), NULL);
+}
+
+
+static ngx_http_entra_obo_t *
+ngx_http_entra_obo_find(u_char *key)
+{
+    ngx_rbtree_key_t       hash;
+    ngx_rbtree_node_t     *node;
+    ngx_http_entra_obo_t  *obo;
+
+    ngx_memcpy(&hash, key, sizeof(ngx_rbtree_key_t));
+
+    node = ngx_http_entra_obo_tree.root;
+
+    while (node != &ngx_http_entra_obo_sentinel) {
+
+        if (hash != node->key) {
+            node = hash < node->key ? node->left : node->right;
+            continue;
+        }
+
+        obo = ngx_http_entra_of(node, ngx_http_entra_obo_t, node);
+
+        /* two with the same 8 bytes of a SHA-256 are not both kept */
+
+        return ngx_memcmp(obo->token.key, key, 32) == 0 ? obo : NULL;
+    }
+
+    return NULL;
+}
+
+
+static ngx_http_entra_obo_t *
+ngx_http_entra_obo_create(ngx_http_entra_token_t *base, u_char *key,
+    ngx_str_t *assertion)
+{
+    ngx_http_entra_obo_t    *obo;
+    ngx_http_entra_token_t  *token;
+
+    if (ngx_http_entra_obo_count >= NGX_HTTP_ENTRA_OBO_MAX) {
+        ngx_http_entra_obo_evict();
+    }
+
+    obo = ngx_calloc(sizeof(ngx_http_entra_obo_t), ngx_cycle->log);
+    if (obo == NULL) {
+        return NULL;
+    }
+
+    token = &obo->token;
+
+    token->credential = base->credential;
+    token->scope = base->scope;
+    token->egress = base->egress;
+    ngx_memcpy(token->key, key, 32);
+    ngx_queue_init(&token->waiters);
+
+    token->assertion = ngx_alloc(assertion->len + 1, ngx_cycle->log);
+
+    if (token->assertion == NULL
+        || ngx_http_entra_token_attach(token) != NGX_OK)
+    {
+        ngx_free(token->assertion);
+        ngx_free(obo);
+        return NULL;
+    }
+
+    ngx_memcpy(token->assertion, assertion->data, assertion->len);
+    token->assertion[assertion->len] = '\0';
+
+    ngx_memcpy(&obo->node.key, key, sizeof(ngx_rbtree_key_t));
+    ngx_rbtree_insert(&ngx_http_entra_obo_tree, &obo->node);
+    ngx_queue_insert_head(&ngx_http_entra_obo_queue, &obo->queue);
+    ngx_http_entra_obo_count++;
+
+    return obo;
+}
+
+
+/* the one that was used longest ago of those that nobody uses now */
+
+static void
+ngx_http_entra_obo_evict(void)
+{
+    ngx_queue_t           *q;
+    ngx_http_entra_obo_t  *obo;
+
+    for (q = ngx_queue_last(&ngx_http_entra_obo_queue);
+         q != ngx_queue_sentinel(&ngx_http_entra_obo_queue);
+         q = ngx_queue_prev(q))
+    {
+        obo = ngx_queue_data(q, ngx_http_entra_obo_t, queue);
+
+        if (obo->refs == 0 && obo->token.acquire == NULL) {
+            ngx_http_entra_obo_free(obo);
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_entra_obo_free(ngx_http_entra_obo_t *obo)
+{
+    ngx_http_entra_token_t  *token;
+
+    token = &obo->token;
+
+    ngx_http_entra_token_detach(token);
+
+    ngx_explicit_memzero(token->assertion, ngx_strlen(token->assertion));
+    ngx_free(token->assertion);
+
+    ngx_rbtree_delete(&ngx_http_entra_obo_tree, &obo->node);
+    ngx_queue_remove(&obo->queue);
+    ngx_http_entra_obo_count--;
+
+    ngx_free(obo);
+}
+
+
+static void
+ngx_http_entra_obo_release(void *data)
+{
+    ngx_http_entra_obo_t  *obo = data;
+
+    obo->refs--;
+}
