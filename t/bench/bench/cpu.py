@@ -8,7 +8,7 @@ them all.
 
 import random
 
-from .world import GATEWAY_CPU, OTHER_CPU, UPSTREAM, Load, Scratch, get, \
+from .world import GATEWAY_CPU, OTHER_CPU, UPSTREAM, Scratch, burst, get, \
     spread, wait_for
 
 COMMON = '''
@@ -140,7 +140,7 @@ def configure(scratch, port, variant):
         entra='entra_' in variant.get('http', ''))
 
 
-def measure(rounds=15, seconds=2, only=None, say=print):
+def measure(rounds=150, only=None, say=print):
     with Scratch() as scratch:
         emulator = scratch.emulator()
         upstream = scratch.nginx(UPSTREAM, cpu=OTHER_CPU, entra=False)
@@ -165,14 +165,15 @@ def measure(rounds=15, seconds=2, only=None, say=print):
                 continue
             variant['us'] = []
 
-        for n in range(rounds + 1):
+        for n in range(rounds + 3):
             keys = list(every)
             random.shuffle(keys)
             for key in keys:
-                us = one(every[key], seconds)
-                if n > 0:                       # the first one warms up
+                us = one(every[key])
+                if n >= 3:                      # the first ones warm up
                     every[key]['us'].append(us)
-            say('  round %d of %d' % (n, rounds))
+            if n % 25 == 0:
+                say('  turn %d of %d' % (n, rounds))
 
         return summary(every)
 
@@ -184,15 +185,11 @@ def answers(nginx, headers):
         return False
 
 
-def one(variant, seconds):
+def one(variant, requests=4000):
     nginx = variant['nginx']
     before = nginx.cpu_seconds()
-    load = Load(nginx.url('/score/x'), seconds,
-                headers=variant['headers']).wait()
-    if load.refused or load.errors:
-        raise RuntimeError('%d refused, %d errors' % (load.refused,
-                                                      load.errors))
-    return (nginx.cpu_seconds() - before) / load.requests * 1e6
+    burst(nginx.url('/score/x'), requests, headers=variant['headers'])
+    return (nginx.cpu_seconds() - before) / requests * 1e6
 
 
 def summary(every):

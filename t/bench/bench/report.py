@@ -52,13 +52,13 @@ def cpu(got):
 ## CPU time of a request
 
 What the worker spends on one proxied request: CPU time of the process over
-the requests it answered. The worker has one core; load generator (wrk, 16
+the requests it answered. The worker has one core; load generator (h2load, 16
 connections) and upstream have the other. Plain HTTP with keepalive to the
 upstream. Each line is an nginx of its own whose location differs in what the
-name says; they are measured in turns of 2 s, so that what disturbs the
-machine disturbs them all. The ratio is taken within a turn. Spread: quartiles
-of %d turns. Requests per second swing far more on a shared machine, and are
-not shown.
+name says; they are measured in turns of 4,000 requests, some tenths of a
+second, so that what disturbs the machine disturbs them all. The ratio is taken
+within a turn. Spread: quartiles of %d turns. Requests per second swing far more
+on a shared machine, and are not shown.
 
 ''' % max((v['rounds'] for v in got.values()), default=0)
     text += table(('location', 'us per request', 'quartiles',

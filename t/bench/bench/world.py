@@ -286,6 +286,20 @@ class Load:
         return self
 
 
+def burst(url, requests, connections=16, headers=(), cpu=OTHER_CPU):
+    """So many requests at once, all of which have to be answered 200."""
+    command = ['h2load', '--h1', '-t1', '-c%d' % connections,
+               '-n%d' % requests]
+    for header in headers:
+        command += ['-H', header]
+    text = subprocess.run(
+        command + [url], stdout=subprocess.PIPE, text=True, check=True,
+        preexec_fn=on_cpu(cpu), stdin=subprocess.DEVNULL).stdout
+    good = number(r'status codes: (\d+) 2xx', text)
+    if good != requests:
+        raise RuntimeError('%d of %d answered' % (good, requests))
+
+
 def number(pattern, text):
     found = re.search(pattern, text)
     return int(found.group(1)) if found else 0
