@@ -16,7 +16,8 @@ static ngx_connection_t *ngx_http_entra_socket_connection(
 static ngx_int_t ngx_http_entra_socket_events(ngx_http_entra_socket_t *s);
 static ngx_int_t ngx_http_entra_socket_add(ngx_event_t *ev, ngx_int_t event);
 static ngx_int_t ngx_http_entra_socket_delete(ngx_event_t *ev,
-    ngx_int_t event);
+    ngx_int_t event, ngx_uint_t flags);
+static ino_t ngx_http_entra_socket_inode(curl_socket_t fd);
 static void ngx_http_entra_socket_unwatch(ngx_http_entra_socket_t *s);
 static void ngx_http_entra_socket_handler(ngx_event_t *ev);
 static void ngx_http_entra_socket_poll_handler(ngx_event_t *ev);
@@ -180,6 +181,8 @@ ngx_http_entra_socket_connection(ngx_http_entra_socket_t *s)
         return NULL;
     }
 
+    s->inode = ngx_http_entra_socket_inode(s->fd);
+
     /* both handlers: ngx_shutdown_timer_handler() calls the one for reading */
 
     c->data = s;
@@ -215,11 +218,11 @@ ngx_http_entra_socket_events(ngx_http_entra_socket_t *s)
     }
 
     if (!in && rc == NGX_OK) {
-        rc = ngx_http_entra_socket_delete(c->read, NGX_READ_EVENT);
+        rc = ngx_http_entra_socket_delete(c->read, NGX_READ_EVENT, 0);
     }
 
     if (!out && rc == NGX_OK) {
-        rc = ngx_http_entra_socket_delete(c->write, NGX_WRITE_EVENT);
+        rc = ngx_http_entra_socket_delete(c->write, NGX_WRITE_EVENT, 0);
     }
 
     return rc;
@@ -239,20 +242,35 @@ ngx_http_entra_socket_add(ngx_event_t *ev, ngx_int_t event)
 
 
 static ngx_int_t
-ngx_http_entra_socket_delete(ngx_event_t *ev, ngx_int_t event)
+ngx_http_entra_socket_delete(ngx_event_t *ev, ngx_int_t event,
+    ngx_uint_t flags)
 {
-    return ev->active ? ngx_del_event(ev, event, 0) : NGX_OK;
+    return ev->active ? ngx_del_event(ev, event, flags) : NGX_OK;
+}
+
+
+/* 0: it is closed */
+
+static ino_t
+ngx_http_entra_socket_inode(curl_socket_t fd)
+{
+    struct stat  st;
+
+    return fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
 
 /*
  * The socket stays open, or is closed by libcurl: so it has to leave epoll
- * now, and ngx_close_connection() must not see it.
+ * now, and ngx_close_connection() must not see it.  Before 8.0, libcurl
+ * closes one whose connect timed out without telling anybody: it has left
+ * epoll by itself then, and its number may be another socket's already.
  */
 
 static void
 ngx_http_entra_socket_unwatch(ngx_http_entra_socket_t *s)
 {
+    ngx_uint_t         flags;
     ngx_connection_t  *c;
 
     c = s->connection;
@@ -261,8 +279,11 @@ ngx_http_entra_socket_unwatch(ngx_http_entra_socket_t *s)
         return;
     }
 
-    (void) ngx_http_entra_socket_delete(c->read, NGX_READ_EVENT);
-    (void) ngx_http_entra_socket_delete(c->write, NGX_WRITE_EVENT);
+    flags = ngx_http_entra_socket_inode(s->fd) == s->inode ? 0
+                                                           : NGX_CLOSE_EVENT;
+
+    (void) ngx_http_entra_socket_delete(c->read, NGX_READ_EVENT, flags);
+    (void) ngx_http_entra_socket_delete(c->write, NGX_WRITE_EVENT, flags);
 
     if (c->read->posted) {
         ngx_delete_posted_event(c->read);

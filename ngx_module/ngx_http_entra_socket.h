@@ -45,6 +45,7 @@ typedef struct {
     ngx_http_entra_sockets_t            *sockets;
     ngx_connection_t                    *connection;    /* NULL: polled */
     curl_socket_t                        fd;
+    ino_t                                inode;         /* of it, watched */
     int                                  wanted;        /* CURL_POLL_... */
     unsigned                             polled:1;      /* for good */
 } ngx_http_entra_socket_t;
