@@ -11,6 +11,8 @@
 #include "ngx_http_entra_transfer.h"
 #include "ngx_http_entra_compat.h"
 
+#include <openssl/err.h>
+
 
 #define NGX_HTTP_ENTRA_CURL_ACTIVE   32         /* transfers at a time */
 #define NGX_HTTP_ENTRA_CURL_WAITING  1024
@@ -302,6 +304,7 @@ ngx_http_entra_curl_close(ngx_http_entra_curl_t *curl)
 
     curl_multi_cleanup(curl->multi);
     curl->multi = NULL;
+    ERR_clear_error();
 
     ngx_http_entra_curl_timer_delete(&curl->timer);
 }
@@ -437,6 +440,7 @@ ngx_http_entra_curl_stop(ngx_http_entra_curl_t *curl,
         curl->nactive--;
         (void) curl_multi_remove_handle(curl->multi, t->easy);
         ngx_http_entra_transfer_release(t);
+        ERR_clear_error();
     }
 
     if (curl->nactive == 0) {
@@ -510,6 +514,10 @@ ngx_http_entra_curl_action(void *data, curl_socket_t fd, int mask)
     }
 
     rc = curl_multi_socket_action(curl->multi, fd, mask, &running);
+
+    /* nginx takes what is left in the queue for its own, and logs an alert */
+
+    ERR_clear_error();
 
     ngx_http_entra_curl_collect(curl);
 

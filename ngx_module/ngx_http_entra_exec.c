@@ -54,8 +54,8 @@ static void ngx_http_entra_exec_lists(ngx_log_t *log);
 static ngx_int_t ngx_http_entra_exec_start(ngx_http_entra_exec_t *e,
     const entra_process_t *process);
 static ngx_int_t ngx_http_entra_exec_open(int fds[][2]);
-static ngx_int_t ngx_http_entra_exec_fork(const entra_process_t *process,
-    int fds[][2]);
+static ngx_int_t ngx_http_entra_exec_fork(ngx_http_entra_exec_t *e,
+    const entra_process_t *process, int fds[][2]);
 static ngx_int_t ngx_http_entra_exec_watch(ngx_http_entra_exec_t *e,
     ngx_uint_t end, int *fd);
 static void ngx_http_entra_exec_close(int *fd);
@@ -103,9 +103,7 @@ ngx_http_entra_exec_spawn(void *data, const entra_process_t *process,
 
     /* asked before, because ngx_get_connection() would log an alert */
 
-    if (ngx_cycle->free_connection_n + ngx_cycle->reusable_connections_n
-        < NGX_HTTP_ENTRA_EXEC_ENDS)
-    {
+    if (ngx_cycle->free_connection_n < NGX_HTTP_ENTRA_EXEC_ENDS) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "\"%s\" is not started: %ui worker_connections are not "
                       "enough", process->path, ngx_cycle->connection_n);
@@ -265,7 +263,7 @@ ngx_http_entra_exec_start(ngx_http_entra_exec_t *e,
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_entra_exec_fork(process, fds);
+        rc = ngx_http_entra_exec_fork(e, process, fds);
     }
 
     for (i = 0; i < NGX_HTTP_ENTRA_EXEC_ENDS; i++) {
@@ -347,8 +345,10 @@ ngx_http_entra_exec_watch(ngx_http_entra_exec_t *e, ngx_uint_t end, int *fd)
  */
 
 static ngx_int_t
-ngx_http_entra_exec_fork(const entra_process_t *process, int fds[][2])
+ngx_http_entra_exec_fork(ngx_http_entra_exec_t *e,
+    const entra_process_t *process, int fds[][2])
 {
+    int                          null;
     pid_t                        pid;
     sigset_t                     all, old;
     ngx_err_t                    err;
@@ -357,12 +357,20 @@ ngx_http_entra_exec_fork(const entra_process_t *process, int fds[][2])
     child.path = process->path;
     child.argv = process->argv;
     child.env = process->env;
-    child.control = fds[NGX_HTTP_ENTRA_EXEC_CONTROL][1];
-    child.out = fds[NGX_HTTP_ENTRA_EXEC_OUT][1];
-    child.err = fds[NGX_HTTP_ENTRA_EXEC_ERR][1];
-    child.null = open("/dev/null", O_RDWR|O_CLOEXEC);
 
-    if (child.null == -1) {
+    child.fds[NGX_HTTP_ENTRA_EXEC_FD_OUT] = fds[NGX_HTTP_ENTRA_EXEC_OUT][1];
+    child.fds[NGX_HTTP_ENTRA_EXEC_FD_ERR] = fds[NGX_HTTP_ENTRA_EXEC_ERR][1];
+    child.fds[NGX_HTTP_ENTRA_EXEC_FD_CONTROL] =
+                                         fds[NGX_HTTP_ENTRA_EXEC_CONTROL][1];
+    child.fds[NGX_HTTP_ENTRA_EXEC_FD_OUT_END] =
+                                      e->ends[NGX_HTTP_ENTRA_EXEC_OUT]->fd;
+    child.fds[NGX_HTTP_ENTRA_EXEC_FD_ERR_END] =
+                                      e->ends[NGX_HTTP_ENTRA_EXEC_ERR]->fd;
+
+    null = open("/dev/null", O_RDWR|O_CLOEXEC);
+    child.fds[NGX_HTTP_ENTRA_EXEC_FD_NULL] = null;
+
+    if (null == -1) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, ngx_errno,
                       ngx_open_file_n " \"/dev/null\" failed");
         return NGX_ERROR;
@@ -380,7 +388,7 @@ ngx_http_entra_exec_fork(const entra_process_t *process, int fds[][2])
 
     (void) sigprocmask(SIG_SETMASK, &old, NULL);
 
-    ngx_http_entra_exec_close(&child.null);
+    ngx_http_entra_exec_close(&null);
 
     if (pid == -1) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, err, "fork() failed");
@@ -506,7 +514,10 @@ ngx_http_entra_exec_read_report(ngx_http_entra_exec_t *e)
             continue;
         }
 
-        e->result.status = e->report.value;
+        if (e->result.started) {
+            e->result.status = e->report.value;
+        }
+
         break;
     }
 

@@ -40,14 +40,23 @@ void ngx_http_entra_exec_exit(void);
  * logging.
  */
 
+/* what its descriptors become, from 0 on; all else is closed */
+
+typedef enum {
+    NGX_HTTP_ENTRA_EXEC_FD_NULL = 0,        /* /dev/null */
+    NGX_HTTP_ENTRA_EXEC_FD_OUT,             /* the writing ends of pipes */
+    NGX_HTTP_ENTRA_EXEC_FD_ERR,
+    NGX_HTTP_ENTRA_EXEC_FD_CONTROL,         /* a socket, to the worker */
+    NGX_HTTP_ENTRA_EXEC_FD_OUT_END,         /* the reading ends: while they */
+    NGX_HTTP_ENTRA_EXEC_FD_ERR_END,         /* are open, writing is no SIGPIPE */
+    NGX_HTTP_ENTRA_EXEC_FDS
+} ngx_http_entra_exec_fd_e;
+
 typedef struct {
     const char        *path;
     char *const       *argv;
     char *const       *env;
-    int                control;             /* a socket, to the worker */
-    int                out;                 /* the writing ends of pipes */
-    int                err;
-    int                null;                /* /dev/null */
+    int                fds[NGX_HTTP_ENTRA_EXEC_FDS];
 } ngx_http_entra_exec_child_t;
 
 

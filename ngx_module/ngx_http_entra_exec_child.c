@@ -20,8 +20,6 @@
 #include <sys/wait.h>
 
 
-#define NGX_HTTP_ENTRA_EXEC_FD  3      /* descriptor in guard and child */
-#define NGX_HTTP_ENTRA_EXEC_FDS      10     /* above those that are reassigned */
 #define NGX_HTTP_ENTRA_EXEC_FDS_MAX  1048576
 #define NGX_HTTP_ENTRA_EXEC_GRACE    500    /* ms from SIGTERM to SIGKILL */
 
@@ -98,32 +96,37 @@ ngx_http_entra_exec_signals(void)
 
 
 /*
- * 0, 1, 2 and the control socket; all else is closed at once, among it
- * nginx's listening sockets and its clients' connections.
+ * All but these few is closed at once, among it nginx's listening sockets and
+ * its clients' connections.
  */
 
 static void
 ngx_http_entra_exec_fds(const ngx_http_entra_exec_child_t *child)
 {
-    int  null, out, err, control;
+    int  i, fds[NGX_HTTP_ENTRA_EXEC_FDS];
 
-    /* up first: a daemon may have been started with some of 0..3 closed */
+    /* up first: one may be where another has to go */
 
-    null = fcntl(child->null, F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);
-    out = fcntl(child->out, F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);
-    err = fcntl(child->err, F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);
-    control = fcntl(child->control, F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);
+    for (i = 0; i < NGX_HTTP_ENTRA_EXEC_FDS; i++) {
+        fds[i] = fcntl(child->fds[i], F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);
 
-    if (null == -1 || out == -1 || err == -1 || control == -1
-        || dup2(null, 0) == -1 || dup2(out, 1) == -1 || dup2(err, 2) == -1
-        || dup2(control, NGX_HTTP_ENTRA_EXEC_FD) == -1)
-    {
-        _exit(0);
+        if (fds[i] == -1) {
+            _exit(0);
+        }
     }
 
-    (void) fcntl(NGX_HTTP_ENTRA_EXEC_FD, F_SETFD, FD_CLOEXEC);
+    for (i = 0; i < NGX_HTTP_ENTRA_EXEC_FDS; i++) {
 
-    ngx_http_entra_exec_close_from(NGX_HTTP_ENTRA_EXEC_FD + 1);
+        if (dup2(fds[i], i) == -1) {
+            _exit(0);
+        }
+
+        if (i >= NGX_HTTP_ENTRA_EXEC_FD_CONTROL) {
+            (void) fcntl(i, F_SETFD, FD_CLOEXEC);
+        }
+    }
+
+    ngx_http_entra_exec_close_from(NGX_HTTP_ENTRA_EXEC_FDS);
 }
 
 
@@ -181,10 +184,10 @@ ngx_http_entra_exec_guard(pid_t pid)
     siginfo_t         info;
     struct sigaction  sa;
 
-    /* the pipes are the program's alone: their end is its end */
+    /* to write is the program's alone: its end is the end of the pipes */
 
-    (void) dup2(0, 1);
-    (void) dup2(0, 2);
+    (void) dup2(NGX_HTTP_ENTRA_EXEC_FD_NULL, NGX_HTTP_ENTRA_EXEC_FD_OUT);
+    (void) dup2(NGX_HTTP_ENTRA_EXEC_FD_NULL, NGX_HTTP_ENTRA_EXEC_FD_ERR);
 
     ngx_memzero(&sa, sizeof(struct sigaction));
     sa.sa_handler = ngx_http_entra_exec_sigchld;
@@ -263,7 +266,7 @@ ngx_http_entra_exec_wait(long ms, int control)
     FD_ZERO(&fds);
 
     if (control) {
-        FD_SET(NGX_HTTP_ENTRA_EXEC_FD, &fds);
+        FD_SET(NGX_HTTP_ENTRA_EXEC_FD_CONTROL, &fds);
     }
 
     sigfillset(&mask);
@@ -272,7 +275,7 @@ ngx_http_entra_exec_wait(long ms, int control)
     ts.tv_sec = ms / 1000;
     ts.tv_nsec = ms % 1000 * 1000000;
 
-    n = pselect(NGX_HTTP_ENTRA_EXEC_FD + 1, &fds, NULL, NULL,
+    n = pselect(NGX_HTTP_ENTRA_EXEC_FD_CONTROL + 1, &fds, NULL, NULL,
                 ms < 0 ? NULL : &ts, &mask);
 
     return n > 0;
@@ -312,6 +315,6 @@ ngx_http_entra_exec_report(int32_t kind, int32_t value)
 
     /* so few bytes go at once, or the worker is gone */
 
-    n = write(NGX_HTTP_ENTRA_EXEC_FD, &report, sizeof(report));
+    n = write(NGX_HTTP_ENTRA_EXEC_FD_CONTROL, &report, sizeof(report));
     (void) n;
 }
