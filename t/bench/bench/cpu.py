@@ -11,6 +11,8 @@ import random
 from .world import GATEWAY_CPU, OTHER_CPU, UPSTREAM, Scratch, burst, get, \
     spread, wait_for
 
+GATEWAY_APP = 'a9a9a9a9-a9a9-4a9a-8a9a-a9a9a9a9a9a9'
+
 COMMON = '''
     upstream service { server 127.0.0.1:%d; keepalive 64; }
     %s
@@ -39,7 +41,7 @@ POLICIES = '''
 '''
 
 CALLERS = '''
-    entra_caller_token { tenant_id %s; audience api://gateway;
+    entra_caller_token { tenant_id %s; audience %s;
                          authority_host %s; }
     entra_caller app { token appid=%s; }
     entra_policy callers { callers app; grant; }
@@ -111,7 +113,7 @@ export default {get};
         'callers': dict(
             name='nginx-entra, the caller\'s token validated, seen before',
             http=trusted + CALLERS % (
-                emulator.tenant_id, emulator.authority_host,
+                emulator.tenant_id, GATEWAY_APP, emulator.authority_host,
                 emulator.client_id) + emulator.credential(
                     more='policies callers;'),
             location=OURS, caller=True),
@@ -128,8 +130,8 @@ def token_server(scratch, emulator):
 
 def caller_token(emulator):
     return emulator.call('mint', {
-        'client_id': emulator.client_id, 'claims': {
-            'aud': 'a9a9a9a9-a9a9-4a9a-8a9a-a9a9a9a9a9a9'}})['token']
+        'client_id': emulator.client_id,
+        'claims': {'aud': GATEWAY_APP}})['token']
 
 
 def configure(scratch, port, variant):
