@@ -19,27 +19,30 @@ typedef void (*entra_lint_pt)(void *data, entra_log_level_e level,
 
 /*
  * Each policy by itself: include without except leaves nothing, report_only
- * past its date, a block that a caller escapes by presenting nothing, a grant
- * without any condition.  Only policies for which used() is true (NULL: all).
+ * past its date.  Only policies for which used() is true (NULL: all), none
+ * that are disabled.
  */
 void entra_lint_rules(const entra_rules_t *rules, int64_t now,
     int (*used)(void *data, const entra_policy_t *policy),
     entra_lint_pt lint, void *data);
 
 /*
- * All policies that decide together about a credential: no grant among them,
- * grants that a block of the same or a wider assignment makes useless, a
- * trusted proxy inside of an address range that a grant allows or that a
- * block excepts.  what: "credential \"scoring\"", for the text.
+ * The policies that decide together about a credential, those of them that
+ * are enabled: no grant; a grant that a block of the same or a wider
+ * assignment makes useless; a block for some callers that others, or the
+ * same ones without their credentials, escape as there is a grant for them;
+ * a grant for everybody, and no block; a trusted proxy (NULL: none) among
+ * the addresses that a grant allows or a block excepts.  what: "credential
+ * \"scoring\"", for the text.
  */
 void entra_lint_policies(const entra_policy_t *const *policies, unsigned n,
     const char *what, const entra_cidr_set_t *trusted_proxies,
     entra_lint_pt lint, void *data);
 
 /*
- * Some list of addresses that the policies use has no range of IPv6: for
- * listeners that have an IPv6 address.  The name of the first one ("" for
- * ranges in a policy), or NULL.
+ * A list of addresses in one of the policies has ranges of IPv4 but none of
+ * IPv6, which is of interest when there are IPv6 listeners.  The name of its
+ * first location ("": ranges written in the policy), or NULL.
  */
 const char *entra_lint_ipv4_only(const entra_policy_t *const *policies,
     unsigned n);

@@ -1,0 +1,363 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include "entra_lint.h"
+#include "entra_lint_relation.h"
+#include "entra_time.h"
+
+
+#define ENTRA_LINT_TEXT_MAX  1024
+
+
+static void
+entra_lint_policy(const entra_policy_t *policy, int64_t now,
+    entra_lint_pt lint, void *data)
+{
+    unsigned     dim;
+    entra_buf_t  text;
+
+    entra_buf_init(&text, ENTRA_LINT_TEXT_MAX);
+
+    for (dim = 0; dim < ENTRA_DIM_TIME; dim++) {
+
+        if ((policy->stated & 1u << dim)
+            && entra_lint_nothing(&policy->assignments[dim],
+                                  (entra_dim_e) dim))
+        {
+            entra_buf_reset(&text);
+            entra_buf_addf(&text, "entra_policy \"%s\" can never apply:"
+                           " \"except\" takes away all that \"%s\" includes",
+                           policy->name, entra_dim_name((entra_dim_e) dim));
+            lint(data, ENTRA_LOG_WARN, entra_buf_str(&text).data);
+        }
+    }
+
+    if (policy->state == ENTRA_POLICY_REPORT_ONLY && policy->until
+        && policy->until <= now)
+    {
+        entra_buf_reset(&text);
+        entra_buf_addf(&text, "entra_policy \"%s\" was to be report_only until"
+                       " ", policy->name);
+        entra_time_format(policy->until, &text);
+        entra_buf_add_c(&text, ", which is past: it still decides nothing;"
+                        " write \"state enabled;\", or a new date");
+        lint(data, ENTRA_LOG_WARN, entra_buf_str(&text).data);
+    }
+
+    entra_buf_free(&text);
+}
+
+
+void
+entra_lint_rules(const entra_rules_t *rules, int64_t now,
+    int (*used)(void *data, const entra_policy_t *policy),
+    entra_lint_pt lint, void *data)
+{
+    unsigned               i;
+    const entra_policy_t  *policy;
+
+    for (i = 0; (policy = entra_rules_policy_nth(rules, i)) != NULL; i++) {
+
+        if (policy->state == ENTRA_POLICY_DISABLED
+            || (used && !used(data, policy)))
+        {
+            continue;
+        }
+
+        entra_lint_policy(policy, now, lint, data);
+    }
+}
+
+
+/* could somebody who presents nothing meet it? */
+
+static int
+entra_lint_anonymous(const entra_policy_t *grant)
+{
+    unsigned  i, tls;
+
+    if ((grant->stated & 1u << ENTRA_DIM_CALLERS)
+        && !grant->assignments[ENTRA_DIM_CALLERS].include.any)
+    {
+        return 0;
+    }
+
+    tls = 0;
+
+    for (i = 0; i < grant->ncontrols; i++) {
+        tls += grant->controls[i].kind == ENTRA_CONTROL_TLS;
+    }
+
+    return grant->require_any ? tls > 0 : tls == grant->ncontrols;
+}
+
+
+static int
+entra_lint_unconditional(const entra_policy_t *grant)
+{
+    unsigned  dim;
+
+    if (grant->ncontrols || (grant->stated & 1u << ENTRA_DIM_TIME)) {
+        return 0;
+    }
+
+    for (dim = 0; dim < ENTRA_DIM_TIME; dim++) {
+        if ((grant->stated & 1u << dim)
+            && !entra_assignment_void(&grant->assignments[dim]))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* the addresses that a grant lets in, and those that a block leaves alone */
+
+static int
+entra_lint_proxy_inside(const entra_policy_t *policy,
+    const entra_cidr_set_t *proxies)
+{
+    int                        rc;
+    entra_cidr_set_t           set;
+    const entra_assignment_t  *a = &policy->assignments[ENTRA_DIM_LOCATIONS];
+
+    if (!(policy->stated & 1u << ENTRA_DIM_LOCATIONS)
+        || (policy->grant && a->include.any))
+    {
+        return 0;
+    }
+
+    rc = policy->grant ? entra_lint_effective(&set, a)
+                       : entra_lint_set(&set, &a->except);
+    rc = rc == 0 && entra_cidr_set_meets(&set, proxies);
+
+    entra_cidr_set_free(&set);
+
+    return rc;
+}
+
+
+typedef struct {
+    const entra_policy_t *const  *policies;
+    unsigned                      n;
+    const char                   *what;
+    entra_lint_pt                 lint;
+    void                         *data;
+} entra_lint_t;
+
+
+static void
+entra_lint_say(const entra_lint_t *l, const char *fmt, const char *one,
+    const char *two)
+{
+    char         text[ENTRA_LINT_TEXT_MAX / 2];
+    entra_buf_t  line;
+
+    entra_buf_init(&line, ENTRA_LINT_TEXT_MAX);
+    entra_err_clean(text, sizeof(text), entra_str_c(l->what));
+
+    entra_buf_addf(&line, "%s: ", text);
+
+    for ( /* void */ ; *fmt; fmt++) {
+        if (*fmt != '$') {
+            entra_buf_add_char(&line, *fmt);
+
+        } else {
+            entra_buf_addf(&line, "entra_policy \"%s\"", one);
+            one = two;
+        }
+    }
+
+    l->lint(l->data, ENTRA_LOG_WARN, entra_buf_str(&line).data);
+    entra_buf_free(&line);
+}
+
+
+static const entra_policy_t *
+entra_lint_nth(const entra_lint_t *l, unsigned i)
+{
+    return l->policies[i]->state == ENTRA_POLICY_ENABLED ? l->policies[i]
+                                                         : NULL;
+}
+
+
+/* grants among themselves and against the blocks */
+
+static void
+entra_lint_grants(const entra_lint_t *l)
+{
+    unsigned               i, k, blocks, grants;
+    const entra_policy_t  *grant, *block;
+
+    grants = blocks = 0;
+
+    for (i = 0; i < l->n; i++) {
+        block = entra_lint_nth(l, i);
+        blocks += block && block->block;
+    }
+
+    for (i = 0; i < l->n; i++) {
+        grant = entra_lint_nth(l, i);
+
+        if (grant == NULL || !grant->grant) {
+            continue;
+        }
+
+        grants++;
+
+        if (blocks == 0 && entra_lint_unconditional(grant)) {
+            entra_lint_say(l, "$ grants everybody everything, and nothing"
+                           " blocks", grant->name, NULL);
+        }
+
+        for (k = 0; k < l->n; k++) {
+            block = entra_lint_nth(l, k);
+
+            if (block && block->block && entra_lint_covers(block, grant)) {
+                entra_lint_say(l, "$ can never grant: $ blocks the same or"
+                               " more", grant->name, block->name);
+                break;
+            }
+        }
+    }
+
+    if (grants == 0) {
+        entra_lint_say(l, "none of its policies that are enabled grants"
+                       " anything, so every request is denied", NULL, NULL);
+    }
+}
+
+
+static void
+entra_lint_escapes(const entra_lint_t *l)
+{
+    unsigned                   i, k;
+    const entra_policy_t      *block, *grant;
+    const entra_assignment_t  *callers;
+
+    for (i = 0; i < l->n; i++) {
+        block = entra_lint_nth(l, i);
+
+        if (block == NULL || !block->block
+            || !(block->stated & 1u << ENTRA_DIM_CALLERS))
+        {
+            continue;
+        }
+
+        callers = &block->assignments[ENTRA_DIM_CALLERS];
+
+        if (callers->include.any) {
+            continue;
+        }
+
+        for (k = 0; k < l->n; k++) {
+            grant = entra_lint_nth(l, k);
+
+            if (grant && grant->grant && entra_lint_anonymous(grant)) {
+                entra_lint_say(l, "$ blocks callers who can escape it by"
+                               " presenting no credential, as $ asks for"
+                               " none; name the callers that are allowed"
+                               " instead, or add \"grant token\" or \"grant"
+                               " certificate\"", block->name, grant->name);
+                break;
+            }
+        }
+    }
+}
+
+
+void
+entra_lint_policies(const entra_policy_t *const *policies, unsigned n,
+    const char *what, const entra_cidr_set_t *trusted_proxies,
+    entra_lint_pt lint, void *data)
+{
+    unsigned               i;
+    entra_lint_t           l;
+    const entra_policy_t  *policy;
+
+    l.policies = policies;
+    l.n = n;
+    l.what = what;
+    l.lint = lint;
+    l.data = data;
+
+    entra_lint_grants(&l);
+    entra_lint_escapes(&l);
+
+    for (i = 0; i < n && trusted_proxies; i++) {
+        policy = entra_lint_nth(&l, i);
+
+        if (policy && entra_lint_proxy_inside(policy, trusted_proxies)) {
+            entra_lint_say(&l, policy->grant
+                               ? "a trusted proxy is inside of the locations"
+                                 " that $ grants; take its address out"
+                               : "a trusted proxy is inside of the locations"
+                                 " that $ excepts; take its address out",
+                           policy->name, NULL);
+        }
+    }
+}
+
+
+static const char *
+entra_lint_refs_ipv4(const entra_refs_t *refs)
+{
+    unsigned     i;
+    const char  *name;
+
+    name = refs->ranges.nv4 ? "" : NULL;
+
+    if (refs->ranges.nv6) {
+        return NULL;
+    }
+
+    for (i = 0; i < refs->nnames; i++) {
+
+        if (refs->found.locations[i]->set.nv6) {
+            return NULL;
+        }
+
+        if (name == NULL
+            && entra_named_location_ipv4_only(refs->found.locations[i]))
+        {
+            name = refs->names[i];
+        }
+    }
+
+    return name;
+}
+
+
+const char *
+entra_lint_ipv4_only(const entra_policy_t *const *policies, unsigned n)
+{
+    unsigned                   i, dim;
+    const char                *name;
+    const entra_assignment_t  *a;
+
+    for (i = 0; i < n; i++) {
+
+        if (policies[i]->state == ENTRA_POLICY_DISABLED) {
+            continue;
+        }
+
+        for (dim = ENTRA_DIM_LOCATIONS; dim <= ENTRA_DIM_PEERS; dim++) {
+            a = &policies[i]->assignments[dim];
+
+            name = entra_lint_refs_ipv4(&a->include);
+            if (name == NULL) {
+                name = entra_lint_refs_ipv4(&a->except);
+            }
+
+            if (name) {
+                return name;
+            }
+        }
+    }
+
+    return NULL;
+}
