@@ -374,7 +374,9 @@ ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_entra_loc_conf_t *lcf = conf;
 
+    ngx_int_t                 index;
     ngx_str_t                *value;
+    ngx_uint_t                i;
     ngx_http_variable_t      *var;
     ngx_http_entra_second_t  *second;
 
@@ -399,11 +401,26 @@ ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     var->get_handler = ngx_http_entra_second_token;
 
+    index = ngx_http_get_variable_index(cf, &value[1]);
+    if (index == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    var->data = (uintptr_t) index;
+
     if (lcf->seconds == NGX_CONF_UNSET_PTR) {
         lcf->seconds = ngx_array_create(cf->pool, 1,
                                         sizeof(ngx_http_entra_second_t));
         if (lcf->seconds == NULL) {
             return NGX_CONF_ERROR;
+        }
+    }
+
+    second = lcf->seconds->elts;
+
+    for (i = 0; i < lcf->seconds->nelts; i++) {
+        if (second[i].index == index) {
+            return "is duplicate";
         }
     }
 
@@ -414,12 +431,7 @@ ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_memzero(second, sizeof(ngx_http_entra_second_t));
 
-    second->index = ngx_http_get_variable_index(cf, &value[1]);
-    if (second->index == NGX_ERROR) {
-        return NGX_CONF_ERROR;
-    }
-
-    var->data = (uintptr_t) second->index;
+    second->index = index;
 
     /* the array may move: the auth is on its own */
 

@@ -31,7 +31,9 @@ static ngx_http_upstream_srv_conf_t  ngx_http_entra_nowhere = {
 
 /*
  * nginx makes the upstream request in create_request(): the upstream has its
- * configuration by then, and not yet its cleanup handler.
+ * configuration by then, and not yet its output chain and cleanup handler.
+ * After a failed connect the handler is gone again, and for an answer from
+ * the cache no request is made at all.
  */
 
 static ngx_int_t
@@ -41,7 +43,18 @@ ngx_http_entra_inject_now(ngx_http_request_t *r)
 
     u = r->upstream;
 
-    return u && u->conf && u->cleanup == NULL && !u->request_sent;
+    if (u == NULL || u->conf == NULL || u->output.pool || u->cleanup
+        || u->request_sent || r->header_sent || r->logged
+        || r->main->count == 0)
+    {
+        return 0;
+    }
+
+#if (NGX_HTTP_CACHE)
+    return !r->cached;
+#else
+    return 1;
+#endif
 }
 
 

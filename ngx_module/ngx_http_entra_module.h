@@ -241,6 +241,7 @@ typedef struct {
     void                         *egress_token;
     ngx_uint_t                    egress_ssl;   /* unsigned  egress_ssl:1 */
 
+    unsigned                      own:1;        /* a page of the module's */
     unsigned                      forgotten:1;  /* the header, reported */
 } ngx_http_entra_loc_conf_t;
 

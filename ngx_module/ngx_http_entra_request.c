@@ -39,7 +39,7 @@ ngx_http_entra_access_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (lcf->auth == NULL && lcf->seconds == NULL) {
+    if ((lcf->auth == NULL && lcf->seconds == NULL) || lcf->own) {
         return NGX_DECLINED;
     }
 
@@ -236,7 +236,7 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (lcf->auth == NULL && lcf->seconds == NULL) {
+    if ((lcf->auth == NULL && lcf->seconds == NULL) || lcf->own) {
         return NGX_DECLINED;
     }
 
@@ -262,6 +262,12 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
     rc = ngx_http_entra_decide(r, ctx, 0);
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    /* nothing goes to an upstream from here: no token is needed */
+
+    if (lcf->pass == NULL) {
+        return NGX_DECLINED;
     }
 
     if (ctx->token && ctx->token->credential->core->type->per_caller
@@ -536,7 +542,9 @@ ngx_http_entra_log_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
-    if (ctx == NULL || ctx->token == NULL || ctx->counted) {
+    if (ctx == NULL || ctx->token == NULL || ctx->counted
+        || ctx->token->record == NULL)
+    {
         return NGX_OK;
     }
 

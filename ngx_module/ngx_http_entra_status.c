@@ -43,6 +43,7 @@ ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t  *clcf;
 
     value = cf->args->elts;
+    lcf->own = 1;
 
     if (cf->args->nelts == 2) {
         if (ngx_strcmp(value[1].data, "ready") != 0) {

@@ -10,6 +10,8 @@
 
 #include <signal.h>
 
+#include <openssl/evp.h>
+
 
 /* looks at what another worker fetches, ms */
 #define NGX_HTTP_ENTRA_POLL_FIRST     25
@@ -34,6 +36,7 @@ static ngx_int_t ngx_http_entra_token_leased(ngx_http_entra_record_t *rec,
     int64_t now);
 static void ngx_http_entra_token_fetch(ngx_http_entra_token_t *token,
     entra_buf_t *claims);
+static void ngx_http_entra_token_refused(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_done(void *data, entra_acquire_t *a);
 static void ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
@@ -405,6 +408,33 @@ ngx_http_entra_token_fetch(ngx_http_entra_token_t *token, entra_buf_t *claims)
     }
 
     (void) ngx_atomic_fetch_add(&token->record->fetches, 1);
+
+    ngx_http_entra_token_refused(token);
+}
+
+
+/* a key has a second one: the acquisition has to know which was refused */
+
+static void
+ngx_http_entra_token_refused(ngx_http_entra_token_t *token)
+{
+    ngx_http_entra_record_t     *rec;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_entra_worker->conf;
+    rec = token->record;
+
+    ngx_http_entra_zone_lock(mcf);
+
+    if (rec->forced && rec->forced_generation == rec->generation
+        && rec->value)
+    {
+        (void) EVP_Digest(rec->value, rec->len, token->acquire->refused, NULL,
+                          EVP_sha256(), NULL);
+        token->acquire->has_refused = 1;
+    }
+
+    ngx_http_entra_zone_unlock(mcf);
 }
 
 

@@ -26,7 +26,11 @@ static ngx_int_t ngx_http_entra_what_if_error(ngx_http_request_t *r,
 char *
 ngx_http_entra_what_if(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_http_entra_loc_conf_t *lcf = conf;
+
     ngx_http_core_loc_conf_t  *clcf;
+
+    lcf->own = 1;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_entra_what_if_handler;
