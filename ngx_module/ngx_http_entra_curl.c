@@ -16,8 +16,6 @@
 
 #define NGX_HTTP_ENTRA_CURL_ACTIVE   32         /* transfers at a time */
 #define NGX_HTTP_ENTRA_CURL_WAITING  1024
-#define NGX_HTTP_ENTRA_CURL_CONNECT  3000       /* ms, defaults */
-#define NGX_HTTP_ENTRA_CURL_FETCH    10000
 
 
 struct ngx_http_entra_curl_s {
@@ -38,10 +36,6 @@ struct ngx_http_entra_curl_s {
 };
 
 
-static ngx_int_t ngx_http_entra_curl_library(ngx_http_entra_curl_t *curl);
-static ngx_int_t ngx_http_entra_curl_configure(ngx_http_entra_curl_t *curl,
-    ngx_pool_t *pool, ngx_http_entra_curl_conf_t *conf);
-static char *ngx_http_entra_curl_string(ngx_pool_t *pool, ngx_str_t *s);
 static void ngx_http_entra_curl_event(ngx_http_entra_curl_t *curl,
     ngx_event_t *ev, ngx_event_handler_pt handler);
 static ngx_int_t ngx_http_entra_curl_open(ngx_http_entra_curl_t *curl);
@@ -100,9 +94,7 @@ ngx_http_entra_curl_create(ngx_cycle_t *cycle, ngx_http_entra_curl_conf_t *conf)
     ngx_http_entra_curl_event(curl, &curl->finish,
                               ngx_http_entra_curl_finish_handler);
 
-    if (ngx_http_entra_curl_library(curl) != NGX_OK
-        || ngx_http_entra_curl_configure(curl, cycle->pool, conf) != NGX_OK)
-    {
+    if (ngx_http_entra_transfer_conf(&curl->conf, cycle, conf) != NGX_OK) {
         return NULL;
     }
 
@@ -112,100 +104,6 @@ ngx_http_entra_curl_create(ngx_cycle_t *cycle, ngx_http_entra_curl_conf_t *conf)
     }
 
     return curl;
-}
-
-
-static ngx_int_t
-ngx_http_entra_curl_library(ngx_http_entra_curl_t *curl)
-{
-    curl_version_info_data  *info;
-
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        ngx_log_error(NGX_LOG_EMERG, curl->log, 0,
-                      "curl_global_init() failed");
-        return NGX_ERROR;
-    }
-
-    info = curl_version_info(CURLVERSION_NOW);
-
-    if (!(info->features & CURL_VERSION_SSL)) {
-        ngx_log_error(NGX_LOG_EMERG, curl->log, 0,
-                      "libcurl %s was built without TLS", info->version);
-        return NGX_ERROR;
-    }
-
-    if (!(info->features & CURL_VERSION_ASYNCHDNS)) {
-        ngx_log_error(NGX_LOG_WARN, curl->log, 0,
-                      "libcurl %s was built without an asynchronous resolver: "
-                      "a slow name server will block nginx", info->version);
-    }
-
-    curl->conf.bundle = (info->cainfo != NULL);
-    curl->conf.openssl = ngx_http_entra_transfer_tls_shared(info);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_entra_curl_configure(ngx_http_entra_curl_t *curl, ngx_pool_t *pool,
-    ngx_http_entra_curl_conf_t *conf)
-{
-    ngx_http_entra_transfer_conf_t  *tconf;
-
-    tconf = &curl->conf;
-
-    tconf->log = curl->log;
-    tconf->connect_timeout = conf->connect_timeout
-                             ? conf->connect_timeout
-                             : NGX_HTTP_ENTRA_CURL_CONNECT;
-    tconf->fetch_timeout = conf->fetch_timeout ? conf->fetch_timeout
-                                               : NGX_HTTP_ENTRA_CURL_FETCH;
-
-    tconf->proxy = ngx_http_entra_curl_string(pool, &conf->proxy);
-
-    if (tconf->proxy == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (conf->ca_pem.len) {
-        tconf->store = ngx_http_entra_transfer_tls_store(
-                                              (char *) conf->ca_pem.data,
-                                              conf->ca_pem.len);
-        if (tconf->store == NULL) {
-            ngx_log_error(NGX_LOG_EMERG, curl->log, 0,
-                          "the trusted certificates could not be read");
-            return NGX_ERROR;
-        }
-
-        return NGX_OK;
-    }
-
-    if (conf->ca_file.len) {
-        tconf->ca_file = ngx_http_entra_curl_string(pool, &conf->ca_file);
-
-        if (tconf->ca_file == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static char *
-ngx_http_entra_curl_string(ngx_pool_t *pool, ngx_str_t *s)
-{
-    u_char  *p;
-
-    p = ngx_pnalloc(pool, s->len + 1);
-    if (p == NULL) {
-        return NULL;
-    }
-
-    (void) ngx_cpystrn(p, s->data, s->len + 1);
-
-    return (char *) p;
 }
 
 

@@ -47,8 +47,8 @@ typedef enum {
     NGX_HTTP_ENTRA_EXEC_FD_OUT,             /* the writing ends of pipes */
     NGX_HTTP_ENTRA_EXEC_FD_ERR,
     NGX_HTTP_ENTRA_EXEC_FD_CONTROL,         /* a socket, to the worker */
-    NGX_HTTP_ENTRA_EXEC_FD_OUT_END,         /* the reading ends: while they */
-    NGX_HTTP_ENTRA_EXEC_FD_ERR_END,         /* are open, writing is no SIGPIPE */
+    NGX_HTTP_ENTRA_EXEC_FD_OUT_END,         /* the reading ends: no SIGPIPE */
+    NGX_HTTP_ENTRA_EXEC_FD_ERR_END,         /* while these are open */
     NGX_HTTP_ENTRA_EXEC_FDS
 } ngx_http_entra_exec_fd_e;
 

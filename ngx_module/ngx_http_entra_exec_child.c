@@ -30,6 +30,8 @@ static void ngx_http_entra_exec_close_from(int fd);
 static void ngx_http_entra_exec_program(
     const ngx_http_entra_exec_child_t *child) __attribute__((noreturn));
 static void ngx_http_entra_exec_guard(pid_t pid) __attribute__((noreturn));
+static void ngx_http_entra_exec_guard_init(void);
+static int ngx_http_entra_exec_ended(pid_t pid);
 static void ngx_http_entra_exec_sigchld(int signo);
 static int ngx_http_entra_exec_wait(long ms, int control);
 static void ngx_http_entra_exec_kill(pid_t pid, int signo);
@@ -179,38 +181,15 @@ ngx_http_entra_exec_program(const ngx_http_entra_exec_child_t *child)
 static void
 ngx_http_entra_exec_guard(pid_t pid)
 {
-    int               status, control;
-    long              deadline;
-    siginfo_t         info;
-    struct sigaction  sa;
+    int   status, control;
+    long  deadline;
 
-    /* to write is the program's alone: its end is the end of the pipes */
-
-    (void) dup2(NGX_HTTP_ENTRA_EXEC_FD_NULL, NGX_HTTP_ENTRA_EXEC_FD_OUT);
-    (void) dup2(NGX_HTTP_ENTRA_EXEC_FD_NULL, NGX_HTTP_ENTRA_EXEC_FD_ERR);
-
-    ngx_memzero(&sa, sizeof(struct sigaction));
-    sa.sa_handler = ngx_http_entra_exec_sigchld;
-    sigemptyset(&sa.sa_mask);
-    (void) sigaction(SIGCHLD, &sa, NULL);
-
-    ngx_http_entra_undumpable();
+    ngx_http_entra_exec_guard_init();
 
     control = 1;
     deadline = 0;
 
-    for ( ;; ) {
-        info.si_pid = 0;
-
-        if (waitid(P_PID, pid, &info, WEXITED|WNOHANG|WNOWAIT) == -1
-            && errno != EINTR)
-        {
-            break;
-        }
-
-        if (info.si_pid == pid) {
-            break;
-        }
+    while (!ngx_http_entra_exec_ended(pid)) {
 
         if (control) {
             control = !ngx_http_entra_exec_wait(-1, 1);
@@ -241,6 +220,40 @@ ngx_http_entra_exec_guard(pid_t pid)
                                WIFSIGNALED(status) ? 128 + WTERMSIG(status)
                                                    : WEXITSTATUS(status));
     _exit(0);
+}
+
+
+static void
+ngx_http_entra_exec_guard_init(void)
+{
+    struct sigaction  sa;
+
+    /* to write is the program's alone: its end is the end of the pipes */
+
+    (void) dup2(NGX_HTTP_ENTRA_EXEC_FD_NULL, NGX_HTTP_ENTRA_EXEC_FD_OUT);
+    (void) dup2(NGX_HTTP_ENTRA_EXEC_FD_NULL, NGX_HTTP_ENTRA_EXEC_FD_ERR);
+
+    ngx_memzero(&sa, sizeof(struct sigaction));
+    sa.sa_handler = ngx_http_entra_exec_sigchld;
+    sigemptyset(&sa.sa_mask);
+    (void) sigaction(SIGCHLD, &sa, NULL);
+
+    ngx_http_entra_undumpable();
+}
+
+
+static int
+ngx_http_entra_exec_ended(pid_t pid)
+{
+    siginfo_t  info;
+
+    info.si_pid = 0;
+
+    if (waitid(P_PID, pid, &info, WEXITED|WNOHANG|WNOWAIT) == -1) {
+        return errno != EINTR;
+    }
+
+    return info.si_pid == pid;
 }
 
 

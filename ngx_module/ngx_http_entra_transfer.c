@@ -21,6 +21,8 @@ static int ngx_http_entra_transfer_header_add(ngx_http_entra_transfer_t *t,
     const char *line);
 static size_t ngx_http_entra_transfer_on_header(char *data, size_t size,
     size_t n, void *userp);
+static entra_buf_t *ngx_http_entra_transfer_field(ngx_http_entra_transfer_t *t,
+    entra_str_t name);
 static size_t ngx_http_entra_transfer_on_body(char *data, size_t size,
     size_t n, void *userp);
 static int64_t ngx_http_entra_transfer_retry_after(entra_str_t value);
@@ -354,24 +356,32 @@ ngx_http_entra_transfer_on_header(char *data, size_t size, size_t n,
         return line.len;
     }
 
-    if (entra_str_case_eq_c(name, "Content-Type")) {
-        field = &t->content_type;
+    field = ngx_http_entra_transfer_field(t, name);
 
-    } else if (entra_str_case_eq_c(name, "WWW-Authenticate")) {
-        field = &t->www_authenticate;
-
-    } else if (entra_str_case_eq_c(name, "Location")) {
-        field = &t->location;
-
-    } else {
-        return line.len;
-    }
-
-    if (field->len == 0) {
+    if (field && field->len == 0) {
         entra_buf_add_str(field, value);
     }
 
     return line.len;
+}
+
+
+static entra_buf_t *
+ngx_http_entra_transfer_field(ngx_http_entra_transfer_t *t, entra_str_t name)
+{
+    if (entra_str_case_eq_c(name, "Content-Type")) {
+        return &t->content_type;
+    }
+
+    if (entra_str_case_eq_c(name, "WWW-Authenticate")) {
+        return &t->www_authenticate;
+    }
+
+    if (entra_str_case_eq_c(name, "Location")) {
+        return &t->location;
+    }
+
+    return NULL;
 }
 
 

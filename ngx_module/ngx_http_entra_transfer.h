@@ -19,6 +19,8 @@
 
 #include "entra_iface.h"
 
+#include "ngx_http_entra_curl.h"
+
 
 #define NGX_HTTP_ENTRA_TRANSFER_PIN  20         /* bytes of SHA-1 */
 
@@ -32,7 +34,7 @@ typedef struct {
     ngx_msec_t             connect_timeout;
     ngx_msec_t             fetch_timeout;
     X509_STORE            *store;               /* NULL: ca_file */
-    unsigned               bundle:1;            /* libcurl's default is a file */
+    unsigned               bundle:1;            /* libcurl's default: a file */
     unsigned               openssl:1;           /* libcurl's TLS is ours */
 } ngx_http_entra_transfer_conf_t;
 
@@ -85,6 +87,13 @@ void ngx_http_entra_transfer_fail(ngx_http_entra_transfer_t *t,
 /* the easy handle, which must not be in a multi handle any more */
 void ngx_http_entra_transfer_release(ngx_http_entra_transfer_t *t);
 void ngx_http_entra_transfer_free(ngx_http_entra_transfer_t *t);
+
+
+/* ngx_http_entra_transfer_conf.c */
+
+/* from NGX_OK on store has to be freed; NGX_ERROR: logged why */
+ngx_int_t ngx_http_entra_transfer_conf(ngx_http_entra_transfer_conf_t *tconf,
+    ngx_cycle_t *cycle, ngx_http_entra_curl_conf_t *conf);
 
 
 /* ngx_http_entra_transfer_tls.c */
