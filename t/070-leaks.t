@@ -135,8 +135,8 @@ $t->reload or fail 'reload';
 $e->app(client_id => $e->info('client_id'), secrets => [{ value => 'x' }]);
 
 # the log, at debug level; nginx itself writes upstream headers there
-my $log = join "\n", grep { !/http (proxy|grpc) header|http script (var|copy)/ }
-    split /\n/, $t->log;
+my $log = join '', grep { !/http (proxy|grpc) header|http script (var|copy)/ }
+    split m{^(?=\d{4}/\d\d/\d\d )}m, $t->log;
 clean('error log', $log);
 my $mine = join "\n", grep { /entra/ } split /\n/, $t->log;
 clean('lines of ours', $mine);

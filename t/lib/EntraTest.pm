@@ -219,9 +219,12 @@ sub conf_text {
     my $user = $> == 0 ? "user www-data;\n" : '';
     my $main = $o{main} // '';
     my $load = $self->{load} // '';
+    chomp(my $hard = `sh -c 'ulimit -Hn'`);
+    my $files = !$ENV{ENTRA_VALGRIND} && ($hard eq 'unlimited'
+                                          || $hard >= 8192)
+        ? "worker_rlimit_nofile 8192;\n" : '';
     return $self->expand(<<"CONF" . $http . "}\n");
-$load$user${main}worker_processes $self->{workers};
-worker_rlimit_nofile 8192;
+$load$user$main${files}worker_processes $self->{workers};
 pid $dir/nginx.pid;
 error_log $dir/error.log $level;
 events { worker_connections 4096; }
@@ -325,6 +328,12 @@ sub workers {
 
     $master //= $self->pid // return;
     my %of = children($master);
+    if ($ENV{ENTRA_VALGRIND}) {         # which hides the titles
+        my $log = $self->log;
+        my %worker = map { $_ => 1 } $log =~ /start worker process (\d+)/g;
+        delete @worker{ $log =~ /(\d+)#\d+: gracefully shutting down/g };
+        return grep { $worker{$_} } keys %of;
+    }
     my @pids = sort { $a <=> $b }
         grep { $of{$_} =~ /worker process/ && $of{$_} !~ /shutting down/ }
         keys %of;
