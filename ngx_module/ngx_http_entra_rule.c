@@ -26,6 +26,8 @@ static char *ngx_http_entra_rule_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static ngx_int_t ngx_http_entra_rules_peer(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+static ngx_int_t ngx_http_entra_rules_credentials(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 static ngx_int_t ngx_http_entra_rules_location(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_location_t *location);
 static ngx_int_t ngx_http_entra_rules_set(ngx_conf_t *cf,
@@ -174,7 +176,9 @@ ngx_http_entra_rules_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         return NGX_ERROR;
     }
 
-    if (ngx_http_entra_rules_peer(cf, mcf) != NGX_OK) {
+    if (ngx_http_entra_rules_peer(cf, mcf) != NGX_OK
+        || ngx_http_entra_rules_credentials(cf, mcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -206,6 +210,40 @@ ngx_http_entra_rules_peer(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         {
             mcf->peer_index = ngx_http_get_variable_index(cf, &name);
             return mcf->peer_index == NGX_ERROR ? NGX_ERROR : NGX_OK;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* also those that no location uses: members of chains, spare ones */
+
+static ngx_int_t
+ngx_http_entra_rules_credentials(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                     i;
+    ngx_http_entra_policies_t      set;
+    ngx_http_entra_credential_t  **c;
+
+    c = mcf->credentials.elts;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+
+        if (c[i]->policy_names.nelts == 0) {
+            continue;
+        }
+
+        set.n = 0;
+        set.policies = ngx_palloc(cf->temp_pool, c[i]->policy_names.nelts
+                                                 * sizeof(void *));
+        if (set.policies == NULL
+            || ngx_http_entra_rules_add(cf, mcf, &c[i]->policy_names, &set,
+                                        c[i]->file, c[i]->line)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
         }
     }
 

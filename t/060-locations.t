@@ -308,7 +308,7 @@ SKIP: {
 is($t->get('/nowhere')->body, '[]',
    'the token is nothing without an upstream request');
 my $log = EntraTest::slurp($t->dir('vars.log'));
-like($log, qr{^/green/x cred=green scope=https://ml.azure.com/.default }m,
+like($log, qr{^/green/x\ cred=green\ scope=https://ml.azure.com/.default }m,
      'variables in the log');
 like($log, qr{^/green/x .* status=HIT left=\d+ auth=\[-?\] replayed=}m,
      'all of them');

@@ -11,7 +11,8 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new(level => 'debug')->module;
+# one worker: nginx's own debug lines are told apart by where they begin
+my $t = EntraTest->new(level => 'debug', workers => 1)->module;
 my $e = $t->emulator;
 my $secret = slurp($t->{vars}{SECRET_FILE}) =~ s/\n//r;
 
