@@ -14,6 +14,9 @@ extern const entra_credential_type_t  entra_environment_credential;
 extern const entra_credential_type_t  entra_on_behalf_of_credential;
 extern const entra_credential_type_t  entra_workload_identity_credential;
 extern const entra_credential_type_t  entra_managed_identity_credential;
+extern const entra_credential_type_t  entra_azure_cli_credential;
+extern const entra_credential_type_t  entra_azure_developer_cli_credential;
+extern const entra_credential_type_t  entra_azure_powershell_credential;
 extern const entra_credential_type_t  entra_chained_token_credential;
 extern const entra_credential_type_t  entra_default_azure_credential;
 extern const entra_credential_type_t  entra_endpoint_key_credential;
@@ -27,6 +30,9 @@ static const entra_credential_type_t  *const entra_credential_types[] = {
     &entra_on_behalf_of_credential,
     &entra_workload_identity_credential,
     &entra_managed_identity_credential,
+    &entra_azure_cli_credential,
+    &entra_azure_developer_cli_credential,
+    &entra_azure_powershell_credential,
     &entra_chained_token_credential,
     &entra_default_azure_credential,
     &entra_endpoint_key_credential,

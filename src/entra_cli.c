@@ -1,0 +1,532 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "entra_aadsts.h"
+#include "entra_cli.h"
+#include "entra_enc.h"
+#include "entra_reply.h"
+
+
+/* nothing of nginx's own PATH */
+#define ENTRA_CLI_PATH      "/usr/local/sbin:/usr/local/bin:/usr/sbin:"       \
+                            "/usr/bin:/sbin:/bin"
+
+#define ENTRA_CLI_WORD_MAX  1024
+#define ENTRA_CLI_SIGNAL    128         /* plus the signal that ended it */
+#define ENTRA_CLI_SIGNALS   64
+
+
+/* where a proxy is, and whom it is trusted with, the tool cannot know */
+
+static const char  *const entra_cli_inherited[] = {
+    "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy",
+    "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", NULL
+};
+
+
+static int
+entra_cli_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
+           || (c >= 'A' && c <= 'Z');
+}
+
+
+/* letters, digits and more; never what a program takes for an option */
+
+static int
+entra_cli_word_ok(const char *word, const char *more)
+{
+    size_t  i;
+
+    for (i = 0; word[i]; i++) {
+        if (!entra_cli_alnum(word[i]) && !strchr(more, word[i])) {
+            return 0;
+        }
+    }
+
+    return i != 0 && i <= ENTRA_CLI_WORD_MAX && word[0] != '-';
+}
+
+
+static int
+entra_cli_scope_ok(const char *scope, entra_err_t *err)
+{
+    if (entra_cli_word_ok(scope, "-_.:/")) {
+        return 0;
+    }
+
+    return entra_err_set(err, ENTRA_ERR_CONFIG,
+                         "the scope \"%s\" cannot be given to a command line"
+                         " tool: only letters, digits and -_.:/ can", scope);
+}
+
+
+/* why this file is not to be run, or NULL */
+
+static const char *
+entra_cli_unfit(const char *path)
+{
+    struct stat  st;
+
+    if (stat(path, &st) != 0) {
+        return "does not exist, or its directory cannot be read";
+    }
+
+    if (!S_ISREG(st.st_mode)) {
+        return "is not a regular file";
+    }
+
+    if (st.st_mode & S_IWOTH) {
+        return "can be changed by everybody on this machine: \"chmod o-w\"";
+    }
+
+    if (access(path, X_OK) != 0) {
+        return "cannot be executed";
+    }
+
+    return NULL;
+}
+
+
+static void
+entra_cli_find(entra_cli_t *conf, const entra_cli_tool_t *tool)
+{
+    const char *const  *place;
+
+    if (conf->path) {
+        return;
+    }
+
+    if (conf->executable) {
+        conf->path = entra_str_dup(entra_str_c(conf->executable));
+        return;
+    }
+
+    for (place = tool->places; *place; place++) {
+        if (entra_cli_unfit(*place) == NULL) {
+            conf->path = entra_str_dup(entra_str_c(*place));
+            return;
+        }
+    }
+}
+
+
+static int
+entra_cli_paths(const entra_cli_t *conf, entra_err_t *err)
+{
+    const char   *why;
+    struct stat   st;
+
+    if (conf->executable) {
+        if (conf->executable[0] != '/') {
+            return entra_err_set(err, ENTRA_ERR_CONFIG,
+                                 "executable \"%s\" is not an absolute path",
+                                 conf->executable);
+        }
+
+        why = entra_cli_unfit(conf->executable);
+
+        if (why) {
+            return entra_err_set(err, ENTRA_ERR_CONFIG,
+                                 "executable \"%s\" %s", conf->executable,
+                                 why);
+        }
+    }
+
+    if (conf->config_dir && (stat(conf->config_dir, &st) != 0
+                             || !S_ISDIR(st.st_mode)))
+    {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "config_dir \"%s\" is not a directory",
+                             conf->config_dir);
+    }
+
+    return 0;
+}
+
+
+static int
+entra_cli_words(const entra_credential_t *c, const entra_cli_tool_t *tool,
+    entra_err_t *err)
+{
+    unsigned            i;
+    const entra_cli_t  *conf = c->conf;
+
+    if (c->client_id) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "client_id has no meaning here: %s signs in as"
+                             " whoever has signed in to it", tool->name);
+    }
+
+    if (conf->subscription && tool->no_subscription) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG, "%s",
+                             tool->no_subscription);
+    }
+
+    if (conf->subscription && !entra_cli_word_ok(conf->subscription, "-_. "))
+    {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "subscription can hold letters, digits, spaces"
+                             " and -_. only, and does not begin with \"-\"");
+    }
+
+    if (c->tenant_id && c->tenant_id[0] == '-') {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "tenant_id begins with \"-\"");
+    }
+
+    for (i = 0; i < c->nscopes; i++) {
+        if (entra_cli_scope_ok(c->scopes[i], err) != 0) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+entra_cli_init(entra_credential_t *c, const entra_cli_tool_t *tool,
+    entra_err_t *err)
+{
+    entra_cli_t  *conf = c->conf;
+
+    if (conf->process_timeout == -1) {
+        conf->process_timeout = ENTRA_CLI_TIMEOUT;
+    }
+
+    if (conf->process_timeout < ENTRA_CLI_TIMEOUT_MIN
+        || conf->process_timeout > ENTRA_CLI_TIMEOUT_MAX)
+    {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "process_timeout is between 100ms and 5m");
+    }
+
+    if (entra_cli_words(c, tool, err) != 0
+        || entra_cli_paths(conf, err) != 0)
+    {
+        return -1;
+    }
+
+    /* one that is not there may be a member of a chain, or installed later */
+
+    entra_cli_find(conf, tool);
+
+    return 0;
+}
+
+
+void
+entra_cli_free(entra_credential_t *c)
+{
+    entra_cli_t  *conf = c->conf;
+
+    free(conf->path);
+    conf->path = NULL;
+}
+
+
+void
+entra_cli_identity(const entra_credential_t *c, entra_buf_t *out)
+{
+    const char         *home;
+    const entra_cli_t  *conf = c->conf;
+
+    home = conf->config_dir ? conf->config_dir : entra_env_get(c->env, "HOME");
+
+    entra_buf_addf(out, "executable=%s config_dir=%s subscription=%s",
+                   conf->executable ? conf->executable : "",
+                   home ? home : "",
+                   conf->subscription ? conf->subscription : "");
+}
+
+
+static int
+entra_cli_absent(entra_acquire_t *a, const entra_cli_tool_t *tool)
+{
+    entra_buf_t         b;
+    const char *const  *place;
+
+    entra_buf_init(&b, sizeof(a->err.text));
+
+    for (place = tool->places; *place; place++) {
+        entra_buf_addf(&b, "%s%s", b.len ? ", " : "", *place);
+    }
+
+    (void) entra_err_unavailable(&a->err, "%s was not found: it is neither of"
+                                 " %s", tool->name, entra_buf_str(&b).data);
+    a->err.advice = tool->install;
+
+    entra_buf_free(&b);
+
+    return -1;
+}
+
+
+/* everything is absent that is not listed here */
+
+static void
+entra_cli_environment(entra_acquire_t *a, const entra_cli_tool_t *tool)
+{
+    const char          *home, *dir;
+    unsigned             i;
+    entra_env_t         *env = a->credential->env;
+    const entra_cli_t   *conf = a->credential->conf;
+
+    dir = conf->config_dir;
+
+    if (dir == NULL && tool->config_env) {
+        dir = entra_env_get(env, tool->config_env);
+    }
+
+    home = conf->config_dir ? conf->config_dir : entra_env_get(env, "HOME");
+
+    entra_cli_env(a, "PATH", ENTRA_CLI_PATH);
+    entra_cli_env(a, "LANG", "C.UTF-8");
+
+    /* some write local times without a zone */
+    entra_cli_env(a, "TZ", "UTC");
+
+    if (home) {
+        entra_cli_env(a, "HOME", home);
+    }
+
+    if (dir && tool->config_env) {
+        entra_cli_env(a, tool->config_env, dir);
+    }
+
+    for (i = 0; entra_cli_inherited[i]; i++) {
+        if (entra_env_get(env, entra_cli_inherited[i])) {
+            entra_cli_env(a, entra_cli_inherited[i],
+                          entra_env_get(env, entra_cli_inherited[i]));
+        }
+    }
+}
+
+
+int
+entra_cli_begin(entra_acquire_t *a, const entra_cli_tool_t *tool)
+{
+    entra_cli_t  *conf = a->credential->conf;
+
+    if (entra_cli_scope_ok(a->scope, &a->err) != 0) {
+        return -1;
+    }
+
+    entra_cli_find(conf, tool);
+
+    if (conf->path == NULL) {
+        return entra_cli_absent(a, tool);
+    }
+
+    a->process.path = entra_str_dup(entra_str_c(conf->path));
+    a->process.timeout = (unsigned) conf->process_timeout;
+
+    entra_cli_arg(a, conf->path);
+    entra_cli_environment(a, tool);
+
+    if (a->process.path == NULL) {
+        return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+    }
+
+    return 0;
+}
+
+
+/* entra_cli_run() looks whether it went well */
+
+void
+entra_cli_arg(entra_acquire_t *a, const char *arg)
+{
+    if (entra_process_arg(&a->process, arg) != 0) {
+        (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
+                             "no memory for the arguments of a process");
+    }
+}
+
+
+void
+entra_cli_env(entra_acquire_t *a, const char *name, const char *value)
+{
+    if (entra_process_env(&a->process, name, value) != 0) {
+        (void) entra_err_set(&a->err, ENTRA_ERR_CONFIG,
+                             "%s is too long for the environment of a"
+                             " process", name);
+    }
+}
+
+
+entra_next_e
+entra_cli_run(entra_acquire_t *a)
+{
+    return a->err.class == ENTRA_ERR_NONE ? ENTRA_NEXT_PROCESS
+                                          : ENTRA_NEXT_FAILED;
+}
+
+
+/* by itself, and not as a shell does that has found no program */
+
+static int
+entra_cli_exited(int status)
+{
+    return status >= 0 && status != 126 && status != 127
+           && (status <= ENTRA_CLI_SIGNAL
+               || status > ENTRA_CLI_SIGNAL + ENTRA_CLI_SIGNALS);
+}
+
+
+int
+entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool)
+{
+    char                           line[ENTRA_CLI_LINE];
+    const entra_cli_t             *conf = a->credential->conf;
+    const entra_process_result_t  *result = a->result;
+
+    if (result->started && !result->timed_out && !result->too_large
+        && entra_cli_exited(result->status))
+    {
+        return 0;
+    }
+
+    if (!result->started || result->status == 126 || result->status == 127) {
+        entra_cli_line(result->err, line);
+        a->err.advice = tool->install;
+        return entra_err_unavailable(&a->err, "%s could not be run: %s: %s",
+                                     tool->name, conf->path,
+                                     line[0] ? line : "not started");
+    }
+
+    /* as in Azure Identity, a chain goes on: the tool is not of use here */
+
+    a->err.unavailable = 1;
+
+    if (result->timed_out) {
+        a->err.advice = "see why it takes so long, or write a longer"
+                        " \"process_timeout TIME;\"";
+        return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
+                             "%s did not end within %lld ms", tool->name,
+                             (long long) conf->process_timeout);
+    }
+
+    if (result->too_large) {
+        return entra_err_set(&a->err, ENTRA_ERR_PROTOCOL,
+                             "%s wrote more than %d bytes", tool->name,
+                             ENTRA_PROCESS_OUT_MAX);
+    }
+
+    if (result->status < 0) {
+        return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
+                             "%s ended, and how is not known", tool->name);
+    }
+
+    return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
+                         "%s was ended by signal %d", tool->name,
+                         result->status - ENTRA_CLI_SIGNAL);
+}
+
+
+entra_next_e
+entra_cli_failed(entra_acquire_t *a, const entra_cli_tool_t *tool,
+    const char *sign_in)
+{
+    char                   line[ENTRA_CLI_LINE];
+    const entra_aadsts_t  *known;
+    entra_err_class_e      class = ENTRA_ERR_PROTOCOL;
+
+    entra_cli_line(a->result->err, line);
+
+    a->err.aadsts = entra_cli_aadsts(a->result->err);
+    known = entra_aadsts_find(a->err.aadsts);
+
+    if (a->err.aadsts) {
+        class = known ? known->class : ENTRA_ERR_DENIED;
+        a->err.advice = known && class != ENTRA_ERR_DENIED ? known->advice
+                                                           : sign_in;
+
+    } else if (entra_cli_says(a->result->err, "Permission denied")) {
+        class = ENTRA_ERR_CONFIG;
+        a->err.advice = "write \"config_dir DIR;\" with a directory that the"
+                        " user of nginx's workers may read and write, and"
+                        " sign in there";
+    }
+
+    (void) entra_err_set(&a->err, class, "%s failed (exit code %d)%s%s",
+                         tool->name, a->result->status, line[0] ? ": " : "",
+                         line);
+
+    return ENTRA_NEXT_FAILED;
+}
+
+
+entra_next_e
+entra_cli_nonsense(entra_acquire_t *a, const entra_cli_tool_t *tool)
+{
+    const entra_cli_t  *conf = a->credential->conf;
+
+    (void) entra_err_set(&a->err, ENTRA_ERR_PROTOCOL,
+                         "%s (%s) ended well, but what it wrote (%zu bytes)"
+                         " is not a token", tool->name, conf->path,
+                         a->result->out.len);
+    a->err.advice = "run the same command as the user of nginx's workers, and"
+                    " see that it is the tool itself that answers";
+
+    return ENTRA_NEXT_FAILED;
+}
+
+
+/* is it the one that its receiver refused? */
+
+static int
+entra_cli_refused(const entra_acquire_t *a, entra_str_t value)
+{
+    unsigned       n = 0;
+    unsigned char  digest[EVP_MAX_MD_SIZE];
+
+    return a->claims && a->has_refused
+           && EVP_Digest(value.data, value.len, digest, &n, EVP_sha256(), NULL)
+           && CRYPTO_memcmp(digest, a->refused, sizeof(a->refused)) == 0;
+}
+
+
+entra_next_e
+entra_cli_token(entra_acquire_t *a, const entra_cli_tool_t *tool,
+    entra_str_t value, int64_t at, const char *sign_in)
+{
+    int64_t  left;
+
+    left = at - entra_acquire_now(a);
+
+    if (left <= 0) {
+        (void) entra_err_set(&a->err, ENTRA_ERR_PROTOCOL,
+                             "%s gave a token that has expired: is the clock"
+                             " of this machine right?", tool->name);
+        return ENTRA_NEXT_FAILED;
+    }
+
+    if (entra_cli_refused(a, value)) {
+        (void) entra_err_set(&a->err, ENTRA_ERR_DENIED,
+                             "%s still has the token that was refused with a"
+                             " claims challenge, which it cannot answer by"
+                             " itself", tool->name);
+        a->err.advice = sign_in;
+        return ENTRA_NEXT_FAILED;
+    }
+
+    if (entra_token_set(&a->token, value, left, 0, &a->err) != 0) {
+        return ENTRA_NEXT_FAILED;
+    }
+
+    return ENTRA_NEXT_DONE;
+}

@@ -1,0 +1,214 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * What command line tools write when they fail: finding the line that counts,
+ * and taking out what must not be repeated.
+ */
+
+#include <string.h>
+
+#include "entra_cli.h"
+
+
+#define ENTRA_CLI_RUN  64               /* as long as a token, or longer */
+
+
+static int
+entra_cli_token_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
+           || (c >= 'A' && c <= 'Z')
+           || (c && strchr("-_.~+/=%", c) != NULL);
+}
+
+
+static size_t
+entra_cli_at(entra_str_t text, size_t from, const char *part)
+{
+    size_t       i, n = strlen(part);
+    entra_str_t  here;
+
+    for (i = from; i + n <= text.len; i++) {
+        here.data = text.data + i;
+        here.len = n;
+
+        if (entra_str_case_eq_c(here, part)) {
+            return i;
+        }
+    }
+
+    return text.len;
+}
+
+
+int
+entra_cli_says(entra_str_t text, const char *part)
+{
+    return entra_cli_at(text, 0, part) != text.len;
+}
+
+
+/* bytes of "accessToken": " at p, or 0: what follows is one, however short */
+
+static size_t
+entra_cli_label(entra_str_t s)
+{
+    size_t       n = 0;
+    entra_str_t  word;
+
+    static const char  *const labels[] = {
+        "accessToken", "access_token", "refreshToken", "refresh_token",
+        "\"token", NULL
+    };
+    const char *const  *label;
+
+    for (label = labels; *label && n == 0; label++) {
+        word.len = strlen(*label);
+        word.data = s.data;
+
+        if (word.len <= s.len && entra_str_case_eq_c(word, *label)) {
+            n = word.len;
+        }
+    }
+
+    if (n == 0) {
+        return 0;
+    }
+
+    while (n < s.len && strchr("\"': =", s.data[n]) && s.data[n]) {
+        n++;
+    }
+
+    return n;
+}
+
+
+static size_t
+entra_cli_run_len(entra_str_t s)
+{
+    size_t  n;
+
+    for (n = 0; n < s.len; n++) {
+        if (!entra_cli_token_char(s.data[n])) {
+            break;
+        }
+    }
+
+    return n;
+}
+
+
+static void
+entra_cli_redact(entra_str_t s, entra_buf_t *out)
+{
+    size_t  n;
+
+    while (s.len) {
+        n = entra_cli_label(s);
+
+        if (n) {
+            entra_buf_add(out, s.data, n);
+            s.data += n;
+            s.len -= n;
+        }
+
+        n = n ? entra_cli_run_len(s) : 0;
+
+        if (n) {
+            entra_buf_add_c(out, "[...]");
+
+        } else {
+            n = entra_cli_run_len(s);
+
+            if (n >= ENTRA_CLI_RUN) {
+                entra_buf_add_c(out, "[...]");
+
+            } else if (s.len) {
+                n = 1;
+                entra_buf_add(out, s.data, 1);
+            }
+        }
+
+        s.data += n;
+        s.len -= n;
+    }
+}
+
+
+/* tools end with their error, or mark it; a Python trace is of no help */
+
+static entra_str_t
+entra_cli_choose(entra_str_t text)
+{
+    size_t       end;
+    entra_str_t  line, last = entra_str_null;
+
+    while (text.len) {
+        end = 0;
+
+        while (end < text.len && text.data[end] != '\n') {
+            end++;
+        }
+
+        line.data = text.data;
+        line.len = end;
+        line = entra_str_trim(line);
+
+        if (entra_str_starts(line, "ERROR:")) {
+            line.data += 6;
+            line.len -= 6;
+            return entra_str_trim(line);
+        }
+
+        if (line.len && !entra_str_starts(line, "WARNING:")) {
+            last = line;
+        }
+
+        end += end < text.len;
+        text.data += end;
+        text.len -= end;
+    }
+
+    return last;
+}
+
+
+void
+entra_cli_line(entra_str_t text, char line[ENTRA_CLI_LINE])
+{
+    entra_str_t  chosen;
+    entra_buf_t  b;
+
+    chosen = entra_cli_choose(text);
+
+    if (chosen.len > 4 * ENTRA_CLI_LINE) {
+        chosen.len = 4 * ENTRA_CLI_LINE;
+    }
+
+    entra_buf_init(&b, 16 * ENTRA_CLI_LINE);
+    entra_cli_redact(chosen, &b);
+
+    entra_err_clean(line, ENTRA_CLI_LINE, entra_buf_str(&b));
+    entra_buf_free(&b);
+}
+
+
+uint32_t
+entra_cli_aadsts(entra_str_t text)
+{
+    size_t    i, n;
+    uint64_t  code = 0;
+
+    i = entra_cli_at(text, 0, "AADSTS");
+
+    for (i += 6, n = 0; i < text.len && n < 9; i++, n++) {
+        if (text.data[i] < '0' || text.data[i] > '9') {
+            break;
+        }
+
+        code = code * 10 + (uint64_t) (text.data[i] - '0');
+    }
+
+    return (uint32_t) code;
+}
