@@ -179,6 +179,17 @@ ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
     ngx_http_entra_zone_unlock(mcf);
 
     ngx_http_entra_token_arm(token, ngx_http_entra_clock());
+
+    /*
+     * It may be a request that came later which finds the token first: those
+     * that wait for it are not to wait for the refresh, to which the timer was
+     * just moved
+     */
+
+    if (!ngx_queue_empty(&token->waiters) && token->timer.timer_set) {
+        ngx_del_timer(&token->timer);
+        ngx_add_timer(&token->timer, 1);
+    }
 }
 
 
@@ -763,6 +774,13 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
     }
 
     if (!ngx_queue_empty(&token->waiters) && rec->lease > now) {
+
+        /* each of a thousand requests that park comes here */
+
+        if (token->polls && token->timer.timer_set) {
+            return;
+        }
+
         wait = ngx_min(NGX_HTTP_ENTRA_POLL_FIRST << ngx_min(token->polls, 8),
                        NGX_HTTP_ENTRA_POLL_MAX);
         token->polls++;

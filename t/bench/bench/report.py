@@ -200,6 +200,8 @@ def verdict(results):
         check(g['answered'] == g['requests'] and g['token_requests'] == 1,
               'herd: %d of %d answered, %d token requests' % (
                   g['answered'], g['requests'], g['token_requests']))
+        check(g['max'] < g['slow'] + 1.5,
+              'herd: a request took %.2f s' % g['max'])
     if 'refresh' in results:
         failed = results['refresh']['with']['failed']
         check(failed == 0, 'refresh: %d requests failed' % failed)
