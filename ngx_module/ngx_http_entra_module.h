@@ -254,7 +254,7 @@ typedef struct {
 
 
 typedef struct {
-    ngx_array_t                   credentials;  /* ngx_http_entra_credential_t * */
+    ngx_array_t                   credentials;  /* ..._credential_t * */
     ngx_array_t                   tokens;       /* ngx_http_entra_token_t * */
     ngx_array_t                   locations;    /* ngx_http_entra_location_t */
     ngx_array_t                   auths;        /* ngx_http_entra_auth_t * */

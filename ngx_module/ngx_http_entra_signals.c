@@ -144,7 +144,7 @@ ngx_http_entra_signal_tls(ngx_http_request_t *r, entra_signals_t *signals)
         return;
     }
 
-    /* verified by the rules of another server: for this one it proves nothing */
+    /* verified by the rules of another server: it proves nothing here */
 
     if (!ngx_http_entra_server_name_matches(r)) {
         signals->certificate = ENTRA_SIGNAL_INVALID;

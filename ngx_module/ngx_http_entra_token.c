@@ -311,7 +311,7 @@ ngx_http_entra_token_next(ngx_http_entra_token_t *token)
 }
 
 
-/* NGX_OK: ours; NGX_BUSY: another worker's; NGX_DECLINED: not yet, or not due */
+/* NGX_OK: ours; NGX_BUSY: another worker fetches; NGX_DECLINED: not due */
 
 static ngx_int_t
 ngx_http_entra_token_lease(ngx_http_entra_token_t *token, int64_t now,

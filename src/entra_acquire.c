@@ -365,7 +365,8 @@ entra_acquire_run(entra_acquire_t *a)
 
     memset(&no_reply, 0, sizeof(entra_http_reply_t));
     no_reply.retry_after = -1;
-    strcpy(no_reply.error, "the request could not be started");
+    entra_err_clean(no_reply.error, sizeof(no_reply.error),
+                    entra_str("the request could not be started"));
 
     memset(&no_result, 0, sizeof(entra_process_result_t));
     no_result.status = -1;

@@ -38,7 +38,7 @@ typedef struct {
     char               correlation_id[64];
     char               trace_id[64];
     char               text[1024];              /* one line, what happened */
-    const char        *advice;                  /* what to do, static; or NULL */
+    const char        *advice;              /* what to do, static; or NULL */
 } entra_err_t;
 
 

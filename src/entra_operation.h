@@ -36,7 +36,8 @@ typedef struct {
 
 
 /* bytes that scratch has to have */
-#define entra_operation_scratch(path_len)  (2 * (path_len) + ENTRA_ARM_ACTION_MAX)
+#define entra_operation_scratch(path_len)                                     \
+    (2 * (path_len) + ENTRA_ARM_ACTION_MAX)
 
 /*
  * Path and method as they stand in the request line that the upstream will

@@ -223,7 +223,7 @@ entra_sig_check(const entra_alg_t *a, EVP_PKEY *key, entra_str_t data,
 {
     int            ok;
     EVP_MD_CTX    *ctx;
-    EVP_PKEY_CTX  *pctx;
+    EVP_PKEY_CTX  *pctx = NULL;
 
     ctx = EVP_MD_CTX_new();
 
