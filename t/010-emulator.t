@@ -285,7 +285,8 @@ sub pkce { encode_base64url(do {
 
 my $verifier = 'v' x 43;
 my $public = $e->info('public_client_id');
-my $scope = escape('openid offline_access https://management.azure.com/.default');
+my $scope = escape(
+    'openid offline_access https://management.azure.com/.default');
 sub code {
     my $r = fetch("/$tenant/oauth2/v2.0/authorize?response_type=code"
         . "&client_id=$public&redirect_uri=http%3A%2F%2Flocalhost%2Fcb"

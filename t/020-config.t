@@ -20,7 +20,8 @@ my $secret = $t->write('good.secret', "s3cr3t~value\n");
 my $second = $t->write('second.secret', 'other');
 my $empty = $t->write('empty.secret', '');
 my $blank = $t->write('blank.secret', "\n");
-$t->write('entra_proxy.conf', EntraTest::slurp("$t->{root}/conf/entra_proxy.conf"));
+$t->write('entra_proxy.conf',
+          EntraTest::slurp("$t->{root}/conf/entra_proxy.conf"));
 
 sub openssl {
     my $log = $t->dir('openssl.log');
@@ -355,7 +356,8 @@ refuses('a backup server elsewhere', location($auth
 refuses("a default list's stranger", with()
         . "server {\n listen 127.0.0.1:%%PORT%%;\n location / {\n$auth$pass"
         . "}\n}\n", says => qr/127\.0\.0\.1/);
-passes("a default list's host", with() . "server {\n listen 127.0.0.1:%%PORT%%;\n location / {\n$auth"
+passes("a default list's host", with() . "server {\n"
+       . " listen 127.0.0.1:%%PORT%%;\n location / {\n$auth"
        . "  resolver 127.0.0.1;\n"
        . "  proxy_pass https://e.westeurope.inference.ml.azure.com\$uri;\n"
        . "}\n}\n");

@@ -25,7 +25,7 @@ for my $name (qw(red green blue)) {
         . " authority_host %%AUTHORITY%%; tenant_id %%TENANT%%;\n"
         . " client_id $id{$name}; client_secret_file %%DIR%%/s.secret;\n"
         . " scope aml arm; policies none;\n"
-        . " upstreams 127.0.0.1 127.0.0.2 echo.test http://127.0.0.1:%%PORT5%%;\n}\n";
+        . " upstreams 127.0.0.1 127.0.0.2 echo.test;\n}\n";
 }
 my %name = reverse %id;
 
@@ -61,7 +61,8 @@ server {
         entra_auth green;
         proxy_pass https://echo.test;
         location /nested/in { proxy_pass https://echo.test; }
-        location /nested/blue { entra_auth blue; proxy_pass https://echo.test; }
+        location /nested/blue { entra_auth blue;
+                                proxy_pass https://echo.test; }
         location /nested/off {
             entra_auth off;
             proxy_pass https://echo.test;
@@ -120,7 +121,8 @@ server {
         proxy_set_header x-azureml-token \$aml_token;
         proxy_pass https://echo.test;
     }
-    location = /nowhere { entra_auth red; return 200 "[\$entra_authorization]"; }
+    location = /nowhere { entra_auth red;
+                          return 200 "[\$entra_authorization]"; }
     location = /entra/ready { entra_auth off; entra_status ready; }
     location = /entra/status { entra_auth off; entra_status; }
 }

@@ -55,13 +55,15 @@ server {
     location /moved { return 302 /x?$entra_authorization; }
     location /set { set $leak $entra_authorization$by_map;
                     add_header X-Leak "$leak"; proxy_pass https://echo.test; }
-    location /headers { entra_token $aml cert; proxy_set_header Authorization $entra_authorization;
+    location /headers { entra_token $aml cert;
+                        proxy_set_header Authorization $entra_authorization;
                         proxy_set_header X-Other "$aml";
                         proxy_pass https://echo.test; }
     location /page { error_page 502 503 /error.html;
                      proxy_pass https://nobody.test; }
     location /error.html { ssi on; internal;
-        return 200 "sorry $entra_authorization <!--#echo var=entra_authorization -->"; }
+        return 200 "sorry $entra_authorization
+            <!--#echo var=entra_authorization -->"; }
     location /mirrored { mirror /copy; proxy_pass https://echo.test; }
     location /copy { internal; entra_auth off;
         proxy_set_header Authorization "$entra_authorization";
@@ -98,7 +100,8 @@ sub clean {
 
 my @own = (headers => [Authorization => "Bearer $own"]);
 my %status = (
-    '/' => 200, '/cached' => 200, '/cert' => 200, '/down' => 502, '/said' => 200,
+    '/' => 200, '/cached' => 200, '/cert' => 200, '/down' => 502,
+    '/said' => 200,
     '/moved' => 302, '/set' => 200, '/headers' => 200, '/page' => undef,
     '/mirrored' => 200, '/checked' => 200, '/fcgi' => 502,
     '/entra/status' => 200, '/entra/status?format=prometheus' => 200,
@@ -152,8 +155,8 @@ ok(!(grep { index($log, $_) >= 0 } @assertions), 'and not logged');
 
 my $access = slurp($t->dir('all.log'));
 clean('access log', $access);
-clean('what nginx -T prints', scalar `$t->{nginx} -T -p $t->{dir} -c $t->{dir}/nginx.conf 2>&1`);
-unlike(`$t->{nginx} -T -p $t->{dir} -c $t->{dir}/nginx.conf 2>&1`,
-       qr/\Q$secret/, 'nginx -T: no secret');
+my $shown = `$t->{nginx} -T -p $t->{dir} -c $t->{dir}/nginx.conf 2>&1`;
+clean('nginx -T', $shown);
+unlike($shown, qr/\Q$secret/, 'nginx -T: no secret');
 
 $t->finish;

@@ -21,7 +21,8 @@ entra_trusted_certificate %%CA%%;
 entra_credential app client_secret {
     %%CREDENTIAL%%
     scope aml;
-    upstreams 127.0.0.1 echo.test *.good.test http://127.0.0.1:%%UPSTREAM_PLAIN%%;
+    upstreams 127.0.0.1 echo.test *.good.test
+              http://127.0.0.1:%%UPSTREAM_PLAIN%%;
     policies none;
 }
 entra_credential anyhow client_secret {
@@ -32,7 +33,8 @@ entra_credential anyhow client_secret {
 }
 upstream echo.test { server 127.0.0.1:%%UPSTREAM%%; }
 upstream evil.test { server 127.0.0.2:%%UPSTREAM%%; }
-upstream half { server 127.0.0.1:%%UPSTREAM%%; server 127.0.0.2:%%UPSTREAM%% down; }
+upstream half { server 127.0.0.1:%%UPSTREAM%%;
+                server 127.0.0.2:%%UPSTREAM%% down; }
 upstream stranger.test { server 127.0.0.1:%%UPSTREAM_2%%; }
 server {
     listen 127.0.0.1:%%PORT%%;
@@ -41,7 +43,8 @@ server {
     location /ok { proxy_pass https://echo.test; }
     location /plain-ok { proxy_pass http://127.0.0.1:%%UPSTREAM_PLAIN%%; }
     location /to/ { proxy_pass $arg_u; }
-    location /scheme { proxy_ssl_name echo.test; proxy_pass $arg_s://127.0.0.1:%%UPSTREAM%%; }
+    location /scheme { proxy_ssl_name echo.test;
+                       proxy_pass $arg_s://127.0.0.1:%%UPSTREAM%%; }
     location /name { proxy_ssl_session_reuse off; proxy_ssl_name $arg_n;
                      proxy_pass https://127.0.0.1:%%UPSTREAM%%; }
     location /unverified { proxy_ssl_verify off; set $u https://echo.test;

@@ -138,7 +138,7 @@ for my $fault ({ connection => 'hang' }, { drip => 1 }) {
     $e->fault($fault);
     my $name = join ' ', %$fault;
     my $before = $e->counters->{'connections.entra'};
-    $t->start($conf =~ s/entra_trusted/entra_fetch_timeout 3s; entra_trusted/r);
+    $t->start("entra_fetch_timeout 3s;\n$conf");
     ok(wait_until(sub { $e->counters->{'connections.entra'} > $before }),
        "$name: a fetch is under way");
     ($slowest, $until) = (0, time + 2);
@@ -181,8 +181,8 @@ EOS
     skip 'no compiler', 5 if system("cc -shared -fPIC -o $so "
         . $t->dir('slow.c') . ' -ldl 2>/dev/null') != 0;
     skip 'not with sanitizers', 5 if $ENV{ENTRA_PRELOAD};
-    $t->start($t->expand($conf) =~ s{https://localhost}{https://blackhole.test}r
-              =~ s/entra_trusted/entra_fetch_timeout 2s; entra_trusted/r,
+    $t->start("entra_fetch_timeout 2s;\n" . $t->expand($conf)
+              =~ s{https://localhost}{https://blackhole.test}r,
               main => "env LD_PRELOAD;\n", env => { LD_PRELOAD => $so });
     ($slowest, $until) = (0, time + 5);
     while (time < $until) {

@@ -15,7 +15,7 @@ from .faults import Faults
 from .identity import ManagedIdentity
 from .jwt import KeyRing
 from .recorder import Recorder
-from .server import BadRequest, Listener, Response, reply_json, reply_text
+from .server import BadRequest, Listener, Response, reply_text
 from .signin import SignIn
 from .tls import Authority
 
@@ -175,6 +175,3 @@ class App:
 
 async def not_found(request):
     return Response(404, b'')
-
-
-__all__ = ['App', 'reply_json']

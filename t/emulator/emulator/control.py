@@ -1,6 +1,5 @@
 """The control API, on a port of its own; see docs/emulator.md."""
 
-import json
 import time
 
 from . import config as config_module
@@ -208,7 +207,3 @@ def foreign_key():
     if not _foreign:
         _foreign.append(jwt.tls.self_signed('foreign')[0])
     return _foreign[0]
-
-
-def dump(value):
-    return json.dumps(value, indent=2)

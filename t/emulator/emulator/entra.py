@@ -6,7 +6,7 @@ import time
 import uuid
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from . import jwt
@@ -475,7 +475,3 @@ def load_public(pem):
     if b'PRIVATE' in pem:
         return serialization.load_pem_private_key(pem, None).public_key()
     return serialization.load_pem_public_key(pem)
-
-
-def fingerprint(cert):
-    return cert.fingerprint(hashes.SHA256()).hex()
