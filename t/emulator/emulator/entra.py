@@ -44,14 +44,17 @@ class Issuer:
 
     def claims(self, tenant, app, resource, user=None, scope='',
                lifetime=None, extra=None):
+        # as Entra's 3599 of an hour: a token lives as long as is said, though
+        # its dates are whole seconds
         now = int(self.now())
+        lifetime = int(lifetime or self.config.settings['expires_in']) + 1
         version = resource.get('version', 1)
         tid = tenant['id']
         claims = {
             'aud': resource.get('audience', resource['uri']),
             'iss': self.issuer(tid, version),
             'iat': now, 'nbf': now,
-            'exp': now + int(lifetime or self.config.settings['expires_in']),
+            'exp': now + lifetime,
             'aio': jwt.b64(hashlib.sha256(uuid.uuid4().bytes).digest()),
             'rh': '0.' + jwt.b64(uuid.uuid4().bytes), 'tid': tid,
             'uti': jwt.b64(uuid.uuid4().bytes), 'ver': '%d.0' % version,
@@ -364,7 +367,7 @@ class TokenEndpoint:
         return extra
 
     def answer_body(self, app, token, claims, **more):
-        lifetime = claims['exp'] - claims['iat']
+        lifetime = claims['exp'] - claims['iat'] - 1
         body = {'token_type': 'Bearer', 'expires_in': lifetime,
                 'ext_expires_in': lifetime}
         refresh_in = app.get('refresh_in',

@@ -76,7 +76,7 @@ class ManagedIdentity:
             lifetime=self.config.settings['expires_in'] * 24)
         return {
             'access_token': token, 'client_id': identity['client_id'],
-            'expires_in': claims['exp'] - claims['iat'],
+            'expires_in': claims['exp'] - claims['iat'] - 1,
             'expires_on': claims['exp'], 'not_before': claims['nbf'],
             'resource': resource, 'token_type': 'Bearer'}
 
