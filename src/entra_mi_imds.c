@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "entra_json.h"
 #include "entra_mi_source.h"
 #include "entra_url.h"
 
@@ -142,6 +143,18 @@ entra_mi_imds_docker(const entra_http_reply_t *reply)
 }
 
 
+static int
+entra_mi_imds_json(entra_str_t body)
+{
+    entra_json_t  *root;
+
+    root = entra_json_parse(body, ENTRA_HTTP_BODY_MAX, ENTRA_JSON_OBJECT);
+    entra_json_free(root);
+
+    return root != NULL;
+}
+
+
 /* ms to wait before the next attempt, 0: no further one */
 
 static unsigned
@@ -216,7 +229,8 @@ entra_mi_imds_answer(entra_acquire_t *a)
 
         /* a captive portal or a proxy, not the metadata service */
 
-        a->err.unavailable = reply->status == 200;
+        a->err.unavailable = reply->status == 200
+                             && !entra_mi_imds_json(reply->body);
 
         /* both pass: the service is being set up, or upgraded */
 
