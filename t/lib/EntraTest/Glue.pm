@@ -33,6 +33,9 @@ sub new {
                  . "\n" unless $ENV{ENTRA_STATIC};
     mkdir $t->dir('open');
     chmod 0777, $t->dir('open');
+
+    # valgrind's logs of what a worker forks
+    chmod 0777, $t->dir if $ENV{ENTRA_VALGRIND};
     return bless $t, $class;
 }
 
@@ -136,8 +139,9 @@ sub answer {
 sub fetch {
     my ($t, $url, @args) = @_;
     my $begin = time;
-    return $t->answer($t->begin('/fetch', url => $t->expand($url), @args),
-                      $begin);
+    return $t->answer($t->begin('/fetch', url => $t->expand($url), @args,
+                          connect_timeout => $t->seconds(3) * 1000,
+                          timeout => $t->seconds(10) * 1000), $begin);
 }
 
 sub bad { my ($t, $path, @args) = @_;
