@@ -141,7 +141,7 @@ static int
 entra_addr_parse_v6(unsigned char bytes[16], const char *p, const char *end)
 {
     size_t         n, len, gap;
-    unsigned char  out[16];
+    unsigned char  out[16] = { 0 };
 
     len = 0;
     gap = sizeof(out) + 1;                          /* no "::" seen */
