@@ -153,6 +153,13 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       0,
       NULL },
 
+    { ngx_string("entra_sign_in"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_entra_sign_in,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("entra_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_entra_status,

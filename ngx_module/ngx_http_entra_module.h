@@ -18,6 +18,8 @@
 #include "entra_egress.h"
 #include "entra_decision.h"
 #include "entra_path.h"
+#include "entra_session.h"
+#include "entra_sign_in.h"
 #include "entra_workspace.h"
 
 #include "ngx_http_entra_compat.h"
@@ -362,6 +364,8 @@ typedef struct {
     ngx_http_entra_main_conf_t   *conf;
     entra_world_t                 world;
     ngx_http_entra_curl_t        *curl;
+    entra_session_store_t         store;        /* of sign-ins */
+    entra_sign_in_t              *site;
     ngx_event_t                   watch;
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;
@@ -457,6 +461,12 @@ char *ngx_http_entra_what_if(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* ngx_http_entra_sign_in.c */
 
 char *ngx_http_entra_sign_in(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_entra_sign_in_init(ngx_http_entra_worker_t *worker);
+
+/* ngx_http_entra_session.c */
+
+void ngx_http_entra_session_store(ngx_http_entra_main_conf_t *mcf,
+    entra_session_store_t *store);
 
 /* ngx_http_entra_check.c: what is known when the configuration is read */
 

@@ -94,6 +94,10 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
 
     ngx_http_entra_obo_init();
 
+    if (ngx_http_entra_sign_in_init(worker) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     token = mcf->tokens.elts;
 
     for (i = 0; i < mcf->tokens.nelts; i++) {
@@ -133,6 +137,7 @@ ngx_http_entra_worker_exit(ngx_cycle_t *cycle)
     }
 
     ngx_http_entra_obo_exit();
+    entra_sign_in_free(worker->site);
 
     if (worker->watch.timer_set) {
         ngx_del_timer(&worker->watch);

@@ -166,6 +166,12 @@ struct entra_credential_s {
     void                           *find_data;
 
     /*
+     * What the workers share about a sign-in (entra_session.h).  Set by the
+     * glue when a worker starts; NULL while the configuration is read.
+     */
+    const struct entra_session_store_s  *store;
+
+    /*
      * Which member of a chain won, and why the others did not; written by
      * the chain, read by the status page.  Bounded text, no secrets.
      */

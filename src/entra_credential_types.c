@@ -17,6 +17,8 @@ extern const entra_credential_type_t  entra_managed_identity_credential;
 extern const entra_credential_type_t  entra_azure_cli_credential;
 extern const entra_credential_type_t  entra_azure_developer_cli_credential;
 extern const entra_credential_type_t  entra_azure_powershell_credential;
+extern const entra_credential_type_t  entra_device_code_credential;
+extern const entra_credential_type_t  entra_interactive_browser_credential;
 extern const entra_credential_type_t  entra_chained_token_credential;
 extern const entra_credential_type_t  entra_default_azure_credential;
 extern const entra_credential_type_t  entra_endpoint_key_credential;
@@ -33,6 +35,8 @@ static const entra_credential_type_t  *const entra_credential_types[] = {
     &entra_azure_cli_credential,
     &entra_azure_developer_cli_credential,
     &entra_azure_powershell_credential,
+    &entra_device_code_credential,
+    &entra_interactive_browser_credential,
     &entra_chained_token_credential,
     &entra_default_azure_credential,
     &entra_endpoint_key_credential,

@@ -62,7 +62,7 @@ like($r->{body}, qr/^SigBlk:\s+0+$/m, 'no signal is blocked');
 
 # but 32 and 33, which libc keeps to itself: what was ignored where the test
 # was started stays so
-like($r->{body}, qr/^SigIgn:\s+0+[018]?0{7}$/m, 'or ignored');
+like($r->{body}, qr/^SigIgn:\s+0+1?8?0{7,}$/m, 'or ignored');
 like($r->{body}, qr/^Umask:\s+0077$/m, 'a umask');
 my ($pid) = $r->{body} =~ /^Pid:\s+(\d+)$/m;
 like($r->{body}, qr/^NSsid:\s+$pid$/m, 'a session of its own');

@@ -1,0 +1,389 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * entra_sign_in: moves bytes between a request and the page of the core.
+ */
+
+#include "ngx_http_entra_module.h"
+#include "entra_sign_in.h"
+
+
+typedef struct {
+    ngx_http_request_t     *request;
+    entra_sign_in_call_t   *call;
+    unsigned                done:1;
+} ngx_http_entra_sign_in_ctx_t;
+
+
+static ngx_int_t ngx_http_entra_sign_in_handler(ngx_http_request_t *r);
+static void ngx_http_entra_sign_in_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_sign_in_start(ngx_http_request_t *r,
+    entra_str_t body);
+static void ngx_http_entra_sign_in_fill(ngx_http_request_t *r,
+    entra_sign_in_request_t *request);
+static entra_str_t ngx_http_entra_sign_in_header(ngx_http_request_t *r,
+    const char *name);
+static void ngx_http_entra_sign_in_done(void *data,
+    const entra_sign_in_response_t *response);
+static ngx_int_t ngx_http_entra_sign_in_headers(ngx_http_request_t *r,
+    const entra_sign_in_response_t *response);
+static void ngx_http_entra_sign_in_abort(void *data);
+static void ngx_http_entra_signed_in(void *data, entra_credential_t *c);
+
+
+char *
+ngx_http_entra_sign_in(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_entra_loc_conf_t *lcf = conf;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    lcf->own = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_entra_sign_in_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/* in a worker: the store that workers share, the site with its credentials */
+
+ngx_int_t
+ngx_http_entra_sign_in_init(ngx_http_entra_worker_t *worker)
+{
+    ngx_uint_t                     i;
+    ngx_http_entra_credential_t  **c;
+
+    ngx_http_entra_session_store(worker->conf, &worker->store);
+
+    worker->site = entra_sign_in_create(&worker->world,
+                                        ngx_http_entra_signed_in, worker);
+    if (worker->site == NULL) {
+        return NGX_ERROR;
+    }
+
+    c = worker->conf->credentials.elts;
+
+    for (i = 0; i < worker->conf->credentials.nelts; i++) {
+        c[i]->core->store = &worker->store;
+
+        if (entra_sign_in_add(worker->site, c[i]->core) != 0) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_signed_in(void *data, entra_credential_t *core)
+{
+    ngx_http_entra_worker_t *worker = data;
+
+    ngx_uint_t                     i, j;
+    ngx_http_entra_token_t       **token;
+    ngx_http_entra_credential_t  **c;
+
+    c = worker->conf->credentials.elts;
+
+    for (i = 0; i < worker->conf->credentials.nelts; i++) {
+
+        if (c[i]->core != core) {
+            continue;
+        }
+
+        (void) ngx_http_entra_credential_material(c[i]);
+
+        token = c[i]->tokens.elts;
+
+        for (j = 0; j < c[i]->tokens.nelts; j++) {
+            ngx_http_entra_token_due(token[j]);
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_entra_sign_in_handler(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    if (r->method == NGX_HTTP_POST) {
+
+        if (r->headers_in.content_length_n > ENTRA_SIGN_IN_BODY_MAX) {
+            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        }
+
+        r->request_body_in_single_buf = 1;
+
+        rc = ngx_http_read_client_request_body(r, ngx_http_entra_sign_in_body);
+
+        return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_entra_sign_in_start(r, entra_str_null);
+
+    if (rc == NGX_DONE) {
+        r->main->count++;
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_entra_sign_in_body(ngx_http_request_t *r)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+    entra_str_t   body;
+
+    body = entra_str_null;
+    cl = r->request_body ? r->request_body->bufs : NULL;
+
+    if (cl) {
+        b = cl->buf;
+
+        if (cl->next || b->in_file
+            || b->last - b->pos > ENTRA_SIGN_IN_BODY_MAX)
+        {
+            ngx_http_finalize_request(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE);
+            return;
+        }
+
+        body.data = (char *) b->pos;
+        body.len = b->last - b->pos;
+    }
+
+    rc = ngx_http_entra_sign_in_start(r, body);
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+}
+
+
+/* NGX_DONE: the answer comes later */
+
+static ngx_int_t
+ngx_http_entra_sign_in_start(ngx_http_request_t *r, entra_str_t body)
+{
+    ngx_http_cleanup_t            *cln;
+    entra_sign_in_request_t        request;
+    ngx_http_entra_sign_in_ctx_t  *ctx;
+
+    if (ngx_http_entra_worker == NULL) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_sign_in_ctx_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (ctx == NULL || cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->request = r;
+
+    ngx_memzero(&request, sizeof(entra_sign_in_request_t));
+    ngx_http_entra_sign_in_fill(r, &request);
+    request.body = body;
+
+    ctx->call = entra_sign_in_handle(ngx_http_entra_worker->site, &request,
+                                     ngx_http_entra_sign_in_done, ctx);
+    if (ctx->call == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_entra_sign_in_abort;
+    cln->data = ctx;
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_entra_sign_in_fill(ngx_http_request_t *r,
+    entra_sign_in_request_t *request)
+{
+    size_t                     base;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    /* "location /entra/sign-in" and "location /entra/sign-in/" are the same */
+
+    base = ngx_min(clcf->name.len, r->uri.len);
+
+    if (base > 1 && r->uri.data[base - 1] == '/') {
+        base--;
+    }
+
+    request->method = (entra_str_t) { r->method_name.len,
+                                      (char *) r->method_name.data };
+    request->base = (entra_str_t) { base, (char *) r->uri.data };
+    request->path = (entra_str_t) { r->uri.len - base,
+                                    (char *) r->uri.data + base };
+    request->query = (entra_str_t) { r->args.len, (char *) r->args.data };
+
+    request->content_type = ngx_http_entra_sign_in_header(r, "content-type");
+    request->cookie = ngx_http_entra_sign_in_header(r, "cookie");
+    request->host = ngx_http_entra_sign_in_header(r, "host");
+    request->origin = ngx_http_entra_sign_in_header(r, "origin");
+    request->fetch_site = ngx_http_entra_sign_in_header(r, "sec-fetch-site");
+
+#if (NGX_HTTP_SSL)
+    request->https = r->connection->ssl != NULL;
+#endif
+}
+
+
+/* several of a name are joined as those of Cookie may be (RFC 9113, 8.2.3) */
+
+static entra_str_t
+ngx_http_entra_sign_in_header(ngx_http_request_t *r, const char *name)
+{
+    u_char           *p;
+    size_t            len;
+    ngx_uint_t        i;
+    entra_str_t       value;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    value = entra_str_null;
+    len = ngx_strlen(name);
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return value;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len != len
+            || ngx_strncasecmp(h[i].key.data, (u_char *) name, len) != 0)
+        {
+            continue;
+        }
+
+        if (value.len == 0) {
+            value.data = (char *) h[i].value.data;
+            value.len = h[i].value.len;
+            continue;
+        }
+
+        p = ngx_pnalloc(r->pool, value.len + 2 + h[i].value.len);
+        if (p == NULL) {
+            return value;
+        }
+
+        ngx_memcpy(ngx_cpymem(ngx_cpymem(p, value.data, value.len), "; ", 2),
+                   h[i].value.data, h[i].value.len);
+
+        value.data = (char *) p;
+        value.len += 2 + h[i].value.len;
+    }
+}
+
+
+static void
+ngx_http_entra_sign_in_done(void *data,
+    const entra_sign_in_response_t *response)
+{
+    ngx_http_entra_sign_in_ctx_t *ctx = data;
+
+    ngx_int_t            rc;
+    entra_buf_t          body;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ctx->done = 1;
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = ngx_http_entra_sign_in_headers(r, response);
+
+    if (rc == NGX_OK) {
+        body = response->body;
+        rc = ngx_http_entra_answer_text(r, response->status,
+                                        response->content_type, &body);
+    }
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_entra_sign_in_headers(ngx_http_request_t *r,
+    const entra_sign_in_response_t *response)
+{
+    u_char           *p;
+    size_t            name, value;
+    ngx_uint_t        i;
+    ngx_table_elt_t  *h;
+
+    for (i = 0; i < response->nheaders; i++) {
+        name = ngx_strlen(response->headers[i].name);
+        value = ngx_strlen(response->headers[i].value);
+
+        h = ngx_list_push(&r->headers_out.headers);
+        p = ngx_pnalloc(r->pool, name + value);
+
+        if (h == NULL || p == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        h->hash = 1;
+        ngx_http_entra_header_next(h);
+
+        h->key.data = p;
+        h->key.len = name;
+        p = ngx_cpymem(p, response->headers[i].name, name);
+
+        h->value.data = p;
+        h->value.len = value;
+        ngx_memcpy(p, response->headers[i].value, value);
+
+        if (ngx_strcasecmp((u_char *) response->headers[i].name,
+                           (u_char *) "Location")
+            == 0)
+        {
+            r->headers_out.location = h;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_sign_in_abort(void *data)
+{
+    ngx_http_entra_sign_in_ctx_t *ctx = data;
+
+    if (!ctx->done) {
+        ctx->done = 1;
+        entra_sign_in_cancel(ctx->call);
+    }
+}

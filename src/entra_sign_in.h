@@ -1,0 +1,104 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * The page on which an operator signs in: authorization code with PKCE (RFC
+ * 6749, 7636) for interactive_browser, device code (RFC 8628) for
+ * device_code.  The glue only moves bytes.
+ *
+ *     site = entra_sign_in_create(world, signed_in, data);     in a worker
+ *     entra_sign_in_add(site, credential);                     each one
+ *
+ *     call = entra_sign_in_handle(site, &request, done, data); per request
+ *     entra_sign_in_cancel(call);                if the client goes away
+ *
+ *     entra_sign_in_free(site);                                at its end
+ */
+
+#ifndef ENTRA_SIGN_IN_H
+#define ENTRA_SIGN_IN_H
+
+
+#include "entra_credential.h"
+
+
+#define ENTRA_SIGN_IN_BODY_MAX     4096         /* of a request, bytes */
+#define ENTRA_SIGN_IN_PAGE_MAX     (256 * 1024)
+#define ENTRA_SIGN_IN_HEADERS_MAX  12
+
+
+typedef struct entra_sign_in_s       entra_sign_in_t;
+typedef struct entra_sign_in_call_s  entra_sign_in_call_t;
+
+
+/*
+ * All strings are borrowed for the time of entra_sign_in_handle() only;
+ * entra_str_null for what the request does not have.
+ */
+
+typedef struct {
+    entra_str_t   method;
+    entra_str_t   base;             /* the location, as the browser sees it:
+                                       "/entra/sign-in", "/sign-in/" */
+    entra_str_t   path;             /* what follows it: "", "/callback" or
+                                       "callback" */
+    entra_str_t   query;            /* without "?" */
+    entra_str_t   body;
+    entra_str_t   content_type;
+    entra_str_t   cookie;           /* several headers joined by "; " */
+    entra_str_t   host;             /* these as they came */
+    entra_str_t   origin;
+    entra_str_t   fetch_site;       /* Sec-Fetch-Site */
+    unsigned      https:1;
+} entra_sign_in_request_t;
+
+
+/*
+ * Valid during the callback.  A HEAD request gets the answer of GET.  All
+ * headers are to be sent: they keep the page from caches and frames.
+ */
+
+typedef struct {
+    int                   status;
+    const char           *content_type;         /* with its charset */
+    entra_http_header_t   headers[ENTRA_SIGN_IN_HEADERS_MAX];
+    unsigned              nheaders;
+    entra_buf_t           body;
+} entra_sign_in_response_t;
+
+
+/* called once, never from inside entra_sign_in_handle() */
+typedef void (*entra_sign_in_done_pt)(void *data,
+    const entra_sign_in_response_t *response);
+
+/*
+ * Somebody has signed in here: the material of the credential is another one,
+ * and its tokens are due.  Other workers see it with type->watch().
+ */
+typedef void (*entra_sign_in_signed_pt)(void *data, entra_credential_t *c);
+
+
+/* NULL without memory; signed_in may be NULL */
+entra_sign_in_t *entra_sign_in_create(entra_world_t *world,
+    entra_sign_in_signed_pt signed_in, void *data);
+
+/*
+ * Credentials of other types are passed over.  c->store is set before.  0, or
+ * -1 without memory.
+ */
+int entra_sign_in_add(entra_sign_in_t *site, entra_credential_t *c);
+
+/*
+ * Ends what is polled for in the background; another worker goes on with it.
+ * Calls have to be over, or cancelled, before.
+ */
+void entra_sign_in_free(entra_sign_in_t *site);
+
+/* NULL without memory */
+entra_sign_in_call_t *entra_sign_in_handle(entra_sign_in_t *site,
+    const entra_sign_in_request_t *request, entra_sign_in_done_pt done,
+    void *data);
+void entra_sign_in_cancel(entra_sign_in_call_t *call);
+
+
+#endif /* ENTRA_SIGN_IN_H */
