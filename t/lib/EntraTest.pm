@@ -28,6 +28,10 @@ our @EXPORT_OK = qw(wait_until slurp);
 my $root = dirname(dirname(dirname(abs_path(__FILE__))));
 my $slow = $ENV{ENTRA_VALGRIND} || $ENV{ENTRA_SLOW} ? 6 : 1;
 my @alive;
+my $owner = $$;
+
+# so that END runs, and nothing is left behind
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
 sub new {
     my ($class, %o) = @_;
@@ -515,6 +519,7 @@ sub cleanup {
 
 END {
     local ($?, $!, $@);
+    @alive = () if $$ != $owner;
     $_->cleanup for @alive;
     @alive = ();
 }

@@ -11,7 +11,7 @@ use EntraTest::HTTP ();
 sub new {
     my ($class, %o) = @_;
 
-    my $self = bless { %o }, $class;
+    my $self = bless { owner => $$, %o }, $class;
     mkdir $self->{dir};
     $self->start;
     return $self;
@@ -110,6 +110,6 @@ sub count  { my $self = shift; return scalar(() = $self->requests(@_)) }
 sub forget { $_[0]->control(DELETE => 'requests') }
 sub counters { $_[0]->control(GET => 'counters') }
 
-sub DESTROY { local ($?, $!); $_[0]->stop }
+sub DESTROY { local ($?, $!); $_[0]->stop if $_[0]{owner} == $$ }
 
 1;
