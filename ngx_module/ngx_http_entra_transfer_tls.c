@@ -122,6 +122,10 @@ ngx_http_entra_transfer_tls(ngx_http_entra_transfer_t *t)
     rc |= curl_easy_setopt(easy, CURLOPT_SSLVERSION,
                            (long) CURL_SSLVERSION_TLSv1_2);
 
+    /* a resumed session was verified once, for somebody who trusts others */
+
+    rc |= curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+
     if (!own) {
         if (conf->ca_file) {
             rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, conf->ca_file);
