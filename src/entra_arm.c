@@ -24,58 +24,13 @@ entra_arm_lower(char c)
 }
 
 
-/* no encoding, nothing that could be read in two ways */
-
-static int
-entra_arm_plain(entra_str_t path)
-{
-    size_t  i, start;
-
-    start = 0;
-
-    for (i = 0; i < path.len; i++) {
-
-        if (path.data[i] <= ' ' || path.data[i] >= 0x7f
-            || strchr("%;\\#?", path.data[i]))
-        {
-            return 0;
-        }
-
-        if (path.data[i] != '/') {
-            continue;
-        }
-
-        if (i > 0 && i == start) {
-            return 0;
-        }
-
-        start = i + 1;
-    }
-
-    for (i = 0; i + 1 < path.len; i++) {
-
-        if (path.data[i] != '/' || path.data[i + 1] != '.') {
-            continue;
-        }
-
-        if (i + 2 == path.len || path.data[i + 2] == '/'
-            || (path.data[i + 2] == '.'
-                && (i + 3 == path.len || path.data[i + 3] == '/')))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
 /* the next segment, of length 0 at the end */
 
 static entra_str_t
 entra_arm_next(entra_arm_t *arm)
 {
-    entra_str_t  segment;
+    const char   *slash;
+    entra_str_t   segment;
 
     segment.len = 0;
     segment.data = arm->p;
@@ -85,11 +40,9 @@ entra_arm_next(entra_arm_t *arm)
     }
 
     segment.data = ++arm->p;
+    slash = memchr(arm->p, '/', (size_t) (arm->end - arm->p));
 
-    while (arm->p < arm->end && *arm->p != '/') {
-        arm->p++;
-    }
-
+    arm->p = slash ? slash : arm->end;
     segment.len = (size_t) (arm->p - segment.data);
 
     return segment;
@@ -99,7 +52,8 @@ entra_arm_next(entra_arm_t *arm)
 static void
 entra_arm_add(entra_arm_t *arm, entra_str_t text)
 {
-    size_t  i;
+    char    *p;
+    size_t   i;
 
     if (text.len + 1 > ENTRA_ARM_ACTION_MAX - arm->len) {
         arm->unclear = 1;
@@ -110,8 +64,11 @@ entra_arm_add(entra_arm_t *arm, entra_str_t text)
         arm->out[arm->len++] = '/';
     }
 
+    p = arm->out + arm->len;
+    arm->len += text.len;
+
     for (i = 0; i < text.len; i++) {
-        arm->out[arm->len++] = entra_arm_lower(text.data[i]);
+        p[i] = entra_arm_lower(text.data[i]);
     }
 }
 
@@ -271,7 +228,7 @@ entra_arm_action(entra_str_t method, entra_str_t path,
 
     verb = entra_arm_verb(method);
 
-    if (verb == NULL || !entra_arm_plain(path)) {
+    if (verb == NULL || memchr(path.data, '%', path.len)) {
         return ENTRA_ARM_UNKNOWN;
     }
 

@@ -35,8 +35,9 @@ typedef enum {
  * Without a provider it is Microsoft.Resources.  POST /batch, whose inner
  * requests nobody here sees, is "microsoft.resources/batch/action".
  *
- * Unknown: other methods, bytes outside of visible ASCII, "%", ";", "\",
- * empty and dot segments, ENTRA_ARM_ACTION_MAX.
+ * The path is one that entra_path_check() has nothing against; it has no
+ * empty segment but for the last one.  Unknown: "%" in it, other methods, a
+ * resource called "providers", more than ENTRA_ARM_ACTION_MAX.
  */
 entra_arm_e entra_arm_action(entra_str_t method, entra_str_t path,
     char action[ENTRA_ARM_ACTION_MAX], size_t *len);

@@ -317,8 +317,7 @@ entra_decide_missing(const entra_decision_t *decision,
 /* the first authentication context that is asked for and not there */
 
 static const char *
-entra_decide_step_up(const entra_decision_t *decision,
-    const entra_signals_t *signals)
+entra_decide_step_up(const entra_decision_t *decision)
 {
     unsigned                i, k;
     const entra_policy_t   *policy;
@@ -375,7 +374,7 @@ entra_decide_status(entra_decision_t *decision,
         && entra_decide_pass(decision->policies, decision->npolicies, signals,
                              open | ENTRA_OPEN_ACRS))
     {
-        decision->step_up = entra_decide_step_up(decision, signals);
+        decision->step_up = entra_decide_step_up(decision);
     }
 }
 

@@ -18,10 +18,7 @@ static const char *const  entra_preset_names[] = {
 };
 
 
-/*
- * Actions and paths in lower case.  Paths are those of services beside
- * Resource Manager; a last segment is compared when there is no slash.
- */
+/* in lower case; paths are those of services beside Resource Manager */
 
 static const char *const  entra_score_actions[] = {
     "microsoft.machinelearningservices/workspaces/onlineendpoints/score/action",
@@ -43,50 +40,38 @@ static const char *const  entra_score_paths[] = {
 };
 
 
+/*
+ * Last names: of a path, or before the verb of an action, which for POST is
+ * what is done (listKeys), else a type of resources.
+ */
+
+static const char *const  entra_secrets_names[] = {
+    "list",                                         /* of app settings */
+    "list*key*", "list*secret*", "list*credential*", "list*password*",
+    "list*token*", "list*connectionstring*", "list*sas",
+    "get*secret*", "get*credential*", "get*token*", "generate*key*",
+    "generate*token*", "regenerate*", "rotate*", "readsecrets", "secrets",
+    "token", "publishxml", "addpassword", "addkey",
+    NULL
+};
+
 static const char *const  entra_secrets_actions[] = {
-    "*/list*key*/action",
-    "*/list*secret*/action",
-    "*/list*credential*/action",
-    "*/list*password*/action",
-    "*/list*token*",                                /* one is a .../read */
-    "*/list*connectionstring*/action",
-    "*/list*sas/action",
-    "*/config/list/action",
-    "*/regenerate*/action",
-    "*/rotate*/action",
-    "*/token/action",
-    "*/get*token*/action",
-    "*/generate*token*/action",
-    "*/generate*key*/action",
-    "*/readsecrets/action",
-    "*/get*secret*/action",
-    "*/get*credential*/action",
-    "*/publishxml/action",
     "*/secrets/*",
     NULL
 };
 
-static const char *const  entra_secrets_segments[] = {
-    "list*key*", "list*secret*", "list*credential*", "list*password*",
-    "list*token*", "list*connectionstring*", "list*sas", "regenerate*",
-    "readsecrets", "get*secret*", "addpassword", "addkey", "secrets", "token",
-    NULL
-};
 
+static const char *const  entra_escape_names[] = {
+    "batch", "$batch", "moveresources", "validatemoveresources", NULL
+};
 
 static const char *const  entra_escape_actions[] = {
     "microsoft.resources/batch/*",
     "microsoft.resources/*deployment*",
-    "*/moveresources/action",
-    "*/validatemoveresources/action",
     "microsoft.authorization/*",
     "microsoft.managedidentity/*",
     "microsoft.resourcegraph/*",
     NULL
-};
-
-static const char *const  entra_escape_segments[] = {
-    "batch", "$batch", NULL
 };
 
 
@@ -119,48 +104,61 @@ entra_preset_any(const char *const *patterns, entra_str_t text)
 }
 
 
-/* of the path in its loose form: nothing here depends on letter case */
+/* what is behind the last slash of the first len bytes */
 
-static int
-entra_preset_last(const char *const *patterns, entra_str_t path)
+static entra_str_t
+entra_preset_last(entra_str_t text, size_t len)
 {
     size_t  i;
 
-    for (i = path.len; i > 0 && path.data[i - 1] != '/'; i--) {
+    for (i = len; i > 0 && text.data[i - 1] != '/'; i--) {
         /* void */
     }
 
-    return entra_preset_any(patterns,
-                            (entra_str_t) { path.len - i, path.data + i });
+    return (entra_str_t) { len - i, text.data + i };
+}
+
+
+static entra_str_t
+entra_preset_name(const entra_operation_t *op)
+{
+    entra_str_t  verb;
+
+    if (op->arm != ENTRA_ARM_ACTION) {
+        return entra_preset_last(op->loose, op->loose.len);
+    }
+
+    verb = entra_preset_last(op->action, op->action.len);
+
+    return entra_preset_last(op->action, op->action.len - verb.len - 1);
 }
 
 
 static unsigned
-entra_preset_blocked(const char *const *actions, const char *const *segments,
+entra_preset_named(const char *const *names, const char *const *actions,
     const entra_operation_t *op)
 {
     if (op->ambiguous || op->arm == ENTRA_ARM_UNKNOWN) {
         return ENTRA_UNKNOWN;
     }
 
-    if (op->arm == ENTRA_ARM_ACTION) {
-        return entra_preset_any(actions, op->action) ? ENTRA_TRUE
-                                                     : ENTRA_FALSE;
+    if (entra_preset_any(names, entra_preset_name(op))) {
+        return ENTRA_TRUE;
     }
 
-    return entra_preset_last(segments, op->loose) ? ENTRA_TRUE : ENTRA_FALSE;
+    return op->arm == ENTRA_ARM_ACTION
+           && entra_preset_any(actions, op->action) ? ENTRA_TRUE : ENTRA_FALSE;
 }
 
-
-/* Key Vault and its like: /secrets/NAME */
 
 static unsigned
 entra_preset_secrets(const entra_operation_t *op)
 {
     unsigned  match;
 
-    match = entra_preset_blocked(entra_secrets_actions,
-                                 entra_secrets_segments, op);
+    match = entra_preset_named(entra_secrets_names, entra_secrets_actions, op);
+
+    /* Key Vault and its like: /secrets/NAME */
 
     if (match == ENTRA_FALSE && op->arm == ENTRA_ARM_OTHER
         && entra_str_starts(op->loose, "/secrets/"))
@@ -238,8 +236,8 @@ entra_preset_match(entra_preset_e preset, const entra_operation_t *operation)
         return entra_preset_secrets(operation);
 
     case ENTRA_PRESET_ESCAPE:
-        return entra_preset_blocked(entra_escape_actions,
-                                    entra_escape_segments, operation);
+        return entra_preset_named(entra_escape_names, entra_escape_actions,
+                                  operation);
     }
 
     return ENTRA_UNKNOWN;

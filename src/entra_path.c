@@ -8,6 +8,26 @@
 #include "entra_path.h"
 
 
+/* what a segment may hold as it is: RFC 3986, section 3.3, without ";" */
+
+static const uint32_t  entra_path_plain[8] = {
+    0x00000000,          /* control */
+    0x27ff7fd2,          /* ?>=< ;:98 7654 3210  /.-, +*)( '&%$ #"!   */
+    0x87ffffff,          /* _^]\\ [ZYX WVUT SRQP  ONML KJIH GFED CBA@ */
+    0x47fffffe,          /*  ~}| {zyx wvut srqp  onml kjih gfed cba` */
+    0, 0, 0, 0            /* not ASCII */
+};
+
+
+static int
+entra_path_is_plain(char byte)
+{
+    unsigned char  c = (unsigned char) byte;
+
+    return entra_path_plain[c >> 5] >> (c & 31) & 1;
+}
+
+
 static int
 entra_path_hex(char c)
 {
@@ -55,7 +75,7 @@ entra_path_unreserved(int c)
 }
 
 
-/* a raw byte, not "/" and not "%": RFC 3986, section 3.3 (pchar) */
+/* why a byte that is not plain is refused */
 
 static const char *
 entra_path_check_byte(unsigned char c)
@@ -79,10 +99,6 @@ entra_path_check_byte(unsigned char c)
     case '#':
     case '?':
         return "has the beginning of a fragment or a query";
-    }
-
-    if (entra_path_alnum(c) || strchr("-._~!$&'()*+,=:@", c)) {
-        return NULL;
     }
 
     return "has a character that a URL cannot have";
@@ -186,46 +202,31 @@ entra_path_check_segment(const char *start, const char *end)
 }
 
 
+/* a "%" at *pos, which goes on behind what it encodes */
+
 static const char *
-entra_path_check_bytes(const char *p, const char *end)
+entra_path_check_encoded(const char **pos, const char *end)
 {
     int          c, n;
     const char  *why;
 
-    while (p < end) {
+    c = entra_path_escape(*pos, end);
+    n = 0;
 
-        if (*p == '/') {
-            p++;
-            continue;
+    if (c > 0x7f) {
+        n = entra_path_utf8(*pos, end, c);
+        if (n < 0) {
+            return "has encoded bytes that are not UTF-8";
         }
 
-        if (*p != '%') {
-            why = entra_path_check_byte((unsigned char) *p++);
-            if (why) {
-                return why;
-            }
-
-            continue;
+    } else {
+        why = entra_path_check_escape(c);
+        if (why) {
+            return why;
         }
-
-        c = entra_path_escape(p, end);
-        n = 0;
-
-        if (c > 0x7f) {
-            n = entra_path_utf8(p, end, c);
-            if (n < 0) {
-                return "has encoded bytes that are not UTF-8";
-            }
-
-        } else {
-            why = entra_path_check_escape(c);
-            if (why) {
-                return why;
-            }
-        }
-
-        p += 3 + 3 * n;
     }
+
+    *pos += 3 + 3 * n;
 
     return NULL;
 }
@@ -240,36 +241,34 @@ entra_path_check(entra_str_t path)
         return "does not begin with a slash";
     }
 
+    p = start = path.data + 1;
     end = path.data + path.len;
 
-    why = entra_path_check_bytes(path.data, end);
-    if (why) {
-        return why;
-    }
+    while (p < end) {
 
-    start = path.data + 1;
-
-    for (p = start; /* void */ ; p++) {
-
-        if (p < end && *p != '/') {
+        if (entra_path_is_plain(*p)) {
+            p++;
             continue;
         }
 
-        if (p == start && p < end) {
-            return "has an empty segment";
+        if (*p == '/') {
+            why = p == start ? "has an empty segment"
+                             : entra_path_check_segment(start, p);
+            start = ++p;
+
+        } else if (*p == '%') {
+            why = entra_path_check_encoded(&p, end);
+
+        } else {
+            why = entra_path_check_byte((unsigned char) *p);
         }
 
-        why = entra_path_check_segment(start, p);
         if (why) {
             return why;
         }
-
-        if (p == end) {
-            return NULL;
-        }
-
-        start = p + 1;
     }
+
+    return entra_path_check_segment(start, end);
 }
 
 
