@@ -8,7 +8,7 @@ PROVE         ?= prove
 JOBS          ?= 2
 
 # whose sources the module is built against, and the nginx that loads it; how
-# to build for another one than this machine's is in util/build
+# to build for another one than this machine's is in .ci/build
 NGINX         ?= nginx
 NGINX_SRC     ?= /usr/share/nginx/src
 export NGINX_SRC NGINX_FLAGS NGINX_CC_OPT NGINX_LD_OPT CC
@@ -46,26 +46,26 @@ all: module
 
 module: $(MODULE)  ## build the module for the nginx of this machine (default)
 
-$(MODULE): $(SRC) $(GLUE) $(HDR) config util/build
-	util/build module $(BUILD)/nginx
+$(MODULE): $(SRC) $(GLUE) $(HDR) config .ci/build
+	.ci/build module $(BUILD)/nginx
 	install -m 644 $(BUILD)/nginx/ngx_http_entra_module.so $@
 
 static: $(BUILD)/static/nginx  ## build an nginx with the module linked in
 
-$(BUILD)/static/nginx: $(SRC) $(GLUE) $(HDR) config util/build
-	util/build static $(BUILD)/static
+$(BUILD)/static/nginx: $(SRC) $(GLUE) $(HDR) config .ci/build
+	.ci/build static $(BUILD)/static
 	$@ -V 2>&1 | head -n 1
 
 asan: $(BUILD)/asan/nginx  ## the same under AddressSanitizer and UBSan
 
-$(BUILD)/asan/nginx: $(SRC) $(GLUE) $(HDR) config util/build t/asan.ignore
-	util/build asan $(BUILD)/asan
+$(BUILD)/asan/nginx: $(SRC) $(GLUE) $(HDR) config .ci/build t/asan.ignore
+	.ci/build asan $(BUILD)/asan
 
 
 # --- what is needed ---------------------------------------------------------
 
 deps:  ## install what building and testing need (Debian; asks for root)
-	@util/deps build test
+	@.ci/deps build test
 
 
 # --- tests ------------------------------------------------------------------
@@ -122,12 +122,12 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(FUZZ_OBJ)
 	    $(FUZZ_OBJ) $(LIBS)
 
 interop: module  ## test with other people's clients and servers
-	@util/deps build test interop
+	@.ci/deps build test interop
 	t/interop/run
 
 lint:  ## check style, layers, bounds and warnings
-	@util/deps build test lint
-	util/lint
+	@.ci/deps build test lint
+	.ci/lint
 
 
 # --- seeing it --------------------------------------------------------------
@@ -137,7 +137,7 @@ demo: deps  ## see it work: an Entra, an Azure ML and the gateway, all local
 	t/demo/run
 
 bench: deps  ## measure it, write docs/performance.md
-	@util/deps bench
+	@.ci/deps bench
 	@$(MAKE) --no-print-directory module
 	t/bench/run
 
@@ -145,7 +145,7 @@ bench: deps  ## measure it, write docs/performance.md
 # --- the rest ---------------------------------------------------------------
 
 install: module  ## put module, entra_proxy.conf and examples into place
-	@BUILD=$(BUILD) NGINX=$(NGINX) util/install
+	@BUILD=$(BUILD) NGINX=$(NGINX) .ci/install
 
 clean:  ## remove what was built
 	rm -rf $(BUILD)
