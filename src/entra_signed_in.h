@@ -1,0 +1,134 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * Who has signed in: the refresh token of a person, where it is kept, and how
+ * tokens are had with it.  What the types device_code and interactive_browser
+ * share.
+ *
+ * The workers' shared store is where the refresh token lives; state_file is
+ * where it comes from after a restart.
+ */
+
+#ifndef ENTRA_SIGNED_IN_H
+#define ENTRA_SIGNED_IN_H
+
+
+#include "entra_acquire.h"
+#include "entra_session.h"
+
+
+#define ENTRA_SIGNED_IN_TOKEN_MAX  (16 * 1024)  /* of a refresh token */
+#define ENTRA_SIGNED_IN_USER       128
+#define ENTRA_SIGNED_IN_WHY        400
+
+/* the application of the Azure CLI, which Azure Identity signs in by default */
+#define ENTRA_SIGNED_IN_CLIENT  "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+
+/* work and school accounts of any tenant, as in Azure Identity */
+#define ENTRA_SIGNED_IN_TENANT  "organizations"
+
+/* asked for with each scope: a refresh token, and who it is */
+#define ENTRA_SIGNED_IN_SCOPES  "openid profile offline_access"
+
+#define ENTRA_SIGNED_IN_CALLBACK  "/callback"
+
+
+/* conf of these types */
+
+typedef struct {
+    char               *state_file;             /* parameters */
+    char               *state_key_file;
+    char               *redirect_uri;
+
+    entra_file_t        key;
+    char               *page;                   /* owned, or NULL */
+
+    /* sign-ins, "": none: of the tokens in use; that watch() saw last */
+    char                id[ENTRA_SESSION_WORD];
+    char                seen[ENTRA_SESSION_WORD];
+} entra_signed_in_conf_t;
+
+
+#define ENTRA_SIGNED_IN_PARAMS                                                \
+    { "state_file", ENTRA_PARAM_FILE,                                         \
+      offsetof(entra_signed_in_conf_t, state_file) },                         \
+    { "state_key_file", ENTRA_PARAM_FILE,                                     \
+      offsetof(entra_signed_in_conf_t, state_key_file) },                     \
+    { "redirect_uri", ENTRA_PARAM_STRING,                                     \
+      offsetof(entra_signed_in_conf_t, redirect_uri) }
+
+
+/* the record */
+
+typedef struct {
+    char     id[ENTRA_SESSION_WORD];    /* of this sign-in, random */
+    char    *refresh_token;             /* owned; NULL: a sign-in is due */
+    int64_t  since;                     /* seconds since the epoch */
+    char     user[ENTRA_SIGNED_IN_USER];
+    char     why[ENTRA_SIGNED_IN_WHY];  /* it is due, "": nobody ever did */
+} entra_signed_in_t;
+
+
+/* wipes */
+void entra_signed_in_free(entra_signed_in_t *record);
+
+/* the text that is kept; 0, or -1 */
+int entra_signed_in_write(const entra_signed_in_t *record, entra_buf_t *out);
+int entra_signed_in_read(entra_str_t text, entra_signed_in_t *record);
+
+/*
+ * From the store, else from the file, which then goes to the store.  0, and a
+ * record whose refresh_token may be NULL; -1 and err: the file is of no use.
+ */
+int entra_signed_in_load(entra_credential_t *c, entra_signed_in_t *record,
+    entra_err_t *err);
+
+/*
+ * To the store, and to the file.  0; 1 and err: kept, but not in the file, so
+ * that it ends with nginx; -1 and err: it cannot be kept anywhere.
+ */
+int entra_signed_in_save(entra_credential_t *c,
+    const entra_signed_in_t *record, entra_err_t *err);
+
+/*
+ * This refresh token is not good any more: forgets it, unless there is
+ * another one already.  why is shown to the operator.
+ */
+void entra_signed_in_discard(entra_credential_t *c, const char *refresh_token,
+    const char *why, entra_err_t *err);
+
+/* is the credential of a type that a person signs in? */
+int entra_signed_in_type(const entra_credential_t *c);
+
+
+/* for entra_credential_type_t */
+
+int entra_signed_in_load_common(entra_credential_t *c, entra_err_t *err);
+int entra_signed_in_init(entra_credential_t *c, entra_err_t *err);
+void entra_signed_in_conf_free(entra_credential_t *c);
+int entra_signed_in_watch(entra_credential_t *c, entra_err_t *err);
+void entra_signed_in_identity(const entra_credential_t *c, entra_buf_t *out);
+void entra_signed_in_material(const entra_credential_t *c, entra_buf_t *out);
+
+
+/* entra_signed_in_step.c: tokens with the refresh token */
+
+typedef struct {
+    entra_signed_in_t   record;
+    char                lock[ENTRA_SESSION_WORD];
+    unsigned            waited;                 /* ms */
+    unsigned            asked:1;
+} entra_signed_in_state_t;
+
+entra_next_e entra_signed_in_step(entra_acquire_t *a);
+void entra_signed_in_state_free(entra_acquire_t *a);
+
+/*
+ * a->request with this grant for the acquisition's scope and
+ * ENTRA_SIGNED_IN_SCOPES; otherwise as entra_token_request_begin().
+ */
+int entra_signed_in_request(entra_acquire_t *a, const char *grant_type);
+
+
+#endif /* ENTRA_SIGNED_IN_H */

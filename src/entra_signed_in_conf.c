@@ -1,0 +1,222 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * The parameters of credentials that a person signs in.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "entra_credential.h"
+#include "entra_signed_in.h"
+#include "entra_state_file.h"
+#include "entra_token_request.h"
+#include "entra_url.h"
+
+
+int
+entra_signed_in_load_common(entra_credential_t *c, entra_err_t *err)
+{
+    if (entra_credential_default(&c->tenant_id, ENTRA_SIGNED_IN_TENANT) != 0) {
+        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+    }
+
+    return 0;
+}
+
+
+static int
+entra_signed_in_is_local(entra_str_t host)
+{
+    return entra_str_case_eq_c(host, "localhost")
+           || entra_str_eq_c(host, "127.0.0.1")
+           || entra_str_eq_c(host, "[::1]");
+}
+
+
+/* RFC 8252, section 7.3: plain http never leaves the machine */
+
+static int
+entra_signed_in_redirect(entra_signed_in_conf_t *conf, entra_err_t *err)
+{
+    entra_str_t  uri;
+    entra_url_t  url;
+
+    if (conf->redirect_uri == NULL) {
+        return 0;
+    }
+
+    uri = entra_str_c(conf->redirect_uri);
+
+    if (entra_url_check("redirect_uri", uri, &url, err) != 0) {
+        return -1;
+    }
+
+    if (!url.https && !entra_signed_in_is_local(url.host)) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "redirect_uri is plain http: write https://, or"
+                             " http://localhost to sign in on this machine");
+    }
+
+    if (url.has_query
+        || !entra_str_ends(url.target, ENTRA_SIGNED_IN_CALLBACK))
+    {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "redirect_uri does not end in \"/callback\":"
+                             " write the address of the page of entra_sign_in"
+                             " and \"/callback\"");
+    }
+
+    uri.len -= sizeof(ENTRA_SIGNED_IN_CALLBACK) - 1;
+    conf->page = entra_str_dup(uri);
+
+    return conf->page ? 0 : entra_err_set(err, ENTRA_ERR_TRANSIENT,
+                                          "no memory");
+}
+
+
+static int
+entra_signed_in_key(entra_credential_t *c, entra_err_t *err)
+{
+    struct stat              st;
+    entra_signed_in_conf_t  *conf = c->conf;
+
+    if (strcmp(conf->state_file, conf->state_key_file) == 0) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "state_file and state_key_file are the same");
+    }
+
+    if (entra_file_init(&conf->key, conf->state_key_file, ENTRA_STATE_KEY_MAX)
+        != 0)
+    {
+        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+    }
+
+    if (entra_file_refresh(&conf->key, err) < 0) {
+        return -1;
+    }
+
+    if (entra_file_text(&conf->key).len < ENTRA_STATE_KEY_MIN) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "state_key_file \"%s\" holds less than %d bytes:"
+                             " make one with \"openssl rand -base64 32\"",
+                             conf->state_key_file, ENTRA_STATE_KEY_MIN);
+    }
+
+    if (stat(conf->state_key_file, &st) == 0 && (st.st_mode & 007)) {
+        entra_credential_warn(c, "state_key_file \"%s\" can be read by"
+                              " everybody on this machine",
+                              conf->state_key_file);
+    }
+
+    return 0;
+}
+
+
+static int
+entra_signed_in_dir(const char *path, entra_err_t *err)
+{
+    char         *dir;
+    const char   *slash;
+    struct stat   st;
+    int           found;
+
+    slash = strrchr(path, '/');
+
+    if (slash == NULL || path[0] != '/') {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "state_file \"%s\" is not an absolute path",
+                             path);
+    }
+
+    dir = entra_str_dup((entra_str_t) { (size_t) (slash - path + 1), path });
+    found = dir && stat(dir, &st) == 0 && S_ISDIR(st.st_mode);
+    free(dir);
+
+    if (!found) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "the directory of state_file \"%s\" does not"
+                             " exist: make it, and let the user of nginx's"
+                             " workers write it", path);
+    }
+
+    return 0;
+}
+
+
+/* a file that is of no use is one that the next sign-in replaces */
+
+static int
+entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
+{
+    entra_err_t              why;
+    entra_signed_in_t        record;
+    entra_signed_in_conf_t  *conf = c->conf;
+
+    if (conf->state_file == NULL && conf->state_key_file == NULL) {
+        return 0;
+    }
+
+    if (conf->state_file == NULL) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "state_key_file without state_file");
+    }
+
+    if (conf->state_key_file == NULL) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "state_file is encrypted: write"
+                             " \"state_key_file FILE;\" with a file that"
+                             " \"openssl rand -base64 32\" has made");
+    }
+
+    if (entra_signed_in_dir(conf->state_file, err) != 0
+        || entra_signed_in_key(c, err) != 0)
+    {
+        return -1;
+    }
+
+    entra_err_clear(&why);
+
+    if (entra_signed_in_load(c, &record, &why) != 0) {
+        entra_credential_warn(c, "%s", why.text);
+
+    } else {
+        memcpy(conf->id, record.id, sizeof(conf->id));
+        memcpy(conf->seen, record.id, sizeof(conf->seen));
+        entra_signed_in_free(&record);
+    }
+
+    return 0;
+}
+
+
+int
+entra_signed_in_init(entra_credential_t *c, entra_err_t *err)
+{
+    entra_signed_in_conf_t  *conf = c->conf;
+
+    if (entra_token_request_is_adfs(c)) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "signing in to AD FS (tenant_id adfs) is not"
+                             " supported");
+    }
+
+    if (entra_signed_in_redirect(conf, err) != 0) {
+        return -1;
+    }
+
+    return entra_signed_in_state(c, err);
+}
+
+
+void
+entra_signed_in_conf_free(entra_credential_t *c)
+{
+    entra_signed_in_conf_t  *conf = c->conf;
+
+    entra_file_free(&conf->key);
+    free(conf->page);
+    conf->page = NULL;
+}
