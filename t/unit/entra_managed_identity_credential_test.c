@@ -6,98 +6,14 @@
  * its answers.
  */
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "entra_mi_source.h"
-#include "fake_world.h"
+#include "fake_mi.h"
 #include "tap.h"
 
 
-#define SCOPE     "https://ml.azure.com/.default"
-#define RESOURCE  "https%3A%2F%2Fml.azure.com"
 #define CLIENT    "11111111-2222-3333-4444-555555555555"
 #define IDENTITY  "/subscriptions/s/resourceGroups/r/providers/"               \
                   "Microsoft.ManagedIdentity/userAssignedIdentities/mi"
-#define GOOD      "{\"access_token\":\"TOKEN\",\"expires_in\":\"3599\","       \
-                  "\"expires_on\":\"1700003599\",\"refresh_token\":\"\","      \
-                  "\"resource\":\"https://ml.azure.com\","                     \
-                  "\"token_type\":\"Bearer\"}"
 #define THUMB     "00112233445566778899aabbccddeeff00112233"
-
-
-static char  dir[] = "/tmp/entra_mi_test_XXXXXX";
-
-
-/* "NAME=value;NAME=value" */
-
-static entra_env_t *
-env_of(const char *text)
-{
-    char         *copy, *p, *eq, *save;
-    entra_env_t  *env;
-
-    env = entra_env_create(NULL, 0);
-    copy = strdup(text);
-
-    for (p = strtok_r(copy, ";", &save); p; p = strtok_r(NULL, ";", &save)) {
-        eq = strchr(p, '=');
-        entra_env_set(env, (entra_str_t) { (size_t) (eq - p), p },
-                      entra_str_c(eq + 1));
-    }
-
-    free(copy);
-
-    return env;
-}
-
-
-/* with the places of the Arc agent out of reach, unless they are ours */
-
-static entra_credential_t *
-credential(const char *block, entra_env_t *env, const char *agent,
-    const char *tokens, entra_err_t *err)
-{
-    char                           *copy, *line, *save, *value;
-    entra_mi_t                     *mi;
-    entra_str_t                     words[2];
-    entra_credential_t             *c;
-    const entra_credential_type_t  *type;
-
-    entra_err_clear(err);
-
-    type = entra_credential_type(entra_str("managed_identity"));
-    c = entra_credential_create(type, entra_str("mi"), env);
-
-    mi = c->conf;
-    mi->arc_agent = agent;
-    mi->arc_tokens = tokens;
-
-    copy = strdup(block);
-
-    for (line = strtok_r(copy, ";", &save); line;
-         line = strtok_r(NULL, ";", &save))
-    {
-        value = strchr(line, ' ');
-        *value++ = '\0';
-        words[0] = entra_str_c(line);
-        words[1] = entra_str_c(value);
-
-        if (entra_credential_param(c, words, 2, err) != 0) {
-            printf("# %s\n", err->text);
-            abort();
-        }
-    }
-
-    free(copy);
-
-    if (entra_credential_init(c, err) != 0) {
-        entra_credential_free(c);
-        return NULL;
-    }
-
-    return c;
-}
 
 
 typedef struct {
@@ -119,15 +35,11 @@ typedef struct {
 #define AML_ENV   "MSI_ENDPOINT=http://127.0.0.1:46808/MSI/auth/;"             \
                   "MSI_SECRET=s3cret"
 #define SHELL_ENV "MSI_ENDPOINT=http://localhost:50342/oauth2/token"
-#define ARC_ENV   "IDENTITY_ENDPOINT=http://127.0.0.1:40342/metadata/"         \
-                  "identity/oauth2/token;IMDS_ENDPOINT=http://127.0.0.1:40342"
 
 #define APP_URL   "http://127.0.0.1:41741/msi/token/?api-version=2019-08-01"   \
                   "&resource=" RESOURCE
 #define AML_URL   "http://127.0.0.1:46808/MSI/auth/?api-version=2017-09-01"    \
                   "&resource=" RESOURCE
-#define ARC_URL   "http://127.0.0.1:40342/metadata/identity/oauth2/token"      \
-                  "?api-version=2020-06-01&resource=" RESOURCE
 #define IMDS_PATH "/metadata/identity/oauth2/token?api-version=2018-02-01"     \
                   "&resource=" RESOURCE
 #define IMDS_URL  "http://169.254.169.254" IMDS_PATH
@@ -586,286 +498,14 @@ probe(void)
 }
 
 
-typedef struct {
-    const char  *header;            /* %s: the directory */
-    int          good;
-    const char  *text;
-} challenge_t;
-
-
-static const challenge_t  challenges[] = {
-    { "Basic realm=%s/a.key", 1, NULL },
-    { "basic REALM=\"%s/0123-ab_c.key\"", 1, NULL },
-    { "  Basic realm=%s/a.key  ", 1, NULL },
-
-    { "", 0, "without" },
-    { "Basic", 0, "without" },
-    { "Basic ", 0, "without" },
-    { "Basic realm=", 0, "without" },
-    { "Basic realm=\"\"", 0, "without" },
-    { "Bearer realm=%s/a.key", 0, "without" },
-    { "Basicrealm=%s/a.key", 0, "without" },
-    { "Basic foo=%s/a.key", 0, "without" },
-    { "Basic realm=/etc/passwd", 0, "not in" },
-    { "Basic realm=a.key", 0, "not in" },
-    { "Basic realm=%s", 0, "not in" },
-    { "Basic realm=%s/", 0, "not in" },
-    { "Basic realm=%sx/a.key", 0, "not in" },
-    { "Basic realm=/x%s/a.key", 0, "not in" },
-    { "Basic realm=%s/../a.key", 0, "plain" },
-    { "Basic realm=%s/b/a.key", 0, "plain" },
-    { "Basic realm=%s//a.key", 0, "plain" },
-    { "Basic realm=%s/.key", 0, "plain" },
-    { "Basic realm=%s/..key", 0, "plain" },
-    { "Basic realm=%s/.a.key", 0, "plain" },
-    { "Basic realm=%s/a.keys", 0, "plain" },
-    { "Basic realm=%s/a.KEY", 0, "plain" },
-    { "Basic realm=%s/a", 0, "plain" },
-    { "Basic realm=%s/a\\b.key", 0, "plain" },
-    { "Basic realm=%s/a b.key", 0, "plain" },
-    { "Basic realm=%s/a.key, charset=x", 0, "plain" },
-    { "Basic realm=%s/a.key\", x=\"y", 0, "plain" },
-    { NULL, 0, NULL }
-};
-
-
-static void
-arc_challenges(void)
-{
-    char                *got, header[512];
-    entra_err_t          err;
-    const challenge_t   *c;
-
-    for (c = challenges; c->header; c++) {
-        snprintf(header, sizeof(header), c->header, dir);
-        entra_err_clear(&err);
-        got = entra_mi_arc_challenge(entra_str_c(header), dir, &err);
-
-        ok((got != NULL) == c->good, "challenge: %s", header);
-
-        if (c->good) {
-            ok(got && strncmp(got, dir, strlen(dir)) == 0, "in the directory");
-
-        } else {
-            ok(strstr(err.text, c->text) != NULL, "%s", err.text);
-        }
-
-        free(got);
-    }
-
-    memset(header, 'a', sizeof(header));
-    got = entra_mi_arc_challenge((entra_str_t) { sizeof(header), header }, dir,
-                                 &err);
-    ok(got == NULL, "without an end");
-}
-
-
-static void
-put(const char *name, const char *text, size_t len)
-{
-    char   path[256];
-    FILE  *f;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    f = fopen(path, "w");
-    fwrite(text, 1, len, f);
-    fclose(f);
-}
-
-
-static const char *
-arc_header(char *header, size_t size, const char *name)
-{
-    snprintf(header, size, "Basic realm=%s/%s", dir, name);
-
-    return header;
-}
-
-
-static void
-arc_key(const char *name, const char *want)
-{
-    char                 header[256];
-    entra_err_t          err;
-    entra_env_t         *env;
-    fake_world_t         w;
-    fake_outcome_t      *o;
-    entra_credential_t  *c;
-
-    env = env_of(ARC_ENV);
-    c = credential("", env, "/nonexistent", dir, &err);
-    fake_init(&w);
-    fake_challenge(&w, 401, arc_header(header, sizeof(header), name));
-    fake_reply(&w, 200, GOOD);
-
-    o = fake_acquire(&w, c, SCOPE, NULL);
-
-    is(w.requests[0].url, ARC_URL, "Arc: URL");
-    is(w.requests[0].headers, "Metadata: true\n", "Arc: headers");
-    ok(w.requests[0].local, "Arc: never through a proxy");
-
-    if (want == NULL) {
-        ok(!o->ok && w.nrequests == 1, "Arc: %s is not sent: %s", name,
-           o->err.text);
-        ok(!o->err.unavailable, "and this ends a chain");
-
-    } else {
-        ok(o->ok, "Arc: %s is sent", name);
-        is(w.requests[1].url, ARC_URL, "Arc: the same URL");
-        is(w.requests[1].headers, want, "Arc: the key as it is");
-        ok(w.requests[1].local, "Arc: never through a proxy");
-    }
-
-    fake_free(&w);
-    entra_credential_free(c);
-    entra_env_free(env);
-}
-
-
-static void
-arc_keys(void)
-{
-    char  big[4097], want[4200], path[256];
-
-    put("a.key", "c2VjcmV0/+=\n", 12);
-    arc_key("a.key", "Metadata: true\nAuthorization: Basic c2VjcmV0/+=\n");
-
-    put("empty.key", " \n", 2);
-    arc_key("empty.key", NULL);
-    put("lines.key", "a\r\nX-Other: b", 13);
-    arc_key("lines.key", NULL);
-    put("nul.key", "a\0b", 3);
-    arc_key("nul.key", NULL);
-    arc_key("missing.key", NULL);
-    arc_key("a.txt", NULL);
-
-    memset(big, 'x', sizeof(big));
-    put("big.key", big, sizeof(big));
-    arc_key("big.key", NULL);
-    put("limit.key", big, 4096);
-    snprintf(want, sizeof(want), "Metadata: true\nAuthorization: Basic %.*s\n",
-             4096, big);
-    arc_key("limit.key", want);
-
-    snprintf(path, sizeof(path), "%s/fifo.key", dir);
-    ok(mkfifo(path, 0600) == 0, "a FIFO");
-    arc_key("fifo.key", NULL);
-    snprintf(path, sizeof(path), "%s/dir.key", dir);
-    ok(mkdir(path, 0700) == 0, "a directory");
-    arc_key("dir.key", NULL);
-}
-
-
-/* an answer without the identity that was asked for is of another one */
-
-static void
-arc_echo(const char *block, const char *parameter, const char *echo,
-    int want)
-{
-    char                 header[256], body[512], url[512];
-    entra_err_t          err;
-    entra_env_t         *env;
-    fake_world_t         w;
-    fake_outcome_t      *o;
-    entra_credential_t  *c;
-
-    env = env_of(ARC_ENV);
-    c = credential(block, env, "/nonexistent", dir, &err);
-    fake_init(&w);
-    fake_challenge(&w, 401, arc_header(header, sizeof(header), "a.key"));
-    snprintf(body, sizeof(body), "{\"access_token\":\"T\",\"expires_in\":60"
-             "%s}", echo);
-    fake_reply(&w, 200, body);
-
-    o = fake_acquire(&w, c, SCOPE, NULL);
-
-    snprintf(url, sizeof(url), "%s&%s", ARC_URL, parameter);
-    is(w.requests[1].url, url, "Arc: the selector is sent");
-    ok(o->ok == want, "Arc: %s answered by %s: %s", parameter, echo,
-       want ? "taken" : "refused");
-
-    if (!want) {
-        ok(o->err.class == ENTRA_ERR_CONFIG && o->err.advice
-           && strstr(o->err.advice, "update the agent"), "told what to do");
-    }
-
-    fake_free(&w);
-    entra_credential_free(c);
-    entra_env_free(env);
-}
-
-
-static void
-arc(void)
-{
-    char                 path[256];
-    entra_err_t          err;
-    entra_env_t         *env;
-    entra_mi_t          *mi;
-    fake_world_t         w;
-    fake_outcome_t      *o;
-    entra_credential_t  *c;
-
-    arc_challenges();
-    arc_keys();
-
-    arc_echo("client_id AbC", "client_id=AbC", ",\"client_id\":\"aBc\"", 1);
-    arc_echo("client_id AbC", "client_id=AbC", "", 0);
-    arc_echo("client_id AbC", "client_id=AbC", ",\"client_id\":\"x\"", 0);
-    arc_echo("client_id AbC", "client_id=AbC", ",\"client_id\":null", 0);
-    arc_echo("object_id AbC", "object_id=AbC", ",\"client_id\":\"AbC\"", 0);
-    arc_echo("object_id AbC", "object_id=AbC", ",\"object_id\":\"abc\"", 1);
-    arc_echo("resource_id /a", "msi_res_id=%2Fa", ",\"msi_res_id\":\"/A\"",
-             1);
-
-    env = env_of("X=y");
-    snprintf(path, sizeof(path), "%s/a.key", dir);
-    c = credential("", env, path, dir, &err);
-    mi = c->conf;
-    is(mi->source->name, "Azure Arc", "the agent's program is enough");
-    is(mi->endpoint, "http://127.0.0.1:40342/metadata/identity/oauth2/token",
-       "its own address");
-
-    fake_init(&w);
-    fake_reply(&w, 200, GOOD);
-    o = fake_acquire(&w, c, SCOPE, NULL);
-    ok(!o->ok && strstr(o->err.text, "without a challenge"),
-       "a token without a challenge");
-    fake_free(&w);
-
-    fake_init(&w);
-    fake_reply(&w, 500, "");
-    o = fake_acquire(&w, c, SCOPE, NULL);
-    ok(!o->ok && o->err.class == ENTRA_ERR_TRANSIENT, "an ailing agent");
-    fake_free(&w);
-
-    fake_init(&w);
-    fake_challenge(&w, 401, "Basic realm=/etc/shadow.key");
-    o = fake_acquire(&w, c, SCOPE, NULL);
-    ok(!o->ok && w.nrequests == 1, "a file elsewhere");
-    fake_free(&w);
-
-    entra_credential_free(c);
-    entra_env_free(env);
-}
-
-
 int
 main(void)
 {
-    char  command[128];
-
-    ok(mkdtemp(dir) != NULL, "temporary directory");
-
     wire();
     configuration();
     replies();
     retries();
     probe();
-    arc();
-
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    ok(system(command) == 0, "cleaned up");
 
     return done();
 }
