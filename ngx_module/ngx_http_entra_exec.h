@@ -7,8 +7,8 @@
  * at.
  *
  * Forking copies the page tables of the worker and stops it for that long:
- * about a millisecond per 100 MB of its own memory.  Meant for command line
- * tools on a developer's machine.
+ * 2.5 ms per 100 MB of its own memory, shared zones not counted.  Meant for
+ * command line tools on a developer's machine.
  */
 
 #ifndef _NGX_HTTP_ENTRA_EXEC_H_INCLUDED_
