@@ -25,7 +25,6 @@ typedef struct {
     entra_chain_t   chain;
 
     unsigned char   digest[32];             /* of the members' material */
-    unsigned        digested:1;
 } entra_chained_t;
 
 
@@ -138,6 +137,8 @@ entra_chained_init(entra_credential_t *c, entra_err_t *err)
         }
     }
 
+    entra_credential_material(c, conf->digest);
+
     return 0;
 }
 
@@ -174,11 +175,8 @@ entra_chained_watch(entra_credential_t *c, entra_err_t *err)
 
     entra_credential_material(c, digest);
 
-    changed = conf->digested
-              && memcmp(digest, conf->digest, sizeof(digest)) != 0;
-
+    changed = memcmp(digest, conf->digest, sizeof(digest)) != 0;
     memcpy(conf->digest, digest, sizeof(digest));
-    conf->digested = 1;
 
     return changed;
 }
