@@ -8,11 +8,13 @@
 
 #include <stdlib.h>
 
+#include "entra_enc.h"
 #include "entra_mi_source.h"
 #include "entra_url.h"
 
 
 #define ENTRA_MI_SHA1_HEX  40
+#define ENTRA_MI_URL_MAX   (16 * 1024)
 
 
 static int
@@ -92,6 +94,33 @@ entra_mi_fabric_init(entra_credential_t *c, entra_err_t *err)
 }
 
 
+/*
+ * The endpoint caches; this makes it get another token than the one that
+ * somebody refused.
+ */
+
+static int
+entra_mi_fabric_refused(entra_acquire_t *a)
+{
+    entra_buf_t  url;
+
+    if (!a->has_refused) {
+        return 0;
+    }
+
+    entra_buf_init(&url, ENTRA_MI_URL_MAX);
+    entra_buf_add_c(&url, a->request.url);
+    entra_buf_add_c(&url, "&token_sha256_to_refresh=");
+    entra_enc_hex(&url, a->refused, sizeof(a->refused));
+
+    free(a->request.url);
+    a->request.url = entra_buf_steal(&url);
+
+    return a->request.url
+           ? 0 : entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+}
+
+
 static entra_next_e
 entra_mi_fabric_step(entra_acquire_t *a)
 {
@@ -102,6 +131,7 @@ entra_mi_fabric_step(entra_acquire_t *a)
     }
 
     if (entra_mi_get(a, "2019-07-01-preview") != 0
+        || entra_mi_fabric_refused(a) != 0
         || entra_mi_header(a, "Secret", mi->secret) != 0)
     {
         return ENTRA_NEXT_FAILED;

@@ -498,6 +498,43 @@ probe(void)
 }
 
 
+/* Service Fabric is told which token was refused, the others ask as ever */
+
+static void
+refused(void)
+{
+    unsigned             i;
+    entra_err_t          err;
+    entra_env_t         *env;
+    fake_world_t         w;
+    entra_acquire_t     *a;
+    entra_credential_t  *c;
+
+    static const char  *const envs[] = { SF_ENV, APP_ENV, "X=y" };
+
+    for (i = 0; i < 3; i++) {
+        env = env_of(envs[i]);
+        c = credential("", env, "/nonexistent", NULL, &err);
+
+        fake_init(&w);
+        fake_reply(&w, 200, GOOD);
+        a = fake_start(&w, c, SCOPE, "{}", NULL);
+        a->has_refused = 1;
+        memset(a->refused, 0xab, sizeof(a->refused));
+        fake_run(&w);
+
+        ok(w.outcome.ok, "a token again");
+        ok((strstr(w.requests[0].url, "&resource=" RESOURCE
+                   "&token_sha256_to_refresh=abababab") != NULL) == (i == 0),
+           "%s", w.requests[0].url);
+
+        fake_free(&w);
+        entra_credential_free(c);
+        entra_env_free(env);
+    }
+}
+
+
 int
 main(void)
 {
@@ -506,6 +543,7 @@ main(void)
     replies();
     retries();
     probe();
+    refused();
 
     return done();
 }
