@@ -48,6 +48,7 @@ __attribute__((unused))
 static int
 rules_block(entra_rules_t *rules, const char *text, entra_err_t *err)
 {
+    int          kind;
     char         copy[4096], *name, *p, *line;
     unsigned     n;
     entra_str_t  words[WORDS_MAX];
@@ -64,9 +65,11 @@ rules_block(entra_rules_t *rules, const char *text, entra_err_t *err)
     *name++ = '\0';
     *p++ = '\0';
 
-    if (entra_rules_begin(rules, (entra_rule_e) rules_kind(copy, strlen(copy)),
-                          entra_str_c(name), err)
-        != 0)
+    kind = rules_kind(copy, strlen(copy));
+
+    if (kind < 0 || entra_rules_begin(rules, (entra_rule_e) kind,
+                                      entra_str_c(name), err)
+                    != 0)
     {
         return -1;
     }
