@@ -124,12 +124,19 @@ static int
 entra_session_string(const entra_json_t *root, const char *name, char *dst,
     size_t size)
 {
+    size_t       i;
     entra_str_t  text;
 
     if (entra_json_string(entra_json_member(root, name), &text) != 0
         || text.len >= size)
     {
         return -1;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        if (text.data[i] < ' ' || text.data[i] > 0x7e) {
+            return -1;
+        }
     }
 
     memcpy(dst, text.data, text.len);

@@ -174,8 +174,8 @@ entra_sign_in_keep(entra_sign_in_t *site, entra_acquire_t *a,
 
     record.refresh_token = entra_reply_member(a->reply, "refresh_token");
 
-    if (record.refresh_token == NULL || record.refresh_token[0] == '\0'
-        || strlen(record.refresh_token) > ENTRA_SIGNED_IN_TOKEN_MAX)
+    if (record.refresh_token == NULL
+        || !entra_signed_in_token_ok(record.refresh_token))
     {
         entra_signed_in_free(&record);
         err->advice = "allow the application the permission offline_access";

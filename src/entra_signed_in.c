@@ -13,6 +13,23 @@
 #include "entra_state_file.h"
 
 
+int
+entra_signed_in_token_ok(const char *refresh_token)
+{
+    size_t  i;
+
+    for (i = 0; refresh_token[i]; i++) {
+        if (refresh_token[i] < ' ' || refresh_token[i] > 0x7e
+            || i == ENTRA_SIGNED_IN_TOKEN_MAX)
+        {
+            return 0;
+        }
+    }
+
+    return i != 0;
+}
+
+
 void
 entra_signed_in_free(entra_signed_in_t *record)
 {
@@ -61,8 +78,7 @@ entra_signed_in_members(const entra_json_t *root, entra_signed_in_t *record)
 
     if (entra_json_member_int64(root, "v", &version) != 0 || version != 1
         || entra_json_member_int64(root, "since", &record->since) != 0
-        || id.len >= sizeof(record->id)
-        || token.len > ENTRA_SIGNED_IN_TOKEN_MAX)
+        || id.len >= sizeof(record->id))
     {
         return -1;
     }
@@ -75,7 +91,8 @@ entra_signed_in_members(const entra_json_t *root, entra_signed_in_t *record)
 
     if (token.len) {
         record->refresh_token = entra_str_dup(token);
-        return record->refresh_token && record->id[0] ? 0 : -1;
+        return record->refresh_token && record->id[0]
+               && entra_signed_in_token_ok(record->refresh_token) ? 0 : -1;
     }
 
     return 0;

@@ -70,6 +70,9 @@ typedef struct {
 } entra_signed_in_t;
 
 
+/* RFC 6749, appendix A.17: visible ASCII and spaces; bounded */
+int entra_signed_in_token_ok(const char *refresh_token);
+
 /* wipes */
 void entra_signed_in_free(entra_signed_in_t *record);
 

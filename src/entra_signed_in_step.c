@@ -156,8 +156,7 @@ entra_signed_in_rotate(entra_acquire_t *a)
 
     fresh = entra_reply_member(a->reply, "refresh_token");
 
-    if (fresh == NULL || fresh[0] == '\0'
-        || strlen(fresh) > ENTRA_SIGNED_IN_TOKEN_MAX
+    if (fresh == NULL || !entra_signed_in_token_ok(fresh)
         || strcmp(fresh, state->record.refresh_token) == 0)
     {
         entra_free_secret(fresh);
