@@ -39,6 +39,8 @@ my $using = '%%CREDENTIAL%%';
 sub conf {
     return <<"EOC";
 entra_trusted_certificate %%DIR%%/ca.pem;
+entra_connect_timeout 20s;      # the other end is this nginx, under valgrind
+entra_fetch_timeout 30s;
 entra_credential keyed endpoint_key { endpoint keyed; $ask $common }
 entra_credential tokened endpoint_token { endpoint tokened; $ask $common }
 entra_credential control client_secret {
@@ -58,7 +60,7 @@ server {
     include %%PROXY%%;
     proxy_set_header Host \$host_of;
     proxy_ssl_name \$host_of;
-    entra_wait 10s;
+    entra_wait 30s;
     location /keyed/ { entra_auth keyed; proxy_pass https://ml/score; }
     location /tokened/ { entra_auth tokened; proxy_pass https://ml2/score; }
     location /files/ {
@@ -182,7 +184,7 @@ ok(wait_until(sub {
 $t->stop;
 $using = 'authority_host %%AUTHORITY%%; tenant_id %%TENANT%%;'
     . ' client_id %%WEAK_CLIENT%%; client_secret_file %%SECRET_FILE%%;';
-$t->start(conf() =~ s/entra_wait 10s/entra_wait 300ms/r);
+$t->start(conf() =~ s/entra_wait 30s/entra_wait 300ms/r);
 is($t->get('/keyed/')->status, 503, 'no right to the keys');
 ok($t->wait_log(qr{AuthorizationFailed.*listKeys/action}s),
    'the log names the action');

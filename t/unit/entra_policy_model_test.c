@@ -10,8 +10,6 @@
  * denied early is denied.
  */
 
-#include <time.h>
-
 #include "entra_what_if.h"
 #include "rules.h"
 #include "tap.h"
@@ -310,7 +308,7 @@ main(void)
 
     snprintf(command, sizeof(command), "/usr/bin/env python3 " MODEL
              " --cases %ld --seed %ld", cases ? atol(cases) : 100000,
-             number ? atol(number) : (long) (time(NULL) / 86400));
+             number ? atol(number) : 1);
 
     model = popen(command, "r");
     if (model == NULL) {
