@@ -148,6 +148,122 @@ entra_match_service(entra_str_t path)
 }
 
 
+/* the word in any letter case, encoded or not */
+
+static int
+entra_match_word(entra_str_t segment, const char *word)
+{
+    char    c;
+    size_t  i = 0;
+
+    for ( /* void */ ; *word; word++) {
+
+        if (i >= segment.len) {
+            return 0;
+        }
+
+        c = segment.data[i++];
+
+        if (c == '%' && segment.len - i >= 2) {
+            c = entra_match_hex(segment.data[i]) * 16
+                + entra_match_hex(segment.data[i + 1]);
+            i += 2;
+        }
+
+        if (!entra_str_case_eq((entra_str_t) { 1, &c },
+                               (entra_str_t) { 1, (char *) word }))
+        {
+            return 0;
+        }
+    }
+
+    return i == segment.len;
+}
+
+
+/* below the workspace nothing names another one */
+
+static int
+entra_match_nested(const entra_workspace_t *ws, entra_str_t rest)
+{
+    entra_str_t  segment;
+
+    while (rest.len) {
+        segment = entra_match_segment(&rest);
+
+        if (!entra_match_word(segment, ENTRA_WORKSPACE_PROVIDER)) {
+            continue;
+        }
+
+        segment = entra_match_segment(&rest);
+
+        if (!entra_match_word(segment, "workspaces")) {
+            continue;
+        }
+
+        segment = entra_match_segment(&rest);
+
+        if (!entra_str_case_eq_c(segment, ws->name)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * .../locations/REGION/mfeOperationsStatus/ID: what answers about long
+ * operations refer to.  There is no workspace in it, but an ID that nobody
+ * guesses.
+ */
+
+static int
+entra_match_operation(const entra_workspace_t *ws, entra_str_t path)
+{
+    unsigned     i;
+    entra_str_t  segment, kind;
+
+    const char  *const want[] = {
+        "subscriptions", ws->subscription_id,
+        "providers", ENTRA_WORKSPACE_PROVIDER, "locations"
+    };
+
+    static const char  *const ends[] = {
+        "OperationsStatus", "OperationResults", "OperationsResults"
+    };
+
+    for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+        segment = entra_match_segment(&path);
+
+        if (!entra_str_case_eq_c(segment, want[i])) {
+            return 0;
+        }
+    }
+
+    segment = entra_match_segment(&path);
+    kind = entra_match_segment(&path);
+
+    if (segment.len == 0 || entra_match_segment(&path).len == 0 || path.len) {
+        return 0;
+    }
+
+    for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        segment = entra_str_c(ends[i]);
+
+        if (kind.len > segment.len
+            && entra_str_case_eq((entra_str_t) { segment.len, kind.data
+                                                 + kind.len - segment.len },
+                                 segment))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 entra_workspace_match_e
 entra_workspace_match(const entra_workspace_t *ws, entra_str_t path)
 {
@@ -165,6 +281,10 @@ entra_workspace_match(const entra_workspace_t *ws, entra_str_t path)
         return ENTRA_WORKSPACE_UNCLEAR;
     }
 
+    if (entra_match_operation(ws, path)) {
+        return ENTRA_WORKSPACE_SAME;
+    }
+
     rest = entra_match_service(path);
 
     for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
@@ -179,5 +299,6 @@ entra_workspace_match(const entra_workspace_t *ws, entra_str_t path)
         }
     }
 
-    return ENTRA_WORKSPACE_SAME;
+    return entra_match_nested(ws, rest) ? ENTRA_WORKSPACE_OTHER
+                                        : ENTRA_WORKSPACE_SAME;
 }

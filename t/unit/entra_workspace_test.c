@@ -12,6 +12,10 @@
 
 
 #define SUB     "11112222-3333-4444-5555-666677778888"
+#define OPERATION                                                             \
+    "/subscriptions/" SUB "/providers/Microsoft.MachineLearningServices/"     \
+    "locations/westeurope/"
+
 #define PATH    "/subscriptions/" SUB "/resourceGroups/rg-1/providers/"        \
                 "Microsoft.MachineLearningServices/workspaces/ws_1"
 #define CONFIG  "{\"subscription_id\":\"" SUB "\","                            \
@@ -236,7 +240,12 @@ matches(void)
         "/SUBSCRIPTIONS/" SUB "/resourcegroups/RG-1/PROVIDERS/"
         "microsoft.machinelearningservices/WORKSPACES/Ws_1/jobs",
         "/mlflow/v1.0" PATH "/api/2.0/mlflow/runs/search",
-        "/history/v1.0" PATH, "/mlflow/V2.0" PATH, NULL
+        "/history/v1.0" PATH, "/mlflow/V2.0" PATH,
+        PATH "/providers/Microsoft.MachineLearningServices/workspaces/WS_1",
+        PATH "/jobs/workspaces/x",
+        OPERATION "mfeOperationsStatus/oe:1:2", OPERATION "mfeOperationResults/x",
+        OPERATION "WORKSPACEOPERATIONSSTATUS/x",
+        OPERATION "computeOperationsResults/x", NULL
     };
 
     static const char  *const other[] = {
@@ -253,7 +262,19 @@ matches(void)
         "Microsoft.MachineLearningServices/workspaces/ws_1",
         "/subscriptions/other" PATH, "/subscriptions/v1" PATH,
         "/providers/v1" PATH, "/mlflow" PATH, "/mlflow/v1.0/x" PATH,
-        "/mlflow/v" PATH, "/mlflow/latest" PATH, "/mlflow/v1.0", NULL
+        "/mlflow/v" PATH, "/mlflow/latest" PATH, "/mlflow/v1.0",
+        PATH "/providers/Microsoft.MachineLearningServices/workspaces/ws_2",
+        PATH "/providers/microsoft.machinelearningservices/WORKSPACES/ws_2/x",
+        PATH "/x/Microsoft%2DMachineLearningServices/"
+        "microsoft.Machine%4cearningServices/%57orkspaces/ws_2",
+        PATH "/a/b/providers/Microsoft.MachineLearningServices/workspaces/",
+        OPERATION "mfeOperationsStatus", OPERATION "mfeOperationsStatus/",
+        OPERATION "mfeOperationsStatus/x/y", OPERATION "OperationsStatus/x",
+        OPERATION "usages/x", OPERATION "mfeOperationsStatus2/x",
+        "/subscriptions/other/providers/Microsoft.MachineLearningServices/"
+        "locations/westeurope/mfeOperationsStatus/x",
+        "/subscriptions/" SUB "/providers/Microsoft.Compute/"
+        "locations/westeurope/mfeOperationsStatus/x", NULL
     };
 
     static const char  *const unclear[] = {
@@ -262,6 +283,8 @@ matches(void)
         PATH "/%2e%2e/ws_2", PATH "/%2E", PATH "%2fx", PATH "/a%2Fb",
         PATH "/a%5cb", PATH "/a\\b", PATH "/a;b", PATH "/%00", PATH "/%0a",
         PATH "/%25%32%65", PATH "/%", PATH "/%2", PATH "/%zz", PATH "/a b",
+        OPERATION "mfeOperationsStatus/a%2Fb",
+        OPERATION "mfeOperationsStatus/..",
         PATH "/\x01", PATH "/\xc3\xa9", PATH "?x", PATH "#x", PATH "/%3f",
         PATH "/%3Bx", PATH "/%7f", PATH "//",
         "/%73ubscriptions/" SUB "/resourceGroups/rg-1/providers/"

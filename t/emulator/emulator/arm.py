@@ -15,6 +15,9 @@ PROVIDER = 'Microsoft.MachineLearningServices'
 WORKSPACE = re.compile(
     r'^/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/'
     r'microsoft\.machinelearningservices/workspaces/([^/]+)(/.*)?$', re.I)
+OPERATION = re.compile(
+    r'^/subscriptions/[^/]+/providers/microsoft\.machinelearningservices/'
+    r'locations/[^/]+/mfeOperation(sStatus|Results)/([^/]+)$', re.I)
 VERBS = {'GET': 'read', 'HEAD': 'read', 'PUT': 'write', 'PATCH': 'write',
          'DELETE': 'delete'}
 
@@ -65,8 +68,9 @@ class ResourceManager:
         return self.resource(request, path, claims)
 
     def resource(self, request, path, claims):
-        if path.lower().startswith('/emulator/operations/'):
-            return self.operation(request, path)
+        match = OPERATION.match(path)
+        if match is not None:
+            return self.operation(request, path, *match.groups())
         match = WORKSPACE.match(path)
         if match is None:
             return self.outside(request, path)
@@ -209,22 +213,25 @@ class ResourceManager:
         number = str(uuid.uuid4())
         self.operations[number] = 0
         version = request.query.get('api-version', '2023-10-01')
-        url = 'https://%s/emulator/operations/%s?api-version=%s' % (
-            request.header('host'), number, version)
+        w = self.config.workspaces[0]
+        url = 'https://%s/subscriptions/%s/providers/%s/locations/%s/' \
+            'mfeOperationsStatus/oe:%s?api-version=%s' % (
+                request.header('host'), w['subscription_id'], PROVIDER,
+                w['region'], number, version)
         response.set('Azure-AsyncOperation', url)
-        response.set('Location', url.replace('/operations/',
-                                             '/operations/result-'))
+        response.set('Location', url.replace('OperationsStatus',
+                                             'OperationResults'))
         response.set('Retry-After', '0')
 
-    def operation(self, request, path):
-        number = path.rpartition('/')[2].replace('result-', '')
+    def operation(self, request, path, kind, name):
+        number = name.rpartition(':')[2]
         if number not in self.operations:
             return error(404, 'NotFound', 'No such operation')
         self.operations[number] += 1
         done = self.operations[number] > 1
-        if '/result-' in path:
+        if kind.lower() == 'results':
             return Response(200 if done else 202)
-        return reply_json({'id': path, 'name': number, 'status':
+        return reply_json({'id': path, 'name': name, 'status':
                            'Succeeded' if done else 'InProgress'})
 
     def collection(self, path, workspace, parts):
