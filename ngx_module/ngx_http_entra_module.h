@@ -335,6 +335,11 @@ typedef struct {
     ngx_int_t                   (*process_header)(ngx_http_request_t *r);
     ngx_int_t                   (*reinit_request)(ngx_http_request_t *r);
 
+    /* of the request, before the upstream's answer came */
+    size_t                        limit_rate;
+    ngx_str_t                    *charset;
+    unsigned                      limit_rate_set:1;
+
     unsigned                      resolved:1;   /* token is that of lcf */
     unsigned                      path_checked:1;
     unsigned                      refused:1;    /* the token, see upstream */

@@ -232,6 +232,13 @@ ngx_http_entra_replay_hook(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     ctx->process_header = NULL;
     ctx->reinit_request = u->reinit_request;
+
+    /* what headers of an answer set in the request itself */
+
+    ctx->limit_rate = r->limit_rate;
+    ctx->limit_rate_set = r->limit_rate_set;
+    ctx->charset = r->headers_out.override_charset;
+
     u->reinit_request = ngx_http_entra_replay_reinit_request;
 
     ngx_http_entra_replay_wrap(r, ctx);
@@ -398,8 +405,13 @@ ngx_http_entra_replay_redirect(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     /*
      * Nothing of the refused answer stays: its headers are not copied, its
-     * status is not intercepted, and proxy_ignore_headers does not count
+     * status is not intercepted, proxy_ignore_headers does not count, and
+     * X-Accel-Limit-Rate and X-Accel-Charset are taken back
      */
+
+    r->limit_rate = ctx->limit_rate;
+    r->limit_rate_set = ctx->limit_rate_set;
+    r->headers_out.override_charset = ctx->charset;
 
     u->headers_in.headers.part.nelts = 0;
     u->headers_in.headers.part.next = NULL;

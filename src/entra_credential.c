@@ -448,6 +448,7 @@ entra_credential_key(const entra_credential_t *c, entra_str_t scope,
         c->type->identity(c, &identity);
     }
 
+    entra_key_field(&b, entra_str_c(c->name));
     entra_key_field(&b, entra_str_c(c->type->name));
     entra_key_field(&b, entra_str_c(c->authority_host));
     entra_key_field(&b, entra_str_c(c->tenant_id));

@@ -232,8 +232,10 @@ void entra_credential_warn(entra_credential_t *c, const char *fmt, ...)
 int entra_credential_default(char **field, const char *value);
 
 /*
- * SHA-256 over type, authority, tenant, client id, identity() and scope:
- * two configurations share a token only when all are equal.
+ * SHA-256 over name, type, authority, tenant, client id, identity() and scope:
+ * two configurations share a token only when all are equal.  The name is among
+ * them because counters, failures and forced fetches are those of a credential,
+ * not of an identity that two of them may have in common.
  */
 void entra_credential_key(const entra_credential_t *c, entra_str_t scope,
     unsigned char key[32]);

@@ -222,6 +222,45 @@ test_common(void)
 }
 
 
+/* what a token is found by: all that it depends on, and whose it is */
+
+static void
+test_key(void)
+{
+    int                  i;
+    entra_env_t         *env;
+    entra_credential_t  *c;
+    unsigned char        key[5][32];
+    static const char   *made[][2] = {
+        { "a", "client_id 1fec8e78-0000-4000-8000-000000000000" },
+        { "a", "client_id 1fec8e78-0000-4000-8000-000000000000" },
+        { "b", "client_id 1fec8e78-0000-4000-8000-000000000000" },
+        { "a", "client_id 2fec8e78-0000-4000-8000-000000000000" }
+    };
+
+    env = entra_env_create(NULL, 0);
+
+    for (i = 0; i < 4; i++) {
+        c = entra_credential_create(&type, entra_str_c(made[i][0]), env);
+        (void) set(c, made[i][1]);
+        entra_credential_key(c, entra_str("https://x/.default"), key[i]);
+
+        if (i == 0) {
+            entra_credential_key(c, entra_str("https://y/.default"), key[4]);
+        }
+
+        entra_credential_free(c);
+    }
+
+    ok(memcmp(key[0], key[1], 32) == 0, "key: the same after a reload");
+    ok(memcmp(key[0], key[2], 32) != 0, "key: another credential");
+    ok(memcmp(key[0], key[3], 32) != 0, "key: another client");
+    ok(memcmp(key[0], key[4], 32) != 0, "key: another scope");
+
+    entra_env_free(env);
+}
+
+
 int
 main(void)
 {
@@ -230,6 +269,7 @@ main(void)
 
     test_kinds();
     test_common();
+    test_key();
 
     for (n = 0; (t = entra_credential_type_nth(n)) != NULL; n++) {
         ok(t->name && t->azure_name && t->step

@@ -99,10 +99,13 @@ sub mint         { my $s = shift; $s->control(POST => 'mint', { @_ })
                                     ->{token} }
 
 # requests(at => 'token', client_id => ...): what came in, oldest first
+sub escape { return $_[0] =~ s/([^\w\/.-])/sprintf '%%%02X', ord $1/ger }
+
 sub requests {
     my ($self, %filter) = @_;
 
-    my $query = join '&', map { "$_=$filter{$_}" } sort keys %filter;
+    my $query = join '&', map { "$_=" . escape($filter{$_}) }
+        sort keys %filter;
     return @{ $self->control(GET => "requests?$query") };
 }
 
