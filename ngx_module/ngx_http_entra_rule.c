@@ -142,12 +142,18 @@ ngx_http_entra_trusted_proxies(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     for (i = 1; i < cf->args->nelts; i++) {
         entra_err_clear(&err);
 
+        if (ngx_strcmp(value[i].data, "unix") == 0) {
+            mcf->trusted_proxies.unix_socket = 1;
+            continue;
+        }
+
         if (entra_cidr_set_add(&mcf->trusted_proxies,
                                (entra_str_t) { value[i].len,
                                                (char *) value[i].data }, &err)
             != 0)
         {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "entra_trusted_proxies: "
+                               "%s", err.text);
             return NGX_CONF_ERROR;
         }
     }
@@ -666,6 +672,12 @@ static void
 ngx_http_entra_rules_log(void *data, entra_log_level_e level, const char *text)
 {
     ngx_uint_t  n;
+
+    /* all workers look at the same files: one of them says it */
+
+    if (ngx_worker != 0) {
+        return;
+    }
 
     n = level == ENTRA_LOG_ERR ? NGX_LOG_ERR : NGX_LOG_NOTICE;
 

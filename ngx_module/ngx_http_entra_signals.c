@@ -30,6 +30,8 @@ static ngx_uint_t ngx_http_entra_default_server(ngx_http_request_t *r);
 static void ngx_http_entra_free_cert(void *data);
 static void ngx_http_entra_signal_deployment(ngx_http_request_t *r,
     entra_signals_t *signals);
+static ngx_uint_t ngx_http_entra_request_headers(ngx_http_request_t *r,
+    const char *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_entra_same_header(u_char *a, u_char *b, size_t len);
 
 
@@ -53,6 +55,7 @@ static void
 ngx_http_entra_signal_addresses(ngx_http_request_t *r,
     entra_signals_t *signals)
 {
+    ngx_str_t                     ignored;
     entra_addr_t                  client, peer;
     ngx_http_variable_value_t    *v;
     ngx_http_entra_main_conf_t   *mcf;
@@ -79,6 +82,14 @@ ngx_http_entra_signal_addresses(ngx_http_request_t *r,
                                                         (char *) v->data });
             }
         }
+    }
+
+    /* of two, realip takes the first, which may be the caller's own */
+
+    if (!entra_addr_eq(&client, &peer)
+        && ngx_http_entra_request_headers(r, "x-real-ip", &ignored) > 1)
+    {
+        ngx_memzero(&client, sizeof(entra_addr_t));
     }
 
     entra_signals_address(signals, &client, &peer,
@@ -282,14 +293,30 @@ static void
 ngx_http_entra_signal_deployment(ngx_http_request_t *r,
     entra_signals_t *signals)
 {
-    ngx_str_t         value;
+    ngx_str_t   value;
+    ngx_uint_t  n;
+
+    n = ngx_http_entra_request_headers(r, "azureml-model-deployment", &value);
+
+    entra_signals_deployment(signals, (entra_str_t) { value.len,
+                                                      (char *) value.data }, n);
+}
+
+
+/* how many there are of that name; value: the last one's */
+
+static ngx_uint_t
+ngx_http_entra_request_headers(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    size_t            len;
     ngx_uint_t        i, n;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    static const char  name[] = "azureml-model-deployment";
+    ngx_str_null(value);
 
-    ngx_str_null(&value);
+    len = ngx_strlen(name);
     n = 0;
 
     part = &r->headers_in.headers.part;
@@ -307,17 +334,15 @@ ngx_http_entra_signal_deployment(ngx_http_request_t *r,
             i = 0;
         }
 
-        if (h[i].key.len == sizeof(name) - 1
-            && ngx_http_entra_same_header(h[i].key.data, (u_char *) name,
-                                          sizeof(name) - 1))
+        if (h[i].key.len == len
+            && ngx_http_entra_same_header(h[i].key.data, (u_char *) name, len))
         {
-            value = h[i].value;
+            *value = h[i].value;
             n++;
         }
     }
 
-    entra_signals_deployment(signals, (entra_str_t) { value.len,
-                                                      (char *) value.data }, n);
+    return n;
 }
 
 

@@ -80,6 +80,7 @@ entra_file_missing(entra_file_t *file, int failed, entra_err_t *err)
 
     /* the size tells this state from one that was never looked at */
     st.st_size = -failed;
+    file->pending = 0;
 
     if (!entra_file_changed(file, &st)) {
         return 0;
@@ -194,7 +195,13 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
 
     changed = entra_file_changed(file, &st);
 
-    if (changed) {
+    if (changed && file->patient && file->loaded) {
+        file->pending = 1;
+        (void) close(fd);
+        return 0;
+    }
+
+    if (changed || file->pending) {
         rc = entra_file_load(file, fd, &st, err);
 
     } else if (file->settling) {
@@ -212,6 +219,7 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
     }
 
     file->settling = changed ? 1 : 0;
+    file->pending = 0;
 
     (void) close(fd);
 

@@ -28,6 +28,8 @@ typedef struct {
     int64_t       ctime_ns;
     unsigned      loaded:1;
     unsigned      settling:1;   /* changed lately, is read once more */
+    unsigned      patient:1;    /* set by the owner, see below */
+    unsigned      pending:1;    /* patient: changed, not read yet */
 } entra_file_t;
 
 
@@ -41,6 +43,10 @@ void entra_file_free(entra_file_t *file);
  * before; -1 and err: unreadable, empty (white space only), too large or not
  * a regular file: the last good content stays, and the same state is not
  * reported again.
+ *
+ * patient: a change is taken only when the next look finds the file as it was
+ * at this one.  For text of which a half still makes sense: what is being
+ * written is not used.
  */
 int entra_file_refresh(entra_file_t *file, entra_err_t *err);
 

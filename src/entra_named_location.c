@@ -96,6 +96,7 @@ entra_named_location_file(entra_named_location_t *location,
         return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
     }
 
+    file->file.patient = 1;
     location->nfiles++;
 
     return 0;

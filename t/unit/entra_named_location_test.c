@@ -215,6 +215,16 @@ refuses_block(const char *text, const char *says)
 }
 
 
+/* what is being written is not used: the second look finds it unchanged */
+
+static int
+changed(entra_named_location_t *location, int64_t now, entra_err_t *err)
+{
+    return entra_named_location_watch(location, now, err) == 0
+           ? entra_named_location_watch(location, now, err) : 99;
+}
+
+
 static void
 watched(void)
 {
@@ -247,13 +257,13 @@ watched(void)
     ok(entra_named_location_watch(&location, 111, &err) == 0, "nor later");
 
     write_file("203.0.113.0/24\n");
-    ok(entra_named_location_watch(&location, 120, &err) == 1
+    ok(changed(&location, 120, &err) == 1
        && has(&location, "203.0.113.1") && !has(&location, "198.51.100.1")
        && has(&location, "192.0.2.1") && location.loaded_at == 120,
        "another file: another list");
 
     write_file("203.0.113.0/24\n10.0.0.1/8\n");
-    ok(entra_named_location_watch(&location, 130, &err) == -1
+    ok(changed(&location, 130, &err) == -1
        && strstr(err.text, ":2: ") && location.failures == 1,
        "a bad file is told, with its line: %s", err.text);
     ok(has(&location, "203.0.113.1") && !has(&location, "10.0.0.1")
@@ -264,7 +274,7 @@ watched(void)
        "and it is told once");
 
     write_file("");
-    ok(entra_named_location_watch(&location, 140, &err) == -1
+    ok(changed(&location, 140, &err) == -1
        && has(&location, "203.0.113.1"), "empty: %s", err.text);
 
     (void) unlink(path);
@@ -272,13 +282,13 @@ watched(void)
        && has(&location, "203.0.113.1"), "gone: %s", err.text);
 
     (void) mkdir(path, 0700);
-    ok(entra_named_location_watch(&location, 160, &err) == -1
+    ok(changed(&location, 160, &err) == -1
        && has(&location, "203.0.113.1"), "a directory (T12): %s", err.text);
     (void) rmdir(path);
 
     put(other, "10.0.0.0/8\n", 11);
     ok(symlink(other, path) == 0
-       && entra_named_location_watch(&location, 170, &err) == 1
+       && changed(&location, 170, &err) == 1
        && has(&location, "10.0.0.1") && location.error[0] == '\0',
        "a symlink swapped in (T12)");
 
@@ -319,7 +329,7 @@ several(void)
        && !entra_named_location_ipv4_only(&location), "both are in it");
 
     put(other, "2001:db9::/32\n", 14);
-    ok(entra_named_location_watch(&location, 2, &err) == 1
+    ok(changed(&location, 2, &err) == 1
        && has(&location, "10.0.0.1") && !has(&location, "2001:db8::1")
        && has(&location, "2001:db9::1"), "each is watched");
 
