@@ -26,6 +26,7 @@ static ngx_http_entra_cert_t *ngx_http_entra_connection_cert(
 static void ngx_http_entra_read_cert(ngx_http_request_t *r,
     ngx_http_entra_cert_t *kept);
 static ngx_uint_t ngx_http_entra_server_name_matches(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_entra_session_matches(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_entra_default_server(ngx_http_request_t *r);
 static void ngx_http_entra_free_cert(void *data);
 static void ngx_http_entra_signal_deployment(ngx_http_request_t *r,
@@ -157,7 +158,9 @@ ngx_http_entra_signal_tls(ngx_http_request_t *r, entra_signals_t *signals)
 
     /* verified by the rules of another server: it proves nothing here */
 
-    if (!ngx_http_entra_server_name_matches(r)) {
+    if (!ngx_http_entra_server_name_matches(r)
+        || !ngx_http_entra_session_matches(r))
+    {
         signals->certificate = ENTRA_SIGNAL_INVALID;
         return;
     }
@@ -242,6 +245,10 @@ ngx_http_entra_read_cert(ngx_http_request_t *r, ngx_http_entra_cert_t *kept)
     }
 
     X509_free(x509);
+
+    /* nginx takes what it finds there for its own */
+
+    ERR_clear_error();
 }
 
 
@@ -261,6 +268,39 @@ ngx_http_entra_server_name_matches(ngx_http_request_t *r)
            && ngx_strncasecmp(r->headers_in.server.data, (u_char *) name,
                               r->headers_in.server.len)
               == 0;
+}
+
+
+/*
+ * A resumed session brings the certificate of its first handshake, and what
+ * the server of that one made of it.  With TLS 1.3 OpenSSL resumes it for
+ * another name too (CVE-2025-23419).
+ */
+
+static ngx_uint_t
+ngx_http_entra_session_matches(ngx_http_request_t *r)
+{
+    SSL         *ssl;
+    const char  *name, *first;
+
+    ssl = r->connection->ssl->connection;
+
+    if (!SSL_session_reused(ssl)) {
+        return 1;
+    }
+
+    first = SSL_SESSION_get0_hostname(SSL_get_session(ssl));
+
+    if (first == NULL) {
+
+        /* none, or one that no server has */
+
+        return ngx_http_entra_default_server(r);
+    }
+
+    name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    return name && ngx_strcasecmp((u_char *) name, (u_char *) first) == 0;
 }
 
 
