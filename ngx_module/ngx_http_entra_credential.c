@@ -395,7 +395,7 @@ ngx_http_entra_credential_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         }
     }
 
-    return NGX_OK;
+    return ngx_http_entra_sign_in_check(cf, mcf);
 }
 
 

@@ -26,6 +26,7 @@
 
 
 #define NGX_HTTP_ENTRA_WATCH       2000     /* ms between looks at files */
+#define NGX_HTTP_ENTRA_STAY        1000     /* ms beyond fetch_timeout */
 #define NGX_HTTP_ENTRA_LEASE       15000    /* ms, renewed while fetching */
 #define NGX_HTTP_ENTRA_FORCE       30000    /* ms between forced fetches */
 #define NGX_HTTP_ENTRA_CLAIMS_MAX  4096
@@ -278,6 +279,7 @@ typedef struct {
     ngx_uint_t                    has_trusted_proxies;
     ngx_int_t                     peer_index;   /* $realip_remote_addr */
     ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
+    ngx_uint_t                    sign_in;      /* there is a page */
 
     void                         *observed;
 } ngx_http_entra_main_conf_t;
@@ -371,6 +373,7 @@ typedef struct {
     ngx_http_entra_curl_t        *curl;
     entra_session_store_t         store;        /* of sign-ins */
     entra_sign_in_t              *site;
+    ngx_queue_t                   sent;         /* requests under way */
     ngx_event_t                   watch;
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;
@@ -466,6 +469,8 @@ char *ngx_http_entra_what_if(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* ngx_http_entra_sign_in.c */
 
 char *ngx_http_entra_sign_in(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_entra_sign_in_check(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 ngx_int_t ngx_http_entra_sign_in_init(ngx_http_entra_worker_t *worker);
 
 /* ngx_http_entra_session.c */

@@ -7,11 +7,13 @@
 
 #include "ngx_http_entra_module.h"
 #include "entra_sign_in.h"
+#include "entra_signed_in.h"
 
 
 typedef struct {
     ngx_http_request_t     *request;
     entra_sign_in_call_t   *call;
+    ngx_event_t             stay;       /* this worker does not go meanwhile */
     unsigned                done:1;
 } ngx_http_entra_sign_in_ctx_t;
 
@@ -28,6 +30,7 @@ static void ngx_http_entra_sign_in_done(void *data,
     const entra_sign_in_response_t *response);
 static ngx_int_t ngx_http_entra_sign_in_headers(ngx_http_request_t *r,
     const entra_sign_in_response_t *response);
+static void ngx_http_entra_sign_in_timeout(ngx_event_t *ev);
 static void ngx_http_entra_sign_in_abort(void *data);
 static void ngx_http_entra_signed_in(void *data, entra_credential_t *c);
 
@@ -37,14 +40,84 @@ ngx_http_entra_sign_in(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_entra_loc_conf_t *lcf = conf;
 
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_entra_main_conf_t  *mcf;
 
     lcf->own = 1;
 
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+    mcf->sign_in = 1;
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->exact_match || clcf->named || clcf->noname
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+        )
+    {
+        return "needs a location that begins alike for \"/begin\" and "
+               "\"/callback\", too: \"location /entra/sign-in { ... }\"";
+    }
+
     clcf->handler = ngx_http_entra_sign_in_handler;
 
     return NGX_CONF_OK;
+}
+
+
+/* once all credentials are known */
+
+ngx_int_t
+ngx_http_entra_sign_in_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                     i, j, n;
+    const char                    *file;
+    ngx_http_entra_credential_t  **c;
+
+    c = mcf->credentials.elts;
+    n = 0;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+
+        if (!entra_signed_in_type(c[i]->core)) {
+            continue;
+        }
+
+        if (n++ == 0 && !mcf->sign_in) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "credential \"%V\": there is no page on which "
+                          "somebody could sign in; write \"location "
+                          "/entra/sign-in { entra_sign_in; }\" in %s:%ui",
+                          &c[i]->name, c[i]->file, c[i]->line);
+        }
+
+        for (j = 0; j < i; j++) {
+
+            if (!entra_signed_in_type(c[j]->core)) {
+                continue;
+            }
+
+            file = entra_signed_in_same_file(c[i]->core, c[j]->core);
+
+            if (file) {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "credential \"%V\": state_file \"%s\" is that "
+                              "of credential \"%V\"; each needs its own "
+                              "in %s:%ui", &c[i]->name, file, &c[j]->name,
+                              c[i]->file, c[i]->line);
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    if (mcf->sign_in && n == 0) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "there is an \"entra_sign_in\" page, but no credential "
+                      "of type device_code or interactive_browser");
+    }
+
+    return NGX_OK;
 }
 
 
@@ -207,6 +280,10 @@ ngx_http_entra_sign_in_start(ngx_http_request_t *r, entra_str_t body)
     cln->handler = ngx_http_entra_sign_in_abort;
     cln->data = ctx;
 
+    ngx_http_entra_event(&ctx->stay, ngx_http_entra_sign_in_timeout, 0);
+    ngx_add_timer(&ctx->stay, ngx_http_entra_worker->conf->fetch_timeout
+                              + NGX_HTTP_ENTRA_STAY);
+
     return NGX_DONE;
 }
 
@@ -319,6 +396,10 @@ ngx_http_entra_sign_in_done(void *data,
 
     ctx->done = 1;
 
+    if (ctx->stay.timer_set) {
+        ngx_del_timer(&ctx->stay);
+    }
+
     ngx_http_set_log_request(c->log, r);
 
     rc = ngx_http_entra_sign_in_headers(r, response);
@@ -333,6 +414,12 @@ ngx_http_entra_sign_in_done(void *data,
     ngx_http_run_posted_requests(c);
 }
 
+
+/*
+ * Location stays a path: from headers_out.location nginx would make a URL with
+ * the scheme, port and Host that came here, and not those that the browser
+ * sees
+ */
 
 static ngx_int_t
 ngx_http_entra_sign_in_headers(ngx_http_request_t *r,
@@ -364,16 +451,29 @@ ngx_http_entra_sign_in_headers(ngx_http_request_t *r,
         h->value.data = p;
         h->value.len = value;
         ngx_memcpy(p, response->headers[i].value, value);
-
-        if (ngx_strcasecmp((u_char *) response->headers[i].name,
-                           (u_char *) "Location")
-            == 0)
-        {
-            r->headers_out.location = h;
-        }
     }
 
     return NGX_OK;
+}
+
+
+/* not before the request to Entra has timed out, which answers */
+
+static void
+ngx_http_entra_sign_in_timeout(ngx_event_t *ev)
+{
+    ngx_connection_t              *c;
+    ngx_http_request_t            *r;
+    ngx_http_entra_sign_in_ctx_t  *ctx;
+
+    ctx = ngx_http_entra_of(ev, ngx_http_entra_sign_in_ctx_t, stay);
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_entra_sign_in_abort(ctx);
+
+    ngx_http_finalize_request(r, NGX_HTTP_GATEWAY_TIME_OUT);
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -381,6 +481,10 @@ static void
 ngx_http_entra_sign_in_abort(void *data)
 {
     ngx_http_entra_sign_in_ctx_t *ctx = data;
+
+    if (ctx->stay.timer_set) {
+        ngx_del_timer(&ctx->stay);
+    }
 
     if (!ctx->done) {
         ctx->done = 1;

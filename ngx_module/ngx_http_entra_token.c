@@ -597,13 +597,19 @@ static void
 ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
     int64_t now, int64_t delay)
 {
+    ngx_uint_t   level;
     entra_buf_t  line;
 
     entra_buf_init(&line, 4096);
     entra_err_line(&a->err, &line);
 
+    /* that a person has to sign in is said once, not every minute */
+
+    level = token->credential->core->type->interactive && a->err.unavailable
+            && token->record->fails > 1 ? NGX_LOG_INFO : NGX_LOG_ERR;
+
     if (entra_buf_ok(&line) && line.data) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+        ngx_log_error(level, ngx_cycle->log, 0,
                       "entra credential \"%V\", scope \"%V\": %s error: %s; "
                       "%s, next attempt in %L s", &token->credential->name,
                       &token->scope, entra_err_class_name(a->err.class),

@@ -18,6 +18,17 @@ typedef struct {
 } ngx_http_entra_timer_t;
 
 
+/* a request that is under way */
+
+typedef struct {
+    ngx_queue_t            queue;
+    ngx_event_t            stay;        /* this worker does not go meanwhile */
+    void                  *handle;
+    entra_http_done_pt     done;
+    void                  *ctx;
+} ngx_http_entra_sent_t;
+
+
 static ngx_int_t ngx_http_entra_worker_start(ngx_cycle_t *cycle,
     ngx_http_entra_main_conf_t *mcf);
 static void ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker);
@@ -28,7 +39,11 @@ static int64_t ngx_http_entra_worker_mono(void *data);
 static uint32_t ngx_http_entra_worker_random(void *data);
 static void *ngx_http_entra_worker_http(void *data,
     const entra_http_request_t *request, entra_http_done_pt done, void *ctx);
+static void ngx_http_entra_worker_http_done(void *ctx,
+    const entra_http_reply_t *reply);
 static void ngx_http_entra_worker_http_cancel(void *data, void *handle);
+static void ngx_http_entra_worker_sent_free(ngx_http_entra_sent_t *sent);
+static void ngx_http_entra_worker_stayed(ngx_event_t *ev);
 static void *ngx_http_entra_worker_timer(void *data, unsigned ms,
     entra_timer_done_pt done, void *ctx);
 static void ngx_http_entra_worker_timer_fired(ngx_event_t *ev);
@@ -76,6 +91,7 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     worker->cycle = cycle;
     worker->conf = mcf;
     worker->dummy.fd = (ngx_socket_t) -1;
+    ngx_queue_init(&worker->sent);
 
     ngx_memzero(&curl, sizeof(ngx_http_entra_curl_conf_t));
 
@@ -145,6 +161,12 @@ ngx_http_entra_worker_exit(ngx_cycle_t *cycle)
 
     ngx_http_entra_exec_exit();
     ngx_http_entra_curl_destroy(worker->curl);
+
+    while (!ngx_queue_empty(&worker->sent)) {
+        ngx_http_entra_worker_sent_free(
+            ngx_queue_data(ngx_queue_head(&worker->sent),
+                           ngx_http_entra_sent_t, queue));
+    }
 
     ngx_http_entra_worker = NULL;
 }
@@ -284,8 +306,8 @@ ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c)
     }
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "entra credential \"%V\": its files changed, "
-                  "getting new tokens", &c->name);
+                  "entra credential \"%V\": its %s changed, getting new tokens",
+                  &c->name, c->core->type->interactive ? "sign-in" : "files");
 
     token = c->tokens.elts;
 
@@ -322,16 +344,82 @@ ngx_http_entra_worker_http(void *data, const entra_http_request_t *request,
 {
     ngx_http_entra_worker_t  *worker = data;
 
-    return ngx_http_entra_curl_send(worker->curl, request, done, ctx);
+    ngx_http_entra_sent_t  *sent;
+
+    sent = ngx_alloc(sizeof(ngx_http_entra_sent_t), ngx_cycle->log);
+    if (sent == NULL) {
+        return NULL;
+    }
+
+    sent->done = done;
+    sent->ctx = ctx;
+
+    sent->handle = ngx_http_entra_curl_send(worker->curl, request,
+                                            ngx_http_entra_worker_http_done,
+                                            sent);
+    if (sent->handle == NULL) {
+        ngx_free(sent);
+        return NULL;
+    }
+
+    ngx_queue_insert_tail(&worker->sent, &sent->queue);
+
+    ngx_http_entra_event(&sent->stay, ngx_http_entra_worker_stayed, 0);
+
+    if (request->once) {
+        ngx_add_timer(&sent->stay, worker->conf->fetch_timeout
+                                   + NGX_HTTP_ENTRA_STAY);
+    }
+
+    return sent;
+}
+
+
+static void
+ngx_http_entra_worker_http_done(void *ctx, const entra_http_reply_t *reply)
+{
+    ngx_http_entra_sent_t  *sent = ctx;
+
+    void                *done_ctx;
+    entra_http_done_pt   done;
+
+    done = sent->done;
+    done_ctx = sent->ctx;
+
+    ngx_http_entra_worker_sent_free(sent);
+
+    done(done_ctx, reply);
 }
 
 
 static void
 ngx_http_entra_worker_http_cancel(void *data, void *handle)
 {
+    ngx_http_entra_sent_t    *sent = handle;
     ngx_http_entra_worker_t  *worker = data;
 
-    ngx_http_entra_curl_cancel(worker->curl, handle);
+    ngx_http_entra_curl_cancel(worker->curl, sent->handle);
+    ngx_http_entra_worker_sent_free(sent);
+}
+
+
+static void
+ngx_http_entra_worker_sent_free(ngx_http_entra_sent_t *sent)
+{
+    if (sent->stay.timer_set) {
+        ngx_del_timer(&sent->stay);
+    }
+
+    ngx_queue_remove(&sent->queue);
+    ngx_free(sent);
+}
+
+
+/* the request has ended long ago, or its own time-out is about to */
+
+static void
+ngx_http_entra_worker_stayed(ngx_event_t *ev)
+{
 }
 
 

@@ -45,6 +45,12 @@ typedef struct {
      */
     unsigned              local:1;
 
+    /*
+     * what it brings is given once, for a code or a refresh token: a worker
+     * that shuts down waits for it
+     */
+    unsigned              once:1;
+
     /* SHA-1 of the server's certificate, hex; replaces CA checks, or NULL */
     char                 *pinned_sha1;
 

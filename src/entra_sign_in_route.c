@@ -122,7 +122,10 @@ entra_sign_in_list(entra_sign_in_call_t *call)
 }
 
 
-/* browsers of the last years say where a form was sent from */
+/*
+ * Browsers of the last years say where a form was sent from; their own word
+ * stands, because a proxy in front may have changed Host.
+ */
 
 static int
 entra_sign_in_foreign(const entra_sign_in_request_t *request)
@@ -130,17 +133,17 @@ entra_sign_in_foreign(const entra_sign_in_request_t *request)
     entra_str_t  authority;
     entra_url_t  url;
 
-    if (request->fetch_site.len
-        && !entra_str_eq_c(request->fetch_site, "same-origin"))
-    {
-        return 1;
+    if (request->fetch_site.len) {
+        return !entra_str_eq_c(request->fetch_site, "same-origin");
     }
 
     if (request->origin.len == 0) {
         return 0;
     }
 
-    if (entra_url_parse(request->origin, &url) != 0 || url.target.len) {
+    if (entra_url_parse(request->origin, &url) != 0 || url.target.len
+        || (request->https && !url.https))
+    {
         return 1;
     }
 
@@ -294,9 +297,16 @@ entra_sign_in_route(entra_sign_in_call_t *call,
     int          reads, begins;
     entra_str_t  path = request->path;
 
+    /* "/in" is not the beginning of "/inbegin" */
+
     if (path.len && path.data[0] == '/') {
         path.data++;
         path.len--;
+
+    } else if (path.len && strcmp(call->home, call->prefix) == 0) {
+        entra_sign_in_say(call, 404, "Not found", "There is no such page.",
+                          NULL, -1);
+        return;
     }
 
     reads = entra_str_eq_c(request->method, "GET")

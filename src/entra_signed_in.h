@@ -104,6 +104,10 @@ void entra_signed_in_discard(entra_credential_t *c, const char *refresh_token,
 /* is the credential of a type that a person signs in? */
 int entra_signed_in_type(const entra_credential_t *c);
 
+/* the state_file of both, each of which would replace the other's; or NULL */
+const char *entra_signed_in_same_file(const entra_credential_t *one,
+    const entra_credential_t *two);
+
 
 /* for entra_credential_type_t */
 

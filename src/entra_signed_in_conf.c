@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "entra_credential.h"
 #include "entra_signed_in.h"
@@ -94,6 +95,15 @@ entra_signed_in_key(entra_credential_t *c, entra_err_t *err)
         return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
     }
 
+    if (access(conf->state_key_file, F_OK) != 0) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "state_file is encrypted with a key, and there is"
+                             " no file \"%s\": make it with \"openssl rand"
+                             " -base64 32\", readable by root only, or name"
+                             " another with \"state_key_file FILE;\"",
+                             conf->state_key_file);
+    }
+
     if (entra_file_refresh(&conf->key, err) < 0) {
         return -1;
     }
@@ -112,6 +122,24 @@ entra_signed_in_key(entra_credential_t *c, entra_err_t *err)
     }
 
     return 0;
+}
+
+
+/* state_file's name and ".key" */
+
+static int
+entra_signed_in_key_beside(entra_signed_in_conf_t *conf)
+{
+    entra_buf_t  b;
+
+    entra_buf_init(&b, ENTRA_STATE_PATH_MAX);
+    entra_buf_addf(&b, "%s.key", conf->state_file);
+
+    conf->state_key_file = entra_buf_ok(&b) ? entra_str_dup(entra_buf_str(&b))
+                                            : NULL;
+    entra_buf_free(&b);
+
+    return conf->state_key_file ? 0 : -1;
 }
 
 
@@ -164,11 +192,10 @@ entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
                              "state_key_file without state_file");
     }
 
-    if (conf->state_key_file == NULL) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "state_file is encrypted: write"
-                             " \"state_key_file FILE;\" with a file that"
-                             " \"openssl rand -base64 32\" has made");
+    if (conf->state_key_file == NULL
+        && entra_signed_in_key_beside(conf) != 0)
+    {
+        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
     }
 
     if (entra_signed_in_dir(conf->state_file, err) != 0
@@ -189,6 +216,17 @@ entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
     }
 
     return 0;
+}
+
+
+const char *
+entra_signed_in_same_file(const entra_credential_t *one,
+    const entra_credential_t *two)
+{
+    const entra_signed_in_conf_t  *a = one->conf, *b = two->conf;
+
+    return a->state_file && b->state_file
+           && strcmp(a->state_file, b->state_file) == 0 ? a->state_file : NULL;
 }
 
 

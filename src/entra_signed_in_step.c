@@ -55,6 +55,7 @@ entra_signed_in_request(entra_acquire_t *a, const char *grant_type)
     entra_buf_free(&b);
 
     if (rc == 0) {
+        a->request.once = 1;
         entra_enc_form_pair(&a->request.body, "client_info", entra_str("1"));
     }
 

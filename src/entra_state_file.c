@@ -25,7 +25,6 @@
 #define ENTRA_STATE_HEAD       (ENTRA_STATE_MAGIC_LEN + ENTRA_STATE_SALT)
 #define ENTRA_STATE_OVERHEAD                                                  \
     (ENTRA_STATE_HEAD + ENTRA_STATE_NONCE + ENTRA_STATE_TAG)
-#define ENTRA_STATE_PATH_MAX   4096
 
 
 static int

@@ -22,6 +22,7 @@
 #define ENTRA_STATE_MAX      (32 * 1024)    /* bytes of a state file */
 #define ENTRA_STATE_KEY_MIN  32             /* of a key file, trimmed */
 #define ENTRA_STATE_KEY_MAX  4096
+#define ENTRA_STATE_PATH_MAX 4096
 
 
 /* 0; or -1: too long, no randomness, no memory */

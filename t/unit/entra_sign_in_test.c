@@ -429,6 +429,7 @@ forgery(void)
 
     r = form(g, body);
     r.cookie = entra_str_c(jar);
+    r.fetch_site = entra_str_null;
     r.origin = entra_str("https://evil.test");
     send_request(g, 0, &r);
     ok(g->status == 403, "from another origin");
@@ -441,6 +442,9 @@ forgery(void)
     r.origin = entra_str("https://gw.test/");
     send_request(g, 0, &r);
     ok(g->status == 403, "not an origin");
+    r.origin = entra_str("http://gw.test");
+    send_request(g, 0, &r);
+    ok(g->status == 403, "from plain http");
     r.origin = entra_str("https://gw.test");
     r.fetch_site = entra_str("same-site");
     send_request(g, 0, &r);
@@ -466,6 +470,12 @@ forgery(void)
     r.fetch_site = entra_str_null;
     send_request(g, 0, &r);
     ok(g->status == 200, "an old browser, which says less");
+
+    r.host = entra_str("10.0.0.1");
+    r.origin = entra_str("https://gw.test");
+    r.fetch_site = entra_str("same-origin");
+    send_request(g, 0, &r);
+    ok(g->status == 200, "a proxy in front, which gives another host");
 
     down(g);
 }

@@ -134,7 +134,8 @@ configuration(void)
     refused("interactive_browser", "client_id x;redirect_uri /callback",
             "redirect_uri is not a URL");
     refused("device_code", "tenant_id adfs", "AD FS");
-    refused("device_code", "state_file /tmp/x", "state_file is encrypted");
+    refused("device_code", "state_file /tmp/x",
+            "there is no file \"/tmp/x.key\"");
     refused("device_code", "state_key_file /tmp/x", "without state_file");
     refused("device_code", "refresh_token x", "state_file FILE;");
 
@@ -146,7 +147,7 @@ configuration(void)
     refused("device_code", block, "are the same");
     snprintf(block, sizeof(block), "state_file %s;state_key_file "
              "/nonexistent/x", fixture_path("state"));
-    refused("device_code", block, "cannot open \"/nonexistent/x\"");
+    refused("device_code", block, "there is no file \"/nonexistent/x\"");
 
     short_key = fixture_write("short", "too short\n");
     snprintf(block, sizeof(block), "state_file %s;state_key_file %s",
