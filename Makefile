@@ -4,6 +4,8 @@ BUILD         ?= build
 CC            ?= cc
 FUZZ_CC       ?= clang
 FUZZ_SECONDS  ?= 20
+MODEL_CASES   ?= 1000000
+MODEL_SEED    ?= 1
 PROVE         ?= prove
 JOBS          ?= 2
 
@@ -36,8 +38,8 @@ FUZZ_BIN := $(FUZZ:t/fuzz/%.c=$(BUILD)/fuzz/%)
 export ENTRA_BUILD   := $(abspath $(BUILD))
 export ENTRA_MODULE  ?= $(abspath $(MODULE))
 
-.PHONY: all module static asan deps test check unit test-asan valgrind fuzz \
-        lint interop bench demo install clean help
+.PHONY: all module static asan deps test check unit model test-asan valgrind \
+        fuzz lint interop bench demo install clean help
 
 all: module
 
@@ -78,6 +80,10 @@ check: module $(UNIT_BIN)  ## the same without installing anything
 
 unit: $(UNIT_BIN)  ## the unit tests of src/ alone (ASan and UBSan)
 	$(PROVE) $(UNIT_BIN)
+
+model: $(BUILD)/unit/entra_policy_model_test  ## policies: a million cases
+	ENTRA_MODEL_CASES=$(MODEL_CASES) ENTRA_MODEL_SEED=$(MODEL_SEED) \
+	    $(PROVE) -v $<
 
 test-asan: asan  ## run t/*.t with an nginx under ASan and UBSan
 	TEST_NGINX_BINARY=$(abspath $(BUILD))/asan/nginx ENTRA_STATIC=1 \

@@ -48,8 +48,21 @@ ngx_http_entra_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 {
     ngx_str_t  value;
 
-    ctx->problem = status;
     ctx->detail = detail;
+
+    if (ctx->problem == status) {
+
+        /* again in a later phase: "satisfy any" took back the challenge */
+
+        if (status == NGX_HTTP_UNAUTHORIZED && r->headers_out.www_authenticate)
+        {
+            r->headers_out.www_authenticate->hash = 1;
+        }
+
+        return status;
+    }
+
+    ctx->problem = status;
 
     if (retry_after > 0) {
         value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);

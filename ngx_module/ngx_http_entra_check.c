@@ -25,6 +25,10 @@ static ngx_int_t ngx_http_entra_check_one(ngx_conf_t *cf,
     entra_egress_target_t *target);
 static void ngx_http_entra_check_header(ngx_conf_t *cf,
     ngx_http_entra_location_t *location);
+static ngx_int_t ngx_http_entra_check_operations(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location);
+static void ngx_http_entra_check_underscores(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 
 
 ngx_int_t
@@ -42,6 +46,8 @@ ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
             return NGX_ERROR;
         }
     }
+
+    ngx_http_entra_check_underscores(cf, mcf);
 
     return NGX_OK;
 }
@@ -84,6 +90,10 @@ ngx_http_entra_check_location(ngx_conf_t *cf,
 
     if (lcf->pass == NULL) {
         return NGX_OK;
+    }
+
+    if (ngx_http_entra_check_operations(cf, location) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (lcf->auth && lcf->auth->token) {
@@ -298,4 +308,61 @@ ngx_http_entra_check_header(ngx_conf_t *cf, ngx_http_entra_location_t *location)
                   "proxy_set_header directives in %s:%ui",
                   &location->clcf->name, location->lcf->pass->file,
                   location->lcf->pass->line);
+}
+
+
+/* method and path that FastCGI and its like pass on are parameters */
+
+static ngx_int_t
+ngx_http_entra_check_operations(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location)
+{
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = location->lcf;
+
+    if (lcf->pass->proxy || lcf->pass->grpc
+        || (!lcf->operations && !lcf->confine))
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "location \"%V\" has policies with operations, which can "
+                  "be judged for \"proxy_pass\" and \"grpc_pass\" only, as the "
+                  "others pass on what their parameters say; in %s:%ui",
+                  &location->clcf->name, lcf->pass->file, lcf->pass->line);
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_http_entra_check_underscores(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                  i;
+    ngx_http_entra_location_t  *location;
+
+    location = mcf->locations.elts;
+
+    for (i = 0; i < mcf->locations.nelts; i++) {
+
+        if (location[i].lcf->auth == NULL || location[i].lcf->pass == NULL
+            || (!location[i].cscf->underscores_in_headers
+                && location[i].cscf->ignore_invalid_headers))
+        {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"%s\" beside \"entra_auth\": a header like "
+                      "X_Ms_Client_Principal passes by the proxy_set_header "
+                      "of X-Ms-Client-Principal, and some upstreams take "
+                      "them for the same",
+                      location[i].cscf->underscores_in_headers
+                          ? "underscores_in_headers on"
+                          : "ignore_invalid_headers off");
+        return;
+    }
 }

@@ -169,6 +169,7 @@ ngx_http_entra_create_loc_conf(ngx_conf_t *cf)
     lcf->confine = NGX_CONF_UNSET_UINT;
     lcf->ssl_verify = NGX_CONF_UNSET;
     lcf->method = NGX_CONF_UNSET_PTR;
+    lcf->pass_headers = NGX_CONF_UNSET;
     lcf->seconds = NGX_CONF_UNSET_PTR;
 
     return lcf;
@@ -194,6 +195,7 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->confine, prev->confine, 0);
     ngx_conf_merge_value(conf->ssl_verify, prev->ssl_verify, 0);
     ngx_conf_merge_ptr_value(conf->method, prev->method, NULL);
+    ngx_conf_merge_value(conf->pass_headers, prev->pass_headers, 1);
 
     if (ngx_http_entra_merge_names(cf, &conf->policy_names, prev->policy_names)
         != NGX_OK)
@@ -206,6 +208,10 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->headers == 0) {
         conf->headers = prev->headers;
         conf->authorization = prev->authorization;
+        conf->deployment = prev->deployment;
+        conf->deployments = prev->deployments;
+        conf->blanked = prev->blanked;
+        conf->forwarded = prev->forwarded;
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);

@@ -8,6 +8,8 @@
 #include "ngx_http_entra_module.h"
 
 
+static ngx_int_t ngx_http_entra_decide_sets(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_uint_t early);
 static ngx_int_t ngx_http_entra_decide_set(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_policies_t *set,
     ngx_http_entra_credential_t *credential, ngx_uint_t early);
@@ -15,8 +17,13 @@ static ngx_int_t ngx_http_entra_decide_operation(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_uint_t early);
 static ngx_int_t ngx_http_entra_decide_workspace(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+static ngx_int_t ngx_http_entra_decide_method(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_str_t *method);
 static ngx_uint_t ngx_http_entra_decided(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+static ngx_uint_t ngx_http_entra_decide_converted(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+static ngx_uint_t ngx_http_entra_decide_varies(ngx_http_entra_loc_conf_t *lcf);
 static void ngx_http_entra_decide_remember(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static void ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged);
@@ -35,8 +42,6 @@ ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_uint_t early)
 {
     ngx_int_t                   rc;
-    ngx_uint_t                  i;
-    ngx_http_entra_second_t    *second;
     ngx_http_entra_loc_conf_t  *lcf;
 
     lcf = ctx->lcf;
@@ -57,6 +62,11 @@ ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     }
 
     rc = ngx_http_entra_signals(r, ctx, &ctx->judged->signals);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_entra_signal_headers(r, lcf, ctx->judged);
+    }
+
     if (rc != NGX_OK) {
         return rc;
     }
@@ -65,6 +75,33 @@ ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     if (rc != NGX_OK) {
         return rc;
     }
+
+    rc = ngx_http_entra_decide_sets(r, ctx, early);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (!ctx->judged->signals.early) {
+        ctx->judged->counted = 1;
+        ngx_http_entra_decide_remember(r, ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+/* the policies of every credential whose token the request would get */
+
+static ngx_int_t
+ngx_http_entra_decide_sets(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_uint_t early)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  i;
+    ngx_http_entra_second_t    *second;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ctx->lcf;
 
     if (lcf->second_policies) {
         second = lcf->seconds->elts;
@@ -79,19 +116,9 @@ ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         }
     }
 
-    if (ctx->policies) {
-        rc = ngx_http_entra_decide_set(r, ctx, ctx->policies,
-                                       ctx->token->credential, early);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
-
-    if (!ctx->judged->signals.early) {
-        ngx_http_entra_decide_remember(r, ctx);
-    }
-
-    return NGX_OK;
+    return ngx_http_entra_decide_set(r, ctx, ctx->policies,
+                                     ctx->policies
+                                     ? ctx->token->credential : NULL, early);
 }
 
 
@@ -113,14 +140,18 @@ ngx_http_entra_decide_set(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     if (judged->decision.outcome == ENTRA_ALLOW) {
 
-        if (!judged->signals.early) {
+        if (!judged->signals.early && !judged->counted) {
             ngx_http_entra_decide_count(judged);
         }
 
         return NGX_OK;
     }
 
-    ngx_http_entra_decide_count(judged);
+    /* once, although "satisfy any" asks on */
+
+    if (!judged->denied) {
+        ngx_http_entra_decide_count(judged);
+    }
 
     return ngx_http_entra_decide_answer(r, ctx, credential);
 }
@@ -150,19 +181,13 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
 
     rc = ngx_http_entra_upstream_uri(r, lcf, early, &uri);
 
-    if (rc == NGX_AGAIN) {
+    if (rc == NGX_AGAIN || (early && ngx_http_entra_decide_varies(lcf))) {
         judged->signals.early = 1;
         return NGX_OK;
     }
 
-    if (rc != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    method = r->method_name;
-
-    if (lcf->method
-        && ngx_http_complex_value(r, lcf->method, &method) != NGX_OK)
+    if (rc != NGX_OK
+        || ngx_http_entra_decide_method(r, ctx, &method) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -176,10 +201,39 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
                          (entra_str_t) { method.len, (char *) method.data },
                          (entra_str_t) { uri.len, (char *) uri.data }, scratch);
 
+    if (judged->overridden && judged->operation.ambiguous == NULL) {
+        judged->operation.ambiguous = "is overridden by a header";
+    }
+
     judged->signals.operation = &judged->operation;
     judged->path = (entra_str_t) { uri.len, (char *) uri.data };
 
     return lcf->confine ? ngx_http_entra_decide_workspace(r, ctx) : NGX_OK;
+}
+
+
+/* as ngx_http_proxy_create_request() finds it */
+
+static ngx_int_t
+ngx_http_entra_decide_method(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_str_t *method)
+{
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ctx->lcf;
+    *method = r->method_name;
+
+    if (lcf->pass == NULL || !lcf->pass->proxy) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_entra_decide_converted(r, ctx)) {
+        *method = r->upstream->method;
+        return NGX_OK;
+    }
+
+    return lcf->method ? ngx_http_complex_value(r, lcf->method, method)
+                       : NGX_OK;
 }
 
 
@@ -228,6 +282,8 @@ static ngx_uint_t
 ngx_http_entra_decided(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
     return ctx->exact
+           && !ngx_http_entra_decide_converted(r, ctx)
+           && !ngx_http_entra_decide_varies(ctx->lcf)
            && ctx->judged_uri.data == r->uri.data
            && ctx->judged_uri.len == r->uri.len
            && ctx->judged_args.data == r->args.data
@@ -235,6 +291,32 @@ ngx_http_entra_decided(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
            && ctx->judged_method.data == r->method_name.data
            && ctx->judged_unparsed == r->valid_unparsed_uri
            && ctx->judged_internal == r->internal;
+}
+
+
+/* a HEAD that becomes a GET, for the cache; known when it is sent */
+
+static ngx_uint_t
+ngx_http_entra_decide_converted(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx)
+{
+    return ctx->upstream && ctx->upstream == r->upstream
+           && r->upstream->method.len;
+}
+
+
+/*
+ * Variables have other values once the body was read, or whenever they like:
+ * what they say is judged again when the request is made
+ */
+
+static ngx_uint_t
+ngx_http_entra_decide_varies(ngx_http_entra_loc_conf_t *lcf)
+{
+    return (lcf->operations || lcf->confine)
+           && ((lcf->pass && lcf->pass->variables)
+               || (lcf->method && lcf->method->lengths)
+               || (lcf->deployment && lcf->deployment->lengths));
 }
 
 
@@ -298,13 +380,14 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_buf_init(&line, ENTRA_DECISION_JSON_MAX);
     entra_decision_line(decision, &ctx->judged->signals, &line);
 
-    if (line.data) {
+    if (line.data && !ctx->judged->denied) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "entra credential \"%V\": %s", &credential->name,
                       line.data);
     }
 
     entra_buf_free(&line);
+    ctx->judged->denied = 1;
 
     switch (decision->status) {
 

@@ -16,6 +16,8 @@ static ngx_int_t ngx_http_entra_inject(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static ngx_int_t ngx_http_entra_inject_allowed(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+static ngx_int_t ngx_http_entra_inject_line(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
 static void ngx_http_entra_refuse(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static ngx_int_t ngx_http_entra_refuse_peer(ngx_http_request_t *r,
@@ -198,7 +200,8 @@ static ngx_int_t
 ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
     if (ngx_http_entra_resolve(r, ctx) != NGX_OK
-        || ngx_http_entra_decide(r, ctx, 0) != NGX_OK)
+        || ngx_http_entra_decide(r, ctx, 0) != NGX_OK
+        || ngx_http_entra_inject_line(r, ctx) != NGX_OK)
     {
         return NGX_DECLINED;
     }
@@ -231,6 +234,49 @@ ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     }
 
     return ngx_http_entra_egress_check(r, ctx, ctx->token);
+}
+
+
+/*
+ * proxy_pass with variables sends what they hold: decoded spaces and new
+ * lines would end the request line, and begin another request that gets the
+ * token without being judged
+ */
+
+static ngx_int_t
+ngx_http_entra_inject_line(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    size_t      i;
+    ngx_str_t   uri;
+
+    if (ctx->lcf->pass == NULL || !ctx->lcf->pass->proxy) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_entra_upstream_uri(r, ctx->lcf, 0, &uri) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < uri.len; i++) {
+        if (uri.data[i] <= ' ' || uri.data[i] == 0x7f) {
+            break;
+        }
+    }
+
+    if (i == uri.len) {
+        return NGX_OK;
+    }
+
+    ctx->status = NGX_HTTP_ENTRA_BLOCKED;
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "entra: the request line for the upstream would have a "
+                  "space or a control character in its URI; in \"proxy_pass\" "
+                  "use $request_uri, or no variables, instead of $uri");
+
+    (void) ngx_http_entra_answer(r, ctx, NGX_HTTP_BAD_REQUEST,
+                                 "The request path is ambiguous.", 0);
+    return NGX_DECLINED;
 }
 
 

@@ -205,6 +205,7 @@ typedef struct {
     ngx_http_complex_value_t     *value;        /* of a URL with variables */
     ngx_str_t                     uri;          /* static URI part */
     ngx_uint_t                    proxy;        /* unsigned  proxy:1 */
+    ngx_uint_t                    grpc;         /* unsigned  grpc:1 */
     ngx_uint_t                    variables;    /* unsigned  variables:1 */
     u_char                       *file;
     ngx_uint_t                    line;
@@ -236,6 +237,11 @@ typedef struct {
     ngx_flag_t                    ssl_verify;
     ngx_uint_t                    headers;      /* any *_set_header here */
     ngx_uint_t                    authorization;    /* with our variable */
+    ngx_http_complex_value_t     *deployment;   /* header that is set here */
+    ngx_uint_t                    deployments;  /* how often */
+    ngx_uint_t                    blanked;      /* bits of override headers */
+    ngx_uint_t                    forwarded;
+    ngx_flag_t                    pass_headers; /* the client's */
 
     ngx_str_t                     replay_name;  /* "@..." */
 
@@ -293,6 +299,9 @@ typedef struct {
     entra_str_t                   path;
     entra_decision_t              decision;
     unsigned                      made:1;
+    unsigned                      overridden:1; /* by a header, as it seems */
+    unsigned                      counted:1;    /* as allowed */
+    unsigned                      denied:1;     /* counted and logged */
 } ngx_http_entra_judged_t;
 
 
@@ -484,6 +493,12 @@ ngx_int_t ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf);
 
 /* ngx_http_entra_observe.c */
 
+/* its bit, when the header may ask for another method or path; or 0 */
+ngx_uint_t ngx_http_entra_override(ngx_str_t *name);
+
+ngx_uint_t ngx_http_entra_same_header(ngx_str_t *header, const char *name,
+    ngx_uint_t *exact);
+
 ngx_int_t ngx_http_entra_observe(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_observe_end(ngx_http_entra_main_conf_t *mcf);
@@ -585,6 +600,10 @@ ngx_int_t ngx_http_entra_decide(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_entra_signals(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, entra_signals_t *signals);
+
+/* headers by which the client says what is done, beside method and path */
+ngx_int_t ngx_http_entra_signal_headers(ngx_http_request_t *r,
+    ngx_http_entra_loc_conf_t *lcf, ngx_http_entra_judged_t *judged);
 
 /* ngx_http_entra_uri.c */
 

@@ -41,17 +41,21 @@ static const ngx_http_entra_noted_t *ngx_http_entra_observe_find(
     ngx_str_t *name);
 static ngx_int_t ngx_http_entra_note_pass(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
-static ngx_int_t ngx_http_entra_note_pass_value(ngx_conf_t *cf,
-    ngx_http_entra_pass_t *pass);
 static void ngx_http_entra_note_pass_uri(ngx_http_entra_pass_t *pass);
 static ngx_int_t ngx_http_entra_note_header(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_note_verify(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_operation(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf, ngx_str_t *value);
+static ngx_int_t ngx_http_entra_note_pass_headers(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_note_method(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_note_cache_key(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_value(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_http_complex_value_t **value);
 static ngx_uint_t ngx_http_entra_note_has(ngx_str_t *word, const char *name);
 
 
@@ -70,6 +74,7 @@ static const ngx_http_entra_noted_t  ngx_http_entra_noted[] = {
     { "grpc_ssl_verify", ngx_http_entra_note_verify },
     { "uwsgi_ssl_verify", ngx_http_entra_note_verify },
     { "proxy_method", ngx_http_entra_note_method },
+    { "proxy_pass_request_headers", ngx_http_entra_note_pass_headers },
     { "proxy_cache_key", ngx_http_entra_note_cache_key },
     { "fastcgi_cache_key", ngx_http_entra_note_cache_key },
     { "uwsgi_cache_key", ngx_http_entra_note_cache_key },
@@ -247,6 +252,7 @@ ngx_http_entra_note_pass(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     pass->url = value[1];
     pass->location = clcf->name;
     pass->proxy = ngx_strcmp(value[0].data, "proxy_pass") == 0;
+    pass->grpc = ngx_strcmp(value[0].data, "grpc_pass") == 0;
     pass->variables = ngx_http_script_variables_count(&value[1]) != 0;
     pass->file = cf->conf_file->file.name.data;
     pass->line = cf->conf_file->line;
@@ -258,7 +264,7 @@ ngx_http_entra_note_pass(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     }
 
     if (pass->variables) {
-        return ngx_http_entra_note_pass_value(cf, pass);
+        return ngx_http_entra_note_value(cf, &pass->url, &pass->value);
     }
 
     ngx_http_entra_note_pass_uri(pass);
@@ -268,20 +274,21 @@ ngx_http_entra_note_pass(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
 
 
 static ngx_int_t
-ngx_http_entra_note_pass_value(ngx_conf_t *cf, ngx_http_entra_pass_t *pass)
+ngx_http_entra_note_value(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_http_complex_value_t **value)
 {
     ngx_http_compile_complex_value_t  ccv;
 
-    pass->value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (pass->value == NULL) {
+    *value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (*value == NULL) {
         return NGX_ERROR;
     }
 
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
 
     ccv.cf = cf;
-    ccv.value = &pass->url;
-    ccv.complex_value = pass->value;
+    ccv.value = text;
+    ccv.complex_value = *value;
 
     return ngx_http_compile_complex_value(&ccv);
 }
@@ -337,6 +344,99 @@ ngx_http_entra_note_header(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
         }
     }
 
+    return cf->args->nelts > 2 ? ngx_http_entra_note_operation(cf, lcf, value)
+                               : NGX_OK;
+}
+
+
+/* headers that say what is done: set by the location, or the client's? */
+
+static ngx_int_t
+ngx_http_entra_note_operation(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf,
+    ngx_str_t *value)
+{
+    ngx_uint_t  bit, exact;
+
+    bit = ngx_http_entra_override(&value[1]);
+
+    if (bit && ngx_http_script_variables_count(&value[2])) {
+        lcf->forwarded |= bit;
+
+    } else if (bit) {
+        lcf->blanked |= bit;
+    }
+
+    if (!ngx_http_entra_same_header(&value[1], "azureml-model-deployment",
+                                    &exact)
+        || !exact)
+    {
+        return NGX_OK;
+    }
+
+    lcf->deployments++;
+
+    return ngx_http_entra_note_value(cf, &value[2], &lcf->deployment);
+}
+
+
+ngx_uint_t
+ngx_http_entra_override(ngx_str_t *name)
+{
+    ngx_uint_t  i, exact;
+
+    static const char *const  names[] = {
+        "x-http-method-override", "x-http-method", "x-method-override",
+        "x-original-url", "x-original-uri", "x-rewrite-url", NULL
+    };
+
+    for (i = 0; names[i]; i++) {
+        if (ngx_http_entra_same_header(name, names[i], &exact)) {
+
+            /* beside "X-A" a location does not know "X_A" */
+
+            return (ngx_uint_t) (exact ? 1 : 0x100) << i;
+        }
+    }
+
+    return 0;
+}
+
+
+/* in any letter case, and with "_" for "-", as some servers read it */
+
+ngx_uint_t
+ngx_http_entra_same_header(ngx_str_t *header, const char *name,
+    ngx_uint_t *exact)
+{
+    u_char  c;
+    size_t  i;
+
+    *exact = 1;
+
+    for (i = 0; i < header->len; i++) {
+        c = ngx_tolower(header->data[i]);
+
+        if (c == '_' && name[i] == '-') {
+            *exact = 0;
+
+        } else if (c != (u_char) name[i]) {
+            return 0;
+        }
+    }
+
+    return name[i] == '\0';
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_pass_headers(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    lcf->pass_headers = ngx_strcasecmp(value[1].data, (u_char *) "off") != 0;
+
     return NGX_OK;
 }
 
@@ -364,23 +464,11 @@ ngx_http_entra_note_verify(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
 static ngx_int_t
 ngx_http_entra_note_method(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
 {
-    ngx_str_t                         *value;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t  *value;
 
     value = cf->args->elts;
 
-    lcf->method = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (lcf->method == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[1];
-    ccv.complex_value = lcf->method;
-
-    return ngx_http_compile_complex_value(&ccv);
+    return ngx_http_entra_note_value(cf, &value[1], &lcf->method);
 }
 
 

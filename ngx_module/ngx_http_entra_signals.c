@@ -29,11 +29,8 @@ static ngx_uint_t ngx_http_entra_server_name_matches(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_entra_session_matches(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_entra_default_server(ngx_http_request_t *r);
 static void ngx_http_entra_free_cert(void *data);
-static void ngx_http_entra_signal_deployment(ngx_http_request_t *r,
-    entra_signals_t *signals);
 static ngx_uint_t ngx_http_entra_request_headers(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
-static ngx_uint_t ngx_http_entra_same_header(u_char *a, u_char *b, size_t len);
 
 
 /* NGX_OK; NGX_AGAIN: parked until the keys of tokens are there */
@@ -44,7 +41,6 @@ ngx_http_entra_signals(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 {
     ngx_http_entra_signal_addresses(r, signals);
     ngx_http_entra_signal_tls(r, signals);
-    ngx_http_entra_signal_deployment(r, signals);
 
     signals->now = ngx_time();
 
@@ -329,17 +325,67 @@ ngx_http_entra_free_cert(void *data)
 }
 
 
-static void
-ngx_http_entra_signal_deployment(ngx_http_request_t *r,
-    entra_signals_t *signals)
+ngx_int_t
+ngx_http_entra_signal_headers(ngx_http_request_t *r,
+    ngx_http_entra_loc_conf_t *lcf, ngx_http_entra_judged_t *judged)
 {
-    ngx_str_t   value;
-    ngx_uint_t  n;
+    ngx_str_t         value;
+    ngx_uint_t        i, n, bit, exact;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
 
-    n = ngx_http_entra_request_headers(r, "azureml-model-deployment", &value);
+    ngx_str_null(&value);
+    n = 0;
+    judged->overridden = 0;
 
-    entra_signals_deployment(signals, (entra_str_t) { value.len,
-                                                      (char *) value.data }, n);
+    /* what the location sets instead of the client's; an empty one is none */
+
+    if (lcf->deployment) {
+        if (ngx_http_complex_value(r, lcf->deployment, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        n = lcf->deployments > 1 ? 2 : value.len != 0;
+    }
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; lcf->pass_headers; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_http_entra_same_header(&h[i].key, "azureml-model-deployment",
+                                       &exact))
+        {
+            if (lcf->deployment == NULL || !exact) {
+                value = h[i].value;
+                n++;
+            }
+
+            continue;
+        }
+
+        bit = ngx_http_entra_override(&h[i].key);
+
+        if (bit & ~(lcf->blanked & ~lcf->forwarded)) {
+            judged->overridden = 1;
+        }
+    }
+
+    entra_signals_deployment(&judged->signals,
+                             (entra_str_t) { value.len, (char *) value.data },
+                             n);
+
+    return NGX_OK;
 }
 
 
@@ -349,14 +395,11 @@ static ngx_uint_t
 ngx_http_entra_request_headers(ngx_http_request_t *r, const char *name,
     ngx_str_t *value)
 {
-    size_t            len;
-    ngx_uint_t        i, n;
+    ngx_uint_t        i, n, exact;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
     ngx_str_null(value);
-
-    len = ngx_strlen(name);
     n = 0;
 
     part = &r->headers_in.headers.part;
@@ -374,37 +417,11 @@ ngx_http_entra_request_headers(ngx_http_request_t *r, const char *name,
             i = 0;
         }
 
-        if (h[i].key.len == len
-            && ngx_http_entra_same_header(h[i].key.data, (u_char *) name, len))
-        {
+        if (ngx_http_entra_same_header(&h[i].key, name, &exact)) {
             *value = h[i].value;
             n++;
         }
     }
 
     return n;
-}
-
-
-/* some servers take "_" for "-" */
-
-static ngx_uint_t
-ngx_http_entra_same_header(u_char *a, u_char *b, size_t len)
-{
-    u_char  c;
-    size_t  i;
-
-    for (i = 0; i < len; i++) {
-        c = ngx_tolower(a[i]);
-
-        if (c == '_') {
-            c = '-';
-        }
-
-        if (c != b[i]) {
-            return 0;
-        }
-    }
-
-    return 1;
 }

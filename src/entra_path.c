@@ -126,12 +126,55 @@ entra_path_check_escape(int c)
 
 
 /*
+ * The ASCII that some servers take a character for: by compatibility (NFKC),
+ * by a code page's best fit, by folding letter case; or 0.
+ */
+
+static int
+entra_path_folded(int character)
+{
+    if (character >= 0xff01 && character <= 0xff5e) {
+        return character - 0xfee0;                      /* full width */
+    }
+
+    switch (character) {
+
+    case 0x2044:
+    case 0x2215:
+    case 0x29f8:
+        return '/';
+
+    case 0x2024:
+    case 0xfe52:
+        return '.';
+
+    case 0x2216:
+    case 0x29f5:
+    case 0xfe68:
+        return '\\';
+
+    case 0x0130:
+    case 0x0131:
+        return 'i';
+
+    case 0x017f:
+        return 's';
+
+    case 0x212a:
+        return 'k';
+    }
+
+    return 0;
+}
+
+
+/*
  * The encoded bytes from p on that make one character: bytes beyond the
  * first one; -1: not UTF-8 (RFC 3629: the shortest form, no surrogates).
  */
 
 static int
-entra_path_utf8(const char *p, const char *end, int first)
+entra_path_utf8(const char *p, const char *end, int first, int *character)
 {
     int  i, n, c, low, high;
 
@@ -155,6 +198,8 @@ entra_path_utf8(const char *p, const char *end, int first)
         return -1;
     }
 
+    *character = first & (0x3f >> n);
+
     for (i = 1; i <= n; i++) {
         p += 3;
 
@@ -166,6 +211,8 @@ entra_path_utf8(const char *p, const char *end, int first)
         if (c < low || c > high) {
             return -1;
         }
+
+        *character = *character << 6 | (c & 0x3f);
 
         low = 0x80;
         high = 0xbf;
@@ -207,16 +254,22 @@ entra_path_check_segment(const char *start, const char *end)
 static const char *
 entra_path_check_encoded(const char **pos, const char *end)
 {
-    int          c, n;
+    int          c, n, character, folded;
     const char  *why;
 
     c = entra_path_escape(*pos, end);
     n = 0;
 
     if (c > 0x7f) {
-        n = entra_path_utf8(*pos, end, c);
+        n = entra_path_utf8(*pos, end, c, &character);
         if (n < 0) {
             return "has encoded bytes that are not UTF-8";
+        }
+
+        folded = entra_path_folded(character);
+
+        if (folded == '/' || folded == '\\' || folded == '.') {
+            return "has a character that some servers take for one of / \\ .";
         }
 
     } else {
@@ -312,7 +365,7 @@ entra_path_canonical(entra_str_t path, char *out)
 size_t
 entra_path_loose(entra_str_t path, char *out)
 {
-    int          c;
+    int          c, n, character, folded;
     size_t       len;
     const char  *p, *end;
 
@@ -327,6 +380,14 @@ entra_path_loose(entra_str_t path, char *out)
             c = (unsigned char) *p;
 
         } else {
+            n = entra_path_utf8(p, end, c, &character);
+            folded = n > 0 ? entra_path_folded(character) : 0;
+
+            if (folded) {
+                c = folded;
+                p += 3 * n;
+            }
+
             p += 2;
         }
 

@@ -21,7 +21,8 @@
  * space (some servers cut them off), ";", "\", bytes that RFC 3986 does not
  * allow in a path, "%" without two digits, and encoded bytes that are
  * control characters, "/", "\", ".", "%", "#", "?", ";" or not UTF-8 (also
- * overlong).
+ * overlong), or a character that looks like "/", "\" or "." to servers which
+ * map Unicode to ASCII.
  */
 const char *entra_path_check(entra_str_t path);
 
@@ -34,7 +35,8 @@ size_t entra_path_canonical(entra_str_t path, char *out);
 
 /*
  * The form in which paths are equal that a server might take for equal: all
- * %XX decoded, ASCII in lower case, without a trailing slash.
+ * %XX decoded, ASCII in lower case, what folds to ASCII as that (full width,
+ * the Kelvin sign, long s, dotless i), without a trailing slash.
  */
 size_t entra_path_loose(entra_str_t path, char *out);
 

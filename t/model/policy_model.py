@@ -303,11 +303,14 @@ class Pattern:
 WS = ("/subscriptions/s/resourceGroups/rg/providers/"
       "Microsoft.MachineLearningServices/workspaces/ws")
 
-# by hand: which presets these calls of Resource Manager belong to
+# by hand: which presets these calls of Resource Manager belong to; what is
+# called listKeys or token discloses, some services also take a GET
 
 PRESET_OF = {
-    WS.lower() + "/onlineendpoints/e/listkeys": {"POST": ["secrets"]},
-    WS.lower() + "/onlineendpoints/e/token": {"POST": ["secrets"]},
+    WS.lower() + "/onlineendpoints/e/listkeys":
+        {m: ["secrets"] for m in "GET HEAD PUT PATCH DELETE POST".split()},
+    WS.lower() + "/onlineendpoints/e/token":
+        {m: ["secrets"] for m in "GET HEAD PUT PATCH DELETE POST".split()},
     WS.lower() + "/onlineendpoints/e/score": {"POST": ["score"]},
     "/batch": {m: ["escape"] for m in
                "GET HEAD PUT PATCH DELETE POST".split()},

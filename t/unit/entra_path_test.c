@@ -107,6 +107,11 @@ good_utf8(const unsigned *b, int len)
     int   k, n;
     long  cp;
 
+    static const long  structure[] = {
+        0x2024, 0x2044, 0x2215, 0x2216, 0x29f5, 0x29f8, 0xfe52, 0xfe68,
+        0xff0e, 0xff0f, 0xff3c, 0
+    };
+
     while (len > 0) {
         n = b[0] < 0xc0 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3
             : b[0] < 0xf8 ? 4 : 0;
@@ -129,6 +134,14 @@ good_utf8(const unsigned *b, int len)
             || (cp >= 0xd800 && cp <= 0xdfff))
         {
             return 0;
+        }
+
+        /* what looks like one of / \\ . */
+
+        for (k = 0; structure[k]; k++) {
+            if (cp == structure[k]) {
+                return 0;
+            }
         }
 
         b += n;
@@ -230,6 +243,11 @@ main(void)
     ambiguous("/%c3", "UTF-8");
     ambiguous("/%c3a", "UTF-8");
     ambiguous("/%c3/%a9", "UTF-8");
+    ambiguous("/a/..%ef%bc%8fb", "some servers");
+    ambiguous("/a/%EF%BC%8E%EF%BC%8E/b", "some servers");
+    ambiguous("/a%ef%bc%bcb", "some servers");
+    ambiguous("/a%e2%88%95b", "some servers");
+    plain("/%ef%bc%a1%ef%bc%9f%e2%84%aa%c5%bf");
     ambiguous("/score.", "ends in a dot");
     ambiguous("/a./b", "ends in a dot");
     ambiguous("/...", "ends in a dot");
@@ -252,6 +270,10 @@ main(void)
     loose("/Score/", "/score");
     loose("/a%2Cb%41", "/a,ba");
     loose("/%C3%84", "/\xc3\x84");
+    loose("/%E2%84%AAey%C5%BF", "/keys");
+    loose("/l%c4%b1st%C4%B0", "/listi");
+    loose("/%ef%bc%a1%ef%bd%82", "/ab");
+    loose("/%e2%84%ab%e2%84", "/\xe2\x84\xab\xe2\x84");
 
     matches("/score", "/score", 1);
     matches("/score", "/score/", 0);
