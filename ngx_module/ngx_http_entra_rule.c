@@ -177,7 +177,9 @@ ngx_http_entra_rules_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         return NGX_ERROR;
     }
 
-    if (entra_rules_finish(mcf->rules, &err) != 0) {
+    if (entra_rules_finish(mcf->rules, &err) != 0
+        || (mcf->keys == NULL && entra_lint_tokens(mcf->rules, &err) != 0))
+    {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s", err.text);
         return NGX_ERROR;
     }

@@ -361,3 +361,42 @@ entra_lint_ipv4_only(const entra_policy_t *const *policies, unsigned n)
 
     return NULL;
 }
+
+
+static int
+entra_lint_no_tokens(const char *what, const char *name, entra_err_t *err)
+{
+    return entra_err_set(err, ENTRA_ERR_CONFIG,
+                         "%s \"%s\" asks for a token of the caller, which is"
+                         " never looked at: write \"entra_caller_token {"
+                         " tenant_id ...; audience ...; }\"", what, name);
+}
+
+
+int
+entra_lint_tokens(const entra_rules_t *rules, entra_err_t *err)
+{
+    unsigned               i, k;
+    const entra_caller_t  *caller;
+    const entra_policy_t  *policy;
+
+    for (i = 0; (caller = entra_rules_caller_nth(rules, i)) != NULL; i++) {
+        for (k = 0; k < caller->nlines; k++) {
+            if (caller->lines[k].token) {
+                return entra_lint_no_tokens("entra_caller", caller->name, err);
+            }
+        }
+    }
+
+    for (i = 0; (policy = entra_rules_policy_nth(rules, i)) != NULL; i++) {
+        for (k = 0; k < policy->ncontrols; k++) {
+            if (policy->controls[k].kind == ENTRA_CONTROL_TOKEN
+                || policy->controls[k].kind == ENTRA_CONTROL_CLAIM)
+            {
+                return entra_lint_no_tokens("entra_policy", policy->name, err);
+            }
+        }
+    }
+
+    return 0;
+}

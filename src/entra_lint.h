@@ -47,5 +47,11 @@ void entra_lint_policies(const entra_policy_t *const *policies, unsigned n,
 const char *entra_lint_ipv4_only(const entra_policy_t *const *policies,
     unsigned n);
 
+/*
+ * Without entra_caller_token nobody shows a token: a caller and a control
+ * that ask for one are mistakes.  0, or -1 and err.
+ */
+int entra_lint_tokens(const entra_rules_t *rules, entra_err_t *err);
+
 
 #endif /* ENTRA_LINT_H */
