@@ -329,6 +329,58 @@ is(scalar($r->seen('authorization')), 1, 'one');
 is(does(get => 'GET /a/x', Connection => 'close, authorization'), '200 token',
    'Connection: authorization takes nothing away');
 
+# requests that are read in two ways: at most one arrives with a token, it is
+# the one that is granted, and no Authorization but ours is on it
+my $ours = "X-Cred: $_\r\n" for 'get';
+my %raw = (
+    'a space before the colon' => ["Authorization : Bearer theirs\r\n"],
+    'a folded line' => ["X-A: b\r\n Authorization: Bearer theirs\r\n"],
+    'a folded name' => ["Authorization:\r\n Bearer theirs\r\n"],
+    'twice' => ["Authorization: a\r\nAuthorization: Bearer theirs\r\n"],
+    'underscores' => ["_Authorization: Bearer theirs\r\n"],
+    'a NUL' => ["Authorization\0: Bearer theirs\r\n"],
+    'a line feed alone' => ["X: y\nAuthorization: Bearer theirs\r\n"],
+    'a carriage return alone' => ["X: y\rAuthorization: Bearer theirs\r\n"],
+    'a list of Connection' => ["Connection: X-Cred, Authorization\r\n"],
+    'length and chunks' => ["Content-Length: 4\r\n"
+        . "Transfer-Encoding: chunked\r\n",
+        "0\r\n\r\nDELETE /secret HTTP/1.1\r\nHost: x\r\n\r\n"],
+    'two lengths' => ["Content-Length: 4\r\nContent-Length: 5\r\n", 'aaaaa'],
+    'a strange coding' => ["Transfer-Encoding: xchunked\r\n",
+        "0\r\n\r\nDELETE /secret HTTP/1.1\r\nHost: x\r\n\r\n"],
+    'a trailer' => ["Transfer-Encoding: chunked\r\n",
+        "1\r\na\r\n0\r\nAuthorization: Bearer theirs\r\n\r\n"],
+    'a chunk extension' => ["Transfer-Encoding: chunked\r\n",
+        "1;a=\"\r\nb\"\r\na\r\n0\r\n\r\n"],
+    'two hosts' => ["Host: y\r\n"],
+    'an odd host' => ["X-A: b\r\n", '', 'GET http://h@evil/a/x'],
+    'another host in the line' => ["X-A: b\r\n", '',
+                                   'GET http://evil.test:81/a/x'],
+    'an authority' => ["X-A: b\r\n", '', 'CONNECT evil.test:443'],
+    'an asterisk' => ["X-A: b\r\n", '', 'OPTIONS *'],
+    'no host, no path' => ["X-A: b\r\n", '', 'GET http://evil.test?/a/x'],
+    'HTTP/0.9' => ["", '', "GET /a/x\r\n"],
+    'a fragment' => ["X-A: b\r\n", '', 'GET /secret#/a/x'],
+    'a fragment behind' => ["X-A: b\r\n", '', 'GET /a/x#/secret'],
+);
+for my $what (sort keys %raw) {
+    my ($headers, $body, $line) = @{ $raw{$what} };
+    $line //= 'GET /a/x';
+    news();
+    my $r = $t->http(raw => "$line HTTP/1.1\r\nHost: x\r\n${ours}Connection: "
+                     . "close\r\n$headers\r\n" . ($body // ''));
+    my @all = news();
+    my @with = grep { grep { lc $_->[0] eq 'authorization' }
+        @{ $_->{headers} } } @all;
+    cmp_ok(scalar(@with), '<=', 1, "$what: $r->{status}, at most one");
+    is(join(' ', map { "$_->{method} $_->{target} $_->{host}" } @with),
+       @with ? 'GET /a/x echo.test' : '', "$what: which is granted");
+    my @theirs = grep { lc $_->[0] =~ /authorization/
+        && $_->[1] !~ /^Bearer eyJ/ } map { @{ $_->{headers} } } @all;
+    is(scalar(grep { lc $_->[0] eq 'authorization' } @theirs), 0,
+       "$what: no Authorization of theirs");
+}
+
 SKIP: {
     skip 'curl or nginx without HTTP/2', 2
         unless `curl --version 2>/dev/null` =~ /HTTP2/
