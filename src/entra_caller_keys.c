@@ -3,6 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,13 @@ entra_caller_keys_ask(entra_acquire_t *a, unsigned request)
 }
 
 
+static const char *
+entra_caller_keys_document(unsigned request)
+{
+    return request % 2 ? "keys" : "discovery document";
+}
+
+
 /* the error of a step says from where, and for which version */
 
 static void
@@ -76,7 +84,7 @@ entra_caller_keys_where(entra_acquire_t *a, unsigned request)
 
     (void) entra_err_set(&a->err, inner.class, "%s: %s of %s tokens: %.800s",
                          entra_token_request_from(a->credential),
-                         request % 2 ? "keys" : "discovery document",
+                         entra_caller_keys_document(request),
                          request < 2 ? "v1" : "v2", inner.text);
 }
 
@@ -109,6 +117,7 @@ entra_caller_keys_take(entra_acquire_t *a, unsigned request)
 static int
 entra_caller_keys_receive(entra_acquire_t *a, unsigned request)
 {
+    char                       from[256];
     const entra_http_reply_t  *reply = a->reply;
 
     if (reply->status == 200 && !reply->too_large) {
@@ -130,8 +139,12 @@ entra_caller_keys_receive(entra_acquire_t *a, unsigned request)
         return -1;
     }
 
-    return entra_reply_error(reply, entra_token_request_from(a->credential),
-                             &a->err);
+    (void) snprintf(from, sizeof(from), "%s, %s of %s tokens",
+                    entra_token_request_from(a->credential),
+                    entra_caller_keys_document(request),
+                    request < 2 ? "v1" : "v2");
+
+    return entra_reply_error(reply, from, &a->err);
 }
 
 
