@@ -188,7 +188,9 @@ ngx_http_entra_check_host(ngx_conf_t *cf, ngx_http_entra_location_t *location,
     ngx_memzero(&target, sizeof(entra_egress_target_t));
 
     target.tls = tls;
-    target.verified = location->lcf->ssl_verify;
+    target.verified = (location->lcf->ssl_verify
+                       & location->lcf->pass->protocol)
+                      != 0;
 
     uscf = ngx_http_entra_check_block(cf, u);
 
@@ -296,18 +298,25 @@ ngx_http_entra_check_one(ngx_conf_t *cf, ngx_http_entra_location_t *location,
 static void
 ngx_http_entra_check_header(ngx_conf_t *cf, ngx_http_entra_location_t *location)
 {
-    if (location->lcf->authorization) {
+    const char             *name;
+    ngx_http_entra_pass_t  *pass;
+
+    pass = location->lcf->pass;
+
+    if (location->lcf->authorization & pass->protocol) {
         return;
     }
 
+    name = pass->grpc ? "grpc" : "proxy";
+
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                   "location \"%V\" uses \"entra_auth\", but its requests go "
-                  "out without the token; write \"include entra_proxy.conf;\" "
-                  "or \"proxy_set_header Authorization "
+                  "out without the token; write \"include entra_%s.conf;\" "
+                  "or \"%s_set_header Authorization "
                   "$entra_authorization;\" at the level of its other "
-                  "proxy_set_header directives in %s:%ui",
-                  &location->clcf->name, location->lcf->pass->file,
-                  location->lcf->pass->line);
+                  "%s_set_header directives in %s:%ui",
+                  &location->clcf->name, name, name, name, pass->file,
+                  pass->line);
 }
 
 

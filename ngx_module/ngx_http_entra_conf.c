@@ -167,7 +167,6 @@ ngx_http_entra_create_loc_conf(ngx_conf_t *cf)
     lcf->path_raw = NGX_CONF_UNSET_UINT;
     lcf->workspace = NGX_CONF_UNSET_PTR;
     lcf->confine = NGX_CONF_UNSET_UINT;
-    lcf->ssl_verify = NGX_CONF_UNSET;
     lcf->method = NGX_CONF_UNSET_PTR;
     lcf->pass_headers = NGX_CONF_UNSET;
     lcf->seconds = NGX_CONF_UNSET_PTR;
@@ -193,7 +192,6 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->path_raw, prev->path_raw, 0);
     ngx_conf_merge_ptr_value(conf->workspace, prev->workspace, NULL);
     ngx_conf_merge_uint_value(conf->confine, prev->confine, 0);
-    ngx_conf_merge_value(conf->ssl_verify, prev->ssl_verify, 0);
     ngx_conf_merge_ptr_value(conf->method, prev->method, NULL);
     ngx_conf_merge_value(conf->pass_headers, prev->pass_headers, 1);
 
@@ -206,13 +204,14 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     /* as proxy_set_header: one at this level hides those of the level above */
 
     if (conf->headers == 0) {
-        conf->headers = prev->headers;
-        conf->authorization = prev->authorization;
         conf->deployment = prev->deployment;
         conf->deployments = prev->deployments;
         conf->blanked = prev->blanked;
         conf->forwarded = prev->forwarded;
     }
+
+    conf->authorization |= prev->authorization & ~conf->headers;
+    conf->ssl_verify |= prev->ssl_verify & ~conf->ssl_verify_set;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 

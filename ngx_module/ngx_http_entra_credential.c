@@ -22,6 +22,7 @@ static char *ngx_http_entra_credential_preload(ngx_conf_t *cf,
     ngx_http_entra_credential_t *credential);
 static ngx_int_t ngx_http_entra_credential_paths(ngx_conf_t *cf,
     const entra_credential_type_t *type);
+static ngx_int_t ngx_http_entra_credential_name(ngx_str_t *name);
 static void ngx_http_entra_credential_types(ngx_conf_t *cf, ngx_str_t *type);
 static entra_credential_t *ngx_http_entra_credential_find_core(void *data,
     const char *name);
@@ -59,8 +60,12 @@ ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_strcmp(value[1].data, "off") == 0 || value[1].data[0] == '$') {
-        return "a credential cannot be named so";
+    if (ngx_http_entra_credential_name(&value[1]) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "a credential cannot be named \"%V\"; write up to "
+                           "64 letters, digits, \"_\", \"-\" and \".\", and "
+                           "not \"off\"", &value[1]);
+        return NGX_CONF_ERROR;
     }
 
     name.data = (char *) value[2].data;
@@ -126,6 +131,34 @@ ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* it is part of log lines, labels of metrics and values of variables */
+
+static ngx_int_t
+ngx_http_entra_credential_name(ngx_str_t *name)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    if (name->len == 0 || name->len > 64
+        || ngx_strcmp(name->data, "off") == 0)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < name->len; i++) {
+        c = name->data[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z')
+            && !(c >= '0' && c <= '9') && c != '_' && c != '-' && c != '.')
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -242,7 +275,7 @@ ngx_http_entra_credential_policies(ngx_conf_t *cf,
     ngx_http_entra_credential_t *credential)
 {
     ngx_str_t   *value, *name;
-    ngx_uint_t   i;
+    ngx_uint_t   i, j;
 
     if (cf->args->nelts < 2) {
         return "\"policies\" needs names, or \"none\"";
@@ -255,6 +288,14 @@ ngx_http_entra_credential_policies(ngx_conf_t *cf,
         if (ngx_strcmp(value[i].data, "none") == 0) {
             credential->policies_none = 1;
             continue;
+        }
+
+        for (j = 1; j < i; j++) {
+            if (ngx_strcmp(value[i].data, value[j].data) == 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "policy \"%V\" is there twice", &value[i]);
+                return NGX_CONF_ERROR;
+            }
         }
 
         name = ngx_array_push(&credential->policy_names);

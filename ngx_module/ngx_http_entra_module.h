@@ -206,6 +206,7 @@ typedef struct {
     ngx_str_t                     uri;          /* static URI part */
     ngx_uint_t                    proxy;        /* unsigned  proxy:1 */
     ngx_uint_t                    grpc;         /* unsigned  grpc:1 */
+    ngx_uint_t                    protocol;     /* a bit, of the directive */
     ngx_uint_t                    variables;    /* unsigned  variables:1 */
     u_char                       *file;
     ngx_uint_t                    line;
@@ -234,8 +235,9 @@ typedef struct {
     /* observed */
     ngx_http_entra_pass_t        *pass;
     ngx_http_complex_value_t     *method;       /* proxy_method */
-    ngx_flag_t                    ssl_verify;
-    ngx_uint_t                    headers;      /* any *_set_header here */
+    ngx_uint_t                    ssl_verify;   /* masks of protocols: "on", */
+    ngx_uint_t                    ssl_verify_set;   /* something here, */
+    ngx_uint_t                    headers;      /* any *_set_header here, */
     ngx_uint_t                    authorization;    /* with our variable */
     ngx_http_complex_value_t     *deployment;   /* header that is set here */
     ngx_uint_t                    deployments;  /* how often */

@@ -56,6 +56,7 @@ static ngx_int_t ngx_http_entra_note_cache_key(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_note_value(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **value);
+static ngx_uint_t ngx_http_entra_note_protocol(ngx_str_t *directive);
 static ngx_uint_t ngx_http_entra_note_has(ngx_str_t *word, const char *name);
 
 
@@ -253,6 +254,7 @@ ngx_http_entra_note_pass(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     pass->location = clcf->name;
     pass->proxy = ngx_strcmp(value[0].data, "proxy_pass") == 0;
     pass->grpc = ngx_strcmp(value[0].data, "grpc_pass") == 0;
+    pass->protocol = ngx_http_entra_note_protocol(&value[0]);
     pass->variables = ngx_http_script_variables_count(&value[1]) != 0;
     pass->file = cf->conf_file->file.name.data;
     pass->line = cf->conf_file->line;
@@ -333,14 +335,16 @@ static ngx_int_t
 ngx_http_entra_note_header(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
 {
     ngx_str_t   *value;
-    ngx_uint_t   i;
+    ngx_uint_t   i, protocol;
 
     value = cf->args->elts;
-    lcf->headers = 1;
+
+    protocol = ngx_http_entra_note_protocol(&value[0]);
+    lcf->headers |= protocol;
 
     for (i = 2; i < cf->args->nelts; i++) {
         if (ngx_http_entra_note_has(&value[i], "entra_authorization")) {
-            lcf->authorization = 1;
+            lcf->authorization |= protocol;
         }
     }
 
@@ -441,6 +445,31 @@ ngx_http_entra_note_pass_headers(ngx_conf_t *cf,
 }
 
 
+/* proxy_*, grpc_*, ...: what is said for one says nothing for another */
+
+static ngx_uint_t
+ngx_http_entra_note_protocol(ngx_str_t *directive)
+{
+    switch (directive->data[0]) {
+
+    case 'p':
+        return 0x01;
+
+    case 'g':
+        return 0x02;
+
+    case 'f':
+        return 0x04;
+
+    case 'u':
+        return 0x08;
+
+    default:                    /* scgi */
+        return 0x10;
+    }
+}
+
+
 static ngx_uint_t
 ngx_http_entra_note_has(ngx_str_t *word, const char *name)
 {
@@ -452,10 +481,17 @@ ngx_http_entra_note_has(ngx_str_t *word, const char *name)
 static ngx_int_t
 ngx_http_entra_note_verify(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
 {
-    ngx_str_t  *value;
+    ngx_str_t   *value;
+    ngx_uint_t   protocol;
 
     value = cf->args->elts;
-    lcf->ssl_verify = ngx_strcasecmp(value[1].data, (u_char *) "on") == 0;
+
+    protocol = ngx_http_entra_note_protocol(&value[0]);
+    lcf->ssl_verify_set |= protocol;
+
+    if (ngx_strcasecmp(value[1].data, (u_char *) "on") == 0) {
+        lcf->ssl_verify |= protocol;
+    }
 
     return NGX_OK;
 }

@@ -22,6 +22,8 @@ typedef struct {
 } ngx_http_entra_lint_t;
 
 
+static ngx_int_t ngx_http_entra_rule_where(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_str_t *name);
 static char *ngx_http_entra_rule_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static ngx_int_t ngx_http_entra_rules_peer(ngx_conf_t *cf,
@@ -70,6 +72,10 @@ ngx_http_entra_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_entra_rule_where(cf, mcf, &value[1]) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     rv = ngx_http_entra_conf_block(cf, ngx_http_entra_rule_line, mcf);
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -81,6 +87,37 @@ ngx_http_entra_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* for what is found out only when all blocks have been read */
+
+static ngx_int_t
+ngx_http_entra_rule_where(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
+    ngx_str_t *name)
+{
+    u_char          *where;
+    entra_policy_t  *policy;
+
+    policy = entra_rules_policy(mcf->rules,
+                                (entra_str_t) { name->len,
+                                                (char *) name->data });
+
+    if (policy == NULL || policy->where) {
+        return NGX_OK;
+    }
+
+    where = ngx_pnalloc(cf->pool, sizeof(" in :") + NGX_INT_T_LEN
+                                  + cf->conf_file->file.name.len);
+    if (where == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(where, " in %V:%ui%Z", &cf->conf_file->file.name,
+                cf->conf_file->line);
+    policy->where = (char *) where;
+
+    return NGX_OK;
 }
 
 

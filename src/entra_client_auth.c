@@ -148,10 +148,37 @@ entra_client_auth_secret_value(entra_credential_t *c,
 
 
 static int
+entra_client_auth_env_name(const char *name)
+{
+    const char  *p;
+
+    for (p = name; *p; p++) {
+        if (*p != '_' && !(*p >= 'A' && *p <= 'Z')
+            && !(*p >= 'a' && *p <= 'z')
+            && (p == name || !(*p >= '0' && *p <= '9')))
+        {
+            return 0;
+        }
+    }
+
+    return p != name;
+}
+
+
+static int
 entra_client_auth_secret_env(entra_credential_t *c,
     entra_client_auth_t *auth, entra_err_t *err)
 {
     const char  *value;
+
+    /* not repeated: it may be the secret itself */
+
+    if (!entra_client_auth_env_name(auth->secret_env)) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "client_secret_env is the name of an environment"
+                             " variable, without \"$\", not the secret:"
+                             " write \"client_secret_env VAR;\"");
+    }
 
     value = entra_env_get(c->env, auth->secret_env);
 

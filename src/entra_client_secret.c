@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "entra_client_secret.h"
 
@@ -82,6 +83,20 @@ entra_client_secret_set(entra_client_secret_t *secret, entra_str_t value,
 }
 
 
+/* those that Entra makes have 40 characters, one of them this */
+
+static int
+entra_client_secret_is_secret(const char *path)
+{
+    const char  *name = strrchr(path, '/');
+
+    name = name ? name + 1 : path;
+
+    return strlen(name) >= 32 && strchr(name, '~') != NULL
+           && strchr(name, '.') != name;
+}
+
+
 int
 entra_client_secret_open(entra_client_secret_t *secret, const char *path,
     entra_err_t *err)
@@ -92,7 +107,22 @@ entra_client_secret_open(entra_client_secret_t *secret, const char *path,
         return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
     }
 
-    return entra_client_secret_watch(secret, err) < 0 ? -1 : 0;
+    if (entra_client_secret_watch(secret, err) >= 0) {
+        return 0;
+    }
+
+    if (access(path, F_OK) != 0 && entra_client_secret_is_secret(path)) {
+
+        /* what has been said so far repeats it */
+
+        entra_err_clear(err);
+        return entra_err_set(err, ENTRA_ERR_CONFIG, "client_secret_file is"
+                             " the name of a file, and this looks like the"
+                             " secret itself: write it into a file that"
+                             " only root and nginx's workers can read");
+    }
+
+    return -1;
 }
 
 

@@ -409,6 +409,11 @@ entra_authority_check(entra_str_t host, entra_str_t rest, entra_err_t *err)
         rest.data++;
         rest.len--;
 
+        if (memchr(rest.data, '@', rest.len)) {
+            return entra_err_set(err, ENTRA_ERR_CONFIG, "authority_host is a"
+                                 " host only, without user and password");
+        }
+
         if (rest.len > 5 || entra_str_int(rest, &port) != 0 || port < 1
             || port > 65535)
         {

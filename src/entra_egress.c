@@ -183,7 +183,8 @@ entra_egress_parse(entra_egress_rule_t *rule, entra_str_t text,
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "invalid upstream \"%.*s\"; write HOST, "
                              "HOST:PORT, *.SUFFIX or, for plain http, "
-                             "http://HOST[:PORT]", (int) text.len, text.data);
+                             "http://HOST[:PORT] or http://unix:PATH",
+                             (int) text.len, text.data);
     }
 
     rule->host = entra_egress_lower(host);
@@ -317,7 +318,8 @@ entra_egress_refusal(const entra_egress_t *egress,
     }
 
     return "the upstream's certificate is not verified; write "
-           "\"proxy_ssl_verify on\" or include entra_proxy.conf";
+           "\"proxy_ssl_verify on\" or include entra_proxy.conf (gRPC: "
+           "grpc_ssl_verify, entra_grpc.conf)";
 }
 
 

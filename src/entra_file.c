@@ -230,5 +230,12 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
 entra_str_t
 entra_file_text(const entra_file_t *file)
 {
-    return entra_str_trim(entra_buf_str(&file->content));
+    entra_str_t  text = entra_buf_str(&file->content);
+
+    if (text.len >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0) {
+        text.data += 3;
+        text.len -= 3;
+    }
+
+    return entra_str_trim(text);
 }

@@ -50,7 +50,7 @@ void entra_file_free(entra_file_t *file);
  */
 int entra_file_refresh(entra_file_t *file, entra_err_t *err);
 
-/* content without leading and trailing white space */
+/* content without byte order mark, and white space around it */
 entra_str_t entra_file_text(const entra_file_t *file);
 
 

@@ -12,6 +12,15 @@
 
 
 static void
+entra_lint_where(const entra_policy_t *policy, entra_buf_t *text)
+{
+    if (policy->where) {
+        entra_buf_add_c(text, policy->where);
+    }
+}
+
+
+static void
 entra_lint_policy(const entra_policy_t *policy, int64_t now,
     entra_lint_pt lint, void *data)
 {
@@ -30,6 +39,7 @@ entra_lint_policy(const entra_policy_t *policy, int64_t now,
             entra_buf_addf(&text, "entra_policy \"%s\" can never apply:"
                            " \"except\" takes away all that \"%s\" includes",
                            policy->name, entra_dim_name((entra_dim_e) dim));
+            entra_lint_where(policy, &text);
             lint(data, ENTRA_LOG_WARN, entra_buf_str(&text).data);
         }
     }
@@ -43,6 +53,7 @@ entra_lint_policy(const entra_policy_t *policy, int64_t now,
         entra_time_format(policy->until, &text);
         entra_buf_add_c(&text, ", which is past: it still decides nothing;"
                         " write \"state enabled;\", or a new date");
+        entra_lint_where(policy, &text);
         lint(data, ENTRA_LOG_WARN, entra_buf_str(&text).data);
     }
 
@@ -364,12 +375,14 @@ entra_lint_ipv4_only(const entra_policy_t *const *policies, unsigned n)
 
 
 static int
-entra_lint_no_tokens(const char *what, const char *name, entra_err_t *err)
+entra_lint_no_tokens(const char *what, const char *name, const char *where,
+    entra_err_t *err)
 {
     return entra_err_set(err, ENTRA_ERR_CONFIG,
                          "%s \"%s\" asks for a token of the caller, which is"
                          " never looked at: write \"entra_caller_token {"
-                         " tenant_id ...; audience ...; }\"", what, name);
+                         " tenant_id ...; audience ...; }\"%s", what, name,
+                         where ? where : "");
 }
 
 
@@ -383,7 +396,8 @@ entra_lint_tokens(const entra_rules_t *rules, entra_err_t *err)
     for (i = 0; (caller = entra_rules_caller_nth(rules, i)) != NULL; i++) {
         for (k = 0; k < caller->nlines; k++) {
             if (caller->lines[k].token) {
-                return entra_lint_no_tokens("entra_caller", caller->name, err);
+                return entra_lint_no_tokens("entra_caller", caller->name,
+                                            NULL, err);
             }
         }
     }
@@ -393,7 +407,8 @@ entra_lint_tokens(const entra_rules_t *rules, entra_err_t *err)
             if (policy->controls[k].kind == ENTRA_CONTROL_TOKEN
                 || policy->controls[k].kind == ENTRA_CONTROL_CLAIM)
             {
-                return entra_lint_no_tokens("entra_policy", policy->name, err);
+                return entra_lint_no_tokens("entra_policy", policy->name,
+                                            policy->where, err);
             }
         }
     }

@@ -65,6 +65,7 @@ struct entra_policy_s {
     unsigned                      index;        /* in the configuration */
     unsigned                      given;        /* lines seen, for duplicates */
     void                         *data;         /* the glue's */
+    const char                   *where;        /* " in FILE:LINE", or NULL */
 };
 
 

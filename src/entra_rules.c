@@ -452,9 +452,10 @@ entra_rules_resolve(const entra_rules_t *rules, const entra_policy_t *policy,
             (void) entra_rules_unknown(rules, kind,
                                        entra_str_c(refs->names[i]), &inner);
             return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "entra_policy \"%s\", \"%s\": %s",
+                                 "entra_policy \"%s\", \"%s\": %s%s",
                                  policy->name, entra_dim_name(dim),
-                                 inner.text);
+                                 inner.text,
+                                 policy->where ? policy->where : "");
         }
     }
 

@@ -41,6 +41,8 @@ openssl("req -x509 -newkey rsa:2048 -nodes -keyout $d/a.key -out $d/a.crt"
         "rsa -in $d/a.key -aes128 -passout pass:pw -out $d/enc.key");
 my %text = map { $_ => EntraTest::slurp("$d/$_") }
     qw(a.key a.crt b.crt ec.key ec.crt old.crt enc.key);
+$t->write('entra_grpc.conf',
+          EntraTest::slurp("$t->{root}/conf/entra_grpc.conf"));
 $t->write('a.pem', $text{'a.key'} . $text{'a.crt'});
 $t->write('mixed.pem', $text{'a.key'} . $text{'b.crt'});
 $t->write('ec.pem', $text{'ec.key'} . $text{'ec.crt'});
@@ -128,6 +130,9 @@ passes('bare authority_host',
 passes('several scopes', with(scope => 'scope aml arm storage keyvault graph'
                               . ' api://x/.default;',
                               add => ['upstreams x.example;']));
+$t->write('bom.secret', "\xef\xbb\xbfs3cr3t\r\n");
+passes('a secret saved with a byte order mark',
+       with(client_secret_file => "client_secret_file $d/bom.secret;"));
 passes('a domain as tenant', with(tenant_id => 'tenant_id contoso.com;'));
 passes('preload', with(add => ['preload off;']));
 
@@ -184,6 +189,54 @@ refuses('a literal secret',
 refuses('a secret instead of its file',
         with(client_secret_file => 'client_secret_file wQ8~x_y-z.12345;'),
         line => '[14]', says => qr/client_secret_file|cannot open/);
+# as Entra makes them; what looks like one is not repeated
+my $pasted = 'hunter2~' . 'Qx8' x 10;
+refuses('a secret where its file belongs',
+        with(client_secret_file => "client_secret_file $pasted;"),
+        line => 1, says => qr/name of a file.*secret itself/);
+for my $name ($pasted, '$MY_SECRET', '7UP', 'A-B') {
+    refuses("client_secret_env $name",
+            with(client_secret_file => "client_secret_env $name;"), line => 1,
+            says => qr/client_secret_env is the name of an environment/);
+}
+refuses('a password', with(client_secret_file => 'password hunter2;'),
+        line => 4, says => qr/client_secret_file/);
+$t->write('huge.secret', 'x' x 100_000);
+$t->write('nul.secret', "a\0b");
+$t->write('two.secret', "one\ntwo\n");
+for (['huge.secret', qr/larger than/], ['nul.secret', qr/control character/],
+     ['two.secret', qr/more than one line/])
+{
+    my ($file, $says) = @$_;
+    refuses($file, with(client_secret_file => "client_secret_file $d/$file;"),
+            line => 1, says => [qr/\Q$file/, $says]);
+}
+refuses('a device', with(client_secret_file =>
+        'client_secret_file /dev/zero;'), says => qr/not a regular file/);
+refuses('three files', with(client_secret_file =>
+        "client_secret_file $secret $second $empty;"), line => 4,
+        says => qr/FILE \[FILE2\]/);
+refuses('the same file twice', with(client_secret_file =>
+        "client_secret_file $secret $secret;"), line => 4, says => qr/same/);
+for my $name ('$x', 'off', '"a b"', 'a/b', "'a\"b'", 'x' x 65) {
+    refuses("a credential named $name", credential($base, undef, $name),
+            line => 1, says => qr/cannot be named .*; write /);
+}
+refuses('a block without a type', "entra_credential app {\n$base}\n",
+        line => 1);
+refuses('no semicolon', with(tenant_id => "tenant_id $tenant"), line => 3,
+        says => qr/tenant_id.*too many values/);
+refuses('a directive of locations', with(add => ['entra_auth app;']),
+        line => 7, says => qr/unknown parameter "entra_auth"/);
+refuses('a block in a block', with(add => ['foo { bar; }']), line => 7);
+for ("https://login.microsoftonline.com/$tenant", "{$tenant}", '<tenant-id>',
+     'TENANT_ID', '$tenant')
+{
+    refuses("tenant_id $_", with(tenant_id => qq(tenant_id "$_";)),
+            line => 2, says => qr/is not a tenant id: write/);
+}
+refuses("tenant_id $_", with(tenant_id => "tenant_id $_;"), line => 1,
+        says => qr/is for users/) for qw(organizations consumers);
 refuses('unknown type', credential($base, 'secret'), line => 1,
         says => [qr/"secret"/, qr/client_secret/, qr/managed_identity/]);
 refuses('unknown parameter', with(add => ['client_secret_fil x;']),
@@ -202,6 +255,11 @@ refuses('no scope', with(scope => undef, add => ['upstreams 127.0.0.1;'])
 refuses('no policies', with(policies => undef),
         says => [qr/policies/, qr/policies none;/]);
 refuses('policies none and others', with(policies => 'policies none x;'),
+        says => qr/none/);
+refuses('a policy twice', "entra_policy p { grant; }\n"
+        . with(policies => 'policies p p;'), line => 7,
+        says => qr/"p" is there twice/);
+refuses('no names', with(policies => 'policies;'), line => 6,
         says => qr/none/);
 refuses('unknown policy', with(policies => 'policies office;'),
         says => qr/office/);
@@ -231,6 +289,15 @@ refuses('unset environment variable',
         says => qr/NOT_THERE/);
 refuses('http authority', with(add => ['authority_host http://x.example;']),
         line => 7, says => qr/https/);
+for (["https://login.microsoftonline.com/$tenant", qr/host only/],
+     ['https://u:hunter2@x.example', qr/host only/],
+     ['https://x.example:0', qr/port/], ['https://x.example:99999', qr/port/],
+     ['"https://a b"', qr/host only/])
+{
+    my ($url, $says) = @$_;
+    refuses("authority_host $url", with(add => ["authority_host $url;"]),
+            line => 7, says => $says);
+}
 refuses('unknown cloud', with(add => ['cloud mars;']), line => 7,
         says => [qr/mars/, qr/public/, qr/china/, qr/usgov/]);
 refuses('authority of another cloud', with(add => [
@@ -241,7 +308,10 @@ refuses('preload maybe', with(add => ['preload maybe;']), line => 7,
 
 for (['https://ml.azure.com', qr/\.default/], ['azureml', qr/aml/],
      ['https://ml.azure.com/score', qr/\.default/],
-     ['aml aml', qr/twice|duplicate/])
+     ['aml aml', qr/twice|duplicate/], ['AML', qr/aml/], ['$s', qr/aml/],
+     ['"aml arm"', qr/separate words/], [$client, qr/\.default/],
+     ['.default', qr/URI/], ['openid', qr/aml/],
+     ['aml https://ml.azure.com/.default', qr/twice/])
 {
     my ($scope, $says) = @$_;
     refuses("scope $scope", with(scope => "scope $scope;"), line => '[15]',
@@ -254,7 +324,10 @@ refuses('a scope that knows no hosts',
         . " proxy_pass https://127.0.0.1:9;\n}\n}\n",
         says => qr/upstreams/);
 for (['ftp://x', qr/./], ['http://', qr/./], ['x.example/path', qr/./],
-     ['*', qr/./], ['verify=maybe', qr/verify/])
+     ['*', qr/./], ['verify=maybe', qr/verify/],
+     ['https://x.example/score', qr/HOST:PORT/], ['x.*.example', qr/SUFFIX/],
+     ['x.example:abc', qr/HOST:PORT/], ['10.0.0.0/8', qr/HOST/],
+     ['$host', qr/HOST/], ['unix:/x', qr{http://unix:PATH}], ['', qr/hosts/])
 {
     my ($host, $says) = @$_;
     refuses("upstreams $host", with(add => ["upstreams $host;"]), line => 7,
@@ -307,6 +380,53 @@ my $pass = "  proxy_pass https://127.0.0.1:9;\n";
 passes('a location', location($auth . $pass));
 refuses('entra_auth of nothing', location("  entra_auth nobody;\n"),
         line => 12, says => [qr/nobody/]);
+refuses('entra_auth of a name in other letters', location(
+        "  entra_auth App;\n"), line => 12, says => qr/"App"/);
+refuses('entra_auth twice', location("  entra_auth app;\n  entra_auth app;\n"),
+        line => 13, says => qr/duplicate/);
+refuses('entra_auth off with a scope', location(
+        "  entra_auth off scope=aml;\n"), line => 12, says => qr/no scope/);
+refuses('an empty scope', location("  entra_auth app scope=;\n"), line => 12,
+        says => qr/scope=SCOPE/);
+refuses('entra_auth outside of http', "}\nentra_auth app;\nhttp {\n",
+        says => qr/not allowed here/);
+refuses('a credential in a server', "server {\n" . with() . "}\n", line => 2,
+        says => qr/not allowed here/);
+refuses('a negative wait', location("  entra_wait -1s;\n"), line => 12);
+refuses('replay maybe', location("  entra_replay maybe;\n"), line => 12,
+        says => qr/"on" or "off"/);
+refuses('a token without a dollar', location("  entra_token x app;\n"),
+        line => 12, says => qr/\$name/);
+refuses('a token named as a variable of nginx', location(
+        "  entra_token \$host app;\n"), line => 12, says => qr/host/);
+refuses('a workspace that is not there', location(
+        "  entra_workspace $d/no.json;\n"), line => 12, says => qr/no\.json/);
+$t->write('half.json', '{"subscription_id": "x"}');
+refuses('half a workspace', location("  entra_workspace $d/half.json;\n"),
+        line => 12, says => [qr/half\.json/, qr/resource_group/]);
+for (['zone=x', qr/zone=NAME:SIZE/], ['2m', qr/zone=NAME:SIZE/],
+     ['zone=x:abc', qr/size/], ['zone=x:32k', qr/at least 64k/],
+     ['zone=:2m', qr/zone=/])
+{
+    my ($zone, $says) = @$_;
+    refuses("entra_shared_zone $zone", "entra_shared_zone $zone;\n" . with(),
+            line => 1, says => $says);
+}
+passes('a zone too small for its tokens is a warning',
+       "entra_shared_zone zone=x:64k;\n" . join('', map {
+           credential($base, undef, "c$_") } 1 .. 30),
+       says => qr/\[warn\].*too small.*zone=x:1m/);
+for (['entra_http_proxy proxy:3128', qr{http://HOST:PORT}],
+     ['entra_http_proxy socks5://p:1', qr{http://HOST:PORT}],
+     ['entra_http_proxy http://u:hunter2@p:1', qr/user and password/],
+     ['entra_connect_timeout 0', qr/0/], ['entra_fetch_timeout 5x', qr/./],
+     ['entra_trusted_certificate /etc/ssl/certs', qr/regular file/],
+     ["entra_trusted_certificate $empty", qr/empty/],
+     ['entra_trusted_proxies lb.example.com', qr/CIDR/])
+{
+    my ($line, $says) = @$_;
+    refuses($line, "$line;\n" . with(), line => 1, says => $says);
+}
 refuses('entra_auth with a stray word', location(
         "  entra_auth app now;\n"), line => 12, says => qr/scope=/);
 refuses('a scope that is none', location("  entra_auth app scope=nope;\n"),
@@ -338,6 +458,32 @@ ok(!$ok, 'an included file is refused');
 like($out, qr/bad\.conf:3/, 'by its own name and line');
 
 
+# policies: more in t/4*.t
+
+for (['locations corp; grant', qr/locations.*unknown location "corp"/],
+     ['callers bob; grant', qr/unknown caller "bob"/],
+     ['operations score; grant', qr/unknown operations "score"/],
+     ['locations 10.0.0.1/8; grant', qr{10\.0\.0\.0/8}],
+     ['location any; grant', qr/unknown parameter "location".*locations/],
+     ['operations POST /score; grant', qr/in quotes/],
+     ['operations "post /score"; grant', qr/upper case/],
+     ['time 25:00-26:00; grant', qr/HH:MM-HH:MM/],
+     ['state on; grant', qr/report_only/], ['grant mfa', qr/amr/],
+     ['locations any', qr/"block;" or "grant;"/],
+     ['block; grant', qr/one outcome/])
+{
+    my ($lines, $says) = @$_;
+    refuses("a policy: $lines", "entra_policy p { $lines; }\n"
+            . with(policies => 'policies p;'), line => 1, says => $says);
+}
+refuses('two policies of one name', "entra_policy p { grant; }\n" x 2
+        . with(policies => 'policies p;'), line => 2, says => qr/duplicate/);
+refuses('a policy about tokens that nobody can have',
+        "entra_policy p { grant token; }\n"
+        . with(policies => 'policies p;'), line => 1,
+        says => [qr/"p"/, qr/entra_caller_token/]);
+
+
 # where a token would go, as far as it is written there
 
 refuses('another host', location($auth
@@ -349,6 +495,28 @@ refuses('plain http', location($auth . "  proxy_pass http://127.0.0.1:9;\n"),
 refuses('unverified TLS', location("  entra_auth app;\n"
         . "  proxy_set_header Authorization \$entra_authorization;\n$pass"),
         line => 14, says => qr/proxy_ssl_verify/);
+refuses('another port', with(add => ['upstreams 127.0.0.1:8;'])
+        . "server {\n listen 127.0.0.1:%%PORT%%;\n location / {\n$auth$pass"
+        . "}\n}\n", line => 14, says => qr/port/);
+refuses('an upstream block by http', location($auth
+        . "  proxy_pass http://two;\n",
+        "upstream two { server 127.0.0.1:9; }\n"), line => 15,
+        says => qr/http/);
+my $grpc = "  grpc_pass grpcs://127.0.0.1:9;\n";
+passes('gRPC', location("  entra_auth app;\n  include $d/entra_grpc.conf;\n"
+       . $grpc));
+refuses('gRPC with what is for HTTP', location($auth . $grpc), line => 14,
+        says => qr/entra_grpc\.conf/);
+refuses('gRPC without TLS', location("  entra_auth app;\n"
+        . "  include $d/entra_grpc.conf;\n  grpc_pass grpc://127.0.0.1:9;\n"),
+        line => 14, says => qr/http/);
+passes('gRPC that sets the header of HTTP requests is reported', location(
+       "$auth  grpc_ssl_verify on;\n  grpc_ssl_trusted_certificate"
+       . " /etc/ssl/certs/ca-certificates.crt;\n$grpc"),
+       says => qr/\[warn\].*without the token.*include entra_grpc\.conf/);
+passes('headers of gRPC do not hide those of HTTP', location(
+       "$auth$pass  location /x {\n   grpc_set_header X y;\n"
+       . "   proxy_pass https://127.0.0.1:9;\n  }\n"));
 refuses('a backup server elsewhere', location($auth
         . "  proxy_pass https://two;\n", "upstream two {\n"
         . " server 127.0.0.1:9;\n server 127.0.0.2:9 backup;\n}\n"),

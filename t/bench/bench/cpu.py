@@ -13,6 +13,18 @@ from .world import GATEWAY_CPU, OTHER_CPU, UPSTREAM, Scratch, burst, get, \
 
 GATEWAY_APP = 'a9a9a9a9-a9a9-4a9a-8a9a-a9a9a9a9a9a9'
 
+NAMES = {
+    'none': 'no Authorization header',
+    'literal': '`proxy_set_header Authorization` with a literal',
+    'ours': '**nginx-entra**',
+    'lua': 'Lua: `access_by_lua`, shared dict',
+    'njs': 'njs: `js_set` variable',
+    'auth_request': '`auth_request` to a local token server',
+    'policies': 'nginx-entra, 4 policies, 10,000 ranges',
+    'anonymous': 'nginx-entra, a caller\'s token that nobody looks at',
+    'callers': 'nginx-entra, the caller\'s token validated, seen before',
+}
+
 COMMON = '''
     upstream service { server 127.0.0.1:%d; keepalive 64; }
     %s
@@ -68,15 +80,15 @@ export default {get};
 ''' % token)
 
     return {
-        'none': dict(name='no Authorization header'),
+        'none': dict(name=NAMES['none']),
         'literal': dict(
-            name='`proxy_set_header Authorization` with a literal',
+            name=NAMES['literal'],
             location='proxy_set_header Authorization "Bearer %s";' % token),
         'ours': dict(
-            name='**nginx-entra**', http=trusted + credential,
+            name=NAMES['ours'], http=trusted + credential,
             location=OURS),
         'lua': dict(
-            name='Lua: `access_by_lua`, shared dict',
+            name=NAMES['lua'],
             load=['ndk_http_module.so', 'ngx_http_lua_module.so'],
             http='''lua_shared_dict tokens 1m;
     init_by_lua_block { ngx.shared.tokens:set("t", "Bearer %s") }''' % token,
@@ -84,12 +96,12 @@ export default {get};
                 ngx.req.set_header("Authorization",
                                    ngx.shared.tokens:get("t")) }'''),
         'njs': dict(
-            name='njs: `js_set` variable', load=['ngx_http_js_module.so'],
+            name=NAMES['njs'], load=['ngx_http_js_module.so'],
             http='js_import token from %s; js_set $njs_token token.get;'
                  % script,
             location='proxy_set_header Authorization $njs_token;'),
         'auth_request': dict(
-            name='`auth_request` to a local token server',
+            name=NAMES['auth_request'],
             http='upstream tokens { server 127.0.0.1:%d; keepalive 64; }'
                  % tokens,
             server='''location = /token {
@@ -103,15 +115,15 @@ export default {get};
             auth_request_set $fetched $upstream_http_x_token;
             proxy_set_header Authorization $fetched;'''),
         'policies': dict(
-            name='nginx-entra, 4 policies, 10,000 ranges',
+            name=NAMES['policies'],
             http=trusted + POLICIES % office + emulator.credential(
                 more='policies office scoring deploy hours;'),
             location=OURS),
         'anonymous': dict(
-            name='nginx-entra, a caller\'s token that nobody looks at',
+            name=NAMES['anonymous'],
             http=trusted + credential, location=OURS, caller=True),
         'callers': dict(
-            name='nginx-entra, the caller\'s token validated, seen before',
+            name=NAMES['callers'],
             http=trusted + CALLERS % (
                 emulator.tenant_id, GATEWAY_APP, emulator.authority_host,
                 emulator.client_id) + emulator.credential(

@@ -35,12 +35,14 @@ def answers(gateway):
 
 def measure(seconds=60, slices=6, say=print):
     with Scratch() as scratch:
-        emulator = scratch.emulator(cpu=OTHER_CPU)
+        # each with an identity provider of its own, which counts
+        emulators = {key: scratch.emulator(cpu=OTHER_CPU)
+                     for key in ('without', 'with')}
         upstream = scratch.nginx(UPSTREAM, entra=False)
         gateways = {
-            'without': gateway_of(scratch, emulator, upstream,
+            'without': gateway_of(scratch, emulators['without'], upstream,
                                   {'expires_in': 3599, 'refresh_in': None}),
-            'with': gateway_of(scratch, emulator, upstream,
+            'with': gateway_of(scratch, emulators['with'], upstream,
                                {'expires_in': 20, 'refresh_in': 1}),
         }
         result = {key: {'requests': 0, 'failed': 0, 'p50': [], 'p99': [],
@@ -49,11 +51,12 @@ def measure(seconds=60, slices=6, say=print):
         # in turns, so that the machine's moods are shared
         for _ in range(slices):
             for key, gateway in gateways.items():
-                before = emulator.token_requests()
+                before = emulators[key].token_requests()
                 load = Load(gateway.url(), seconds // slices, connections=32,
                             cpu=None).wait()
                 got = result[key]
-                got['token_requests'] += emulator.token_requests() - before
+                got['token_requests'] += emulators[key].token_requests() \
+                    - before
                 got['requests'] += load.requests
                 got['failed'] += load.refused + load.errors
                 got['p50'].append(load.p50)

@@ -5,11 +5,10 @@ would lose too is not held against the module.
 """
 
 import os
-import random
 import signal
 import time
 
-from .world import Load, Scratch, UPSTREAM, wait_for
+from .world import Load, Scratch, UPSTREAM, cpu_seconds, wait_for
 from .refresh import GATEWAY, answers
 
 BARE = '''
@@ -36,11 +35,15 @@ def reload_each_second(nginx, until):
 
 
 def kill_a_worker(nginx, until):
+    """The busiest: an idle one would prove nothing."""
     count = 0
     while time.monotonic() < until - 1.5:
+        before = {p: cpu_seconds(p) for p in nginx.workers()}
         time.sleep(1)
-        os.kill(random.choice(nginx.workers()), signal.SIGKILL)
+        os.kill(max(before, key=lambda p: cpu_seconds(p) - before[p]),
+                signal.SIGKILL)
         count += 1
+        wait_for(lambda: len(nginx.workers()) == len(before), 10)
     return count
 
 
@@ -72,6 +75,9 @@ EVENTS = {
 }
 
 
+CONNECTIONS = 16
+
+
 def measure(seconds=20, say=print):
     result = {}
     for name, event in EVENTS.items():
@@ -90,7 +96,8 @@ def measure(seconds=20, say=print):
                 before = emulator.token_requests()
                 # a connection a request: a kept one may be closed by a
                 # reload just when it is used again, with any nginx
-                load = Load(nginx.url(), seconds, connections=16, cpu=None,
+                load = Load(nginx.url(), seconds, connections=CONNECTIONS,
+                            cpu=None,
                             headers=['Connection: close'])
                 events = event(nginx, time.monotonic() + seconds)
                 load.wait()
