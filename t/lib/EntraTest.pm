@@ -222,6 +222,10 @@ sub conf_text {
     my $level = $o{level} || $self->{level};
     my $user = $> == 0 ? "user www-data;\n" : '';
     my $main = $o{main} // '';
+
+    # for the binary that an upgrade executes
+    $main .= join '', map { "env ${_}_OPTIONS;\n" } qw(ASAN LSAN UBSAN)
+        if $ENV{ENTRA_STATIC};
     my $load = $self->{load} // '';
     chomp(my $hard = `sh -c 'ulimit -Hn'`);
     my $files = !$ENV{ENTRA_VALGRIND} && ($hard eq 'unlimited'

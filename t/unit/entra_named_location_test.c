@@ -353,7 +353,7 @@ main(void)
     watched();
     several();
 
-    refuses_block("file relative.cidr", "write \"file PATH\"");
+    refuses_block("file \"\"", "write \"file PATH\"");
     refuses_block("file", "write \"file PATH\"");
     refuses_block("file /a /b", "write \"file PATH\"");
     refuses_block("file /a display_name=", "write \"file PATH\"");
