@@ -179,6 +179,15 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    if (lcf->pass == NULL && r->content_handler == NULL) {
+
+        /* nothing is sent from here (try_files, an index): where it goes on
+           to, it is judged again */
+
+        judged->signals.early = 1;
+        return NGX_OK;
+    }
+
     rc = ngx_http_entra_upstream_uri(r, lcf, early, &uri);
 
     if (rc == NGX_AGAIN || (early && ngx_http_entra_decide_varies(lcf))) {

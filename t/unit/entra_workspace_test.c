@@ -243,7 +243,8 @@ matches(void)
         "/history/v1.0" PATH, "/mlflow/V2.0" PATH,
         PATH "/providers/Microsoft.MachineLearningServices/workspaces/WS_1",
         PATH "/jobs/workspaces/x",
-        OPERATION "mfeOperationsStatus/oe:1:2", OPERATION "mfeOperationResults/x",
+        OPERATION "mfeOperationsStatus/oe:1:2",
+        OPERATION "mfeOperationResults/x",
         OPERATION "WORKSPACEOPERATIONSSTATUS/x",
         OPERATION "computeOperationsResults/x", NULL
     };
@@ -265,8 +266,7 @@ matches(void)
         "/mlflow/v" PATH, "/mlflow/latest" PATH, "/mlflow/v1.0",
         PATH "/providers/Microsoft.MachineLearningServices/workspaces/ws_2",
         PATH "/providers/microsoft.machinelearningservices/WORKSPACES/ws_2/x",
-        PATH "/x/Microsoft%2DMachineLearningServices/"
-        "microsoft.Machine%4cearningServices/%57orkspaces/ws_2",
+        PATH "/x/microsoft.Machine%4cearningServices/%57orkspaces/ws_2",
         PATH "/a/b/providers/Microsoft.MachineLearningServices/workspaces/",
         OPERATION "mfeOperationsStatus", OPERATION "mfeOperationsStatus/",
         OPERATION "mfeOperationsStatus/x/y", OPERATION "OperationsStatus/x",
