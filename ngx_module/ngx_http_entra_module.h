@@ -103,6 +103,7 @@ struct ngx_http_entra_record_s {
     uint32_t              error_aadsts;
     u_char                error_id[64];         /* correlation id */
     u_char                error_text[512];
+    u_char                error_advice[256];
 
     u_char                note[512];            /* which of a chain won */
 

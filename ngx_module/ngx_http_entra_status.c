@@ -345,6 +345,12 @@ ngx_http_entra_status_json_error(entra_buf_t *b, ngx_http_entra_record_t *rec)
     entra_enc_json(b, entra_str_c((char *) rec->error_id));
     entra_buf_add_c(b, ",\"text\":");
     entra_enc_json(b, entra_str_c((char *) rec->error_text));
+
+    if (rec->error_advice[0]) {
+        entra_buf_add_c(b, ",\"advice\":");
+        entra_enc_json(b, entra_str_c((char *) rec->error_advice));
+    }
+
     entra_buf_add_char(b, '}');
 }
 

@@ -14,6 +14,8 @@ static void ngx_http_entra_prometheus_tokens(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
 static void ngx_http_entra_prometheus_requests(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
+static void ngx_http_entra_prometheus_upstream(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *b);
 static void ngx_http_entra_html_text(entra_buf_t *b, entra_str_t text);
 static void ngx_http_entra_html_row(entra_buf_t *b,
     ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec, int64_t now);
@@ -85,6 +87,7 @@ ngx_http_entra_status_prometheus(ngx_http_entra_main_conf_t *mcf,
 
     ngx_http_entra_prometheus_tokens(mcf, b);
     ngx_http_entra_prometheus_requests(mcf, b);
+    ngx_http_entra_prometheus_upstream(mcf, b);
 
     if (mcf->zone == NULL) {
         return;
@@ -228,6 +231,51 @@ ngx_http_entra_prometheus_requests(ngx_http_entra_main_conf_t *mcf,
 }
 
 
+/* what Azure refused, by what an operator does about it */
+
+static void
+ngx_http_entra_prometheus_upstream(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *b)
+{
+    ngx_uint_t                 i, n;
+    ngx_atomic_t               count[4];
+    ngx_http_entra_token_t   **token;
+    ngx_http_entra_record_t   *rec;
+
+    static const unsigned  status[] = { 401, 403, 424, 429 };
+
+    token = mcf->tokens.elts;
+
+    ngx_http_entra_prometheus_head(b, "entra_upstream_refused_total",
+                                   "counter", "Answers of the upstream with "
+                                   "the status 401, 403, 424 or 429.");
+
+    for (i = 0; i < mcf->tokens.nelts; i++) {
+
+        rec = token[i]->record;
+
+        if (rec == NULL) {
+            continue;
+        }
+
+        count[0] = rec->upstream_401;
+        count[1] = rec->upstream_403;
+        count[2] = rec->upstream_424;
+        count[3] = rec->upstream_429;
+
+        for (n = 0; n < 4; n++) {
+            entra_buf_add_c(b, "entra_upstream_refused_total{");
+            ngx_http_entra_prometheus_label(b, "credential",
+                                            &token[i]->credential->name);
+            entra_buf_add_char(b, ',');
+            ngx_http_entra_prometheus_label(b, "scope", &token[i]->scope);
+            entra_buf_addf(b, ",status=\"%u\"} %lu\n", status[n],
+                           (unsigned long) count[n]);
+        }
+    }
+}
+
+
 static void
 ngx_http_entra_html_text(entra_buf_t *b, entra_str_t text)
 {
@@ -328,6 +376,12 @@ ngx_http_entra_html_row(entra_buf_t *b, ngx_http_entra_token_t *token,
 
         if (rec->error_aadsts) {
             entra_buf_addf(b, " (AADSTS%u)", (unsigned) rec->error_aadsts);
+        }
+
+        if (rec->error_advice[0]) {
+            entra_buf_add_c(b, "; ");
+            ngx_http_entra_html_text(b,
+                entra_str_c((char *) rec->error_advice));
         }
     }
 

@@ -584,6 +584,9 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
                 sizeof(rec->error_id));
     ngx_cpystrn(rec->error_text, (u_char *) a->err.text,
                 sizeof(rec->error_text));
+    ngx_cpystrn(rec->error_advice,
+                (u_char *) (a->err.advice ? a->err.advice : ""),
+                sizeof(rec->error_advice));
     ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
                 sizeof(rec->note));
 

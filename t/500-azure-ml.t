@@ -352,6 +352,12 @@ refused(8445, 'GET', '/?comp=list', 404);
 refused(8445, 'PUT', '/azureml-blobstore?restype=container', 403, body => '');
 refused(8445, 'GET', '/azureml-blobstore/../other/x', 404);
 refused(8445, 'GET', '/azureml-blobstore/%2e%2e/other/x', 404);
+refused(8445, 'GET', '/azureml-blobstore/x%2f..%2f../other/x', 404);
+refused(8445, 'GET', '/azureml-blobstore/a%2fb', 400);
+refused(8445, 'GET', '/azureml-blobstore/a%252e', 400);
+my $odd = '/azureml-blobstore/a/%C3%A9%20%2B.bin';
+passes(8445, 'PUT', $odd, $store, $odd, $aud, want => 201, body => 'x',
+       headers => \@put);
 refused(8445, 'GET', '/azureml-blobstorex/a', 404);
 ask(8445, 'PUT', $blob, body => '', headers => [@put,
     'x-ms-copy-source' => "https://$store/secret/blob",

@@ -54,14 +54,16 @@ def use(url):
     container.upload_blob('models/a b/large.bin', data)
     ok(container.download_blob('models/a b/large.bin').readall() == data,
        'one in blocks, with a blank in its name')
-    container.upload_blob('models/caf\u00e9+1%.txt', b'x', overwrite=True)
-    ok(container.download_blob('models/caf\u00e9+1%.txt').readall() == b'x',
+    container.upload_blob('models/caf\u00e9+1.txt', b'x', overwrite=True)
+    ok(container.download_blob('models/caf\u00e9+1.txt').readall() == b'x',
        'one whose name needs encoding')
     names = sorted(b.name for b in container.list_blobs(results_per_page=2))
-    ok(names == ['models/a b/large.bin', 'models/caf\u00e9+1%.txt',
+    ok(names == ['models/a b/large.bin', 'models/caf\u00e9+1.txt',
                  'small.txt'], 'the list, over two pages: %s' % names)
     ok(container.get_blob_client('small.txt').get_blob_properties().size == 7,
        'properties')
+    ok(status(lambda: container.upload_blob('50%2Fx', b'x')) == 400,
+       'none whose name could be read in two ways')
     ok(status(lambda: container.delete_blob('small.txt')) == 403,
        'nothing is deleted')
     ok(status(lambda: service.get_container_client('secret')

@@ -18,7 +18,8 @@ class Nothing:
 
 
 def ok(good, name):
-    print('%s - MLClient: %s' % ('ok' if good else 'not ok', name))
+    """On a line of its own: MLClient prints dots while it waits."""
+    print('\n%s - MLClient: %s' % ('ok' if good else 'not ok', name))
 
 
 def refused(name, call):
