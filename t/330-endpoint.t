@@ -179,6 +179,26 @@ ok(wait_until(sub {
 }, 10), 'files: a changed one is used');
 
 
+# a short-lived token is refreshed ahead, at its refreshAfterTimeUtc
+
+$e->settings(aml_token_lifetime => 8);
+$t->stop;
+$t->start;
+$e->forget;
+my $load = $t->load('/tokened/', method => 'POST', body => '{}', clients => 2,
+                    pause => 0.05);
+ok(wait_until(sub {
+    @q = arm(path => "$base/onlineEndpoints/tokened");
+    return @q >= 3;
+}, 40), 'token: asked for again and again');
+my $done = $load->stop;
+is($done->{failed}, 0, 'token: and no request notices')
+    or diag join "\n", @{ $done->{bad} };
+cmp_ok($q[-1]{time} - $q[-2]{time}, '<', 7.9, 'token: before it expires');
+cmp_ok($q[-1]{time} - $q[-2]{time}, '>', 3, 'token: and not at once');
+is(credential('tokened')->{upstream}{401}, 0, 'token: without a 401');
+
+
 # refused
 
 $t->stop;
