@@ -68,7 +68,7 @@ def use(url):
        'nothing is deleted')
     ok(status(lambda: service.get_container_client('secret')
               .download_blob('blob')) == 404, 'no other container')
-    ok(status(lambda: service.create_container('new')) == 404,
+    ok(status(lambda: service.create_container('new')) == 405,
        'no new container')
     copy = container.get_blob_client('copy')
     ok(status(lambda: copy.start_copy_from_url(
