@@ -22,7 +22,8 @@ static const char  entra_sign_in_style[] =
     "small{color:#555}"
     ".due{color:#8a1f11}.good{color:#0b5a27}"
     ".code{font:bold 1.8em ui-monospace,monospace;letter-spacing:.12em}"
-    "button{font:inherit;padding:.35em 1.1em}";
+    "button{font:inherit;padding:.35em 1.1em}"
+    "i{font-style:normal;white-space:nowrap}";
 
 
 void
@@ -179,11 +180,11 @@ entra_sign_in_view(entra_buf_t *out, const entra_sign_in_view_t *view,
     entra_sign_in_text(out, view->name);
     entra_buf_add_c(out, "</h2>\n<small>");
     entra_sign_in_text(out, view->type);
-    entra_buf_add_c(out, ", application ");
+    entra_buf_add_c(out, ", <i>application ");
     entra_sign_in_text(out, view->client_id);
-    entra_buf_add_c(out, ", tenant ");
+    entra_buf_add_c(out, "</i>, <i>tenant ");
     entra_sign_in_text(out, view->tenant);
-    entra_buf_add_c(out, "</small>\n");
+    entra_buf_add_c(out, "</i></small>\n");
 
     entra_sign_in_state(out, view);
 

@@ -204,6 +204,36 @@ entra_sign_in_named(entra_sign_in_t *site, entra_str_t body)
 }
 
 
+/*
+ * Entra sends the browser to redirect_uri, and only there is its cookie: at
+ * another address of this gateway the sign-in would end in vain.
+ */
+
+static int
+entra_sign_in_elsewhere(const entra_signed_in_conf_t *conf, entra_str_t origin)
+{
+    entra_url_t  here, there;
+
+    if (entra_url_parse(origin, &here) != 0
+        || entra_url_parse(entra_str_c(conf->redirect_uri), &there) != 0)
+    {
+        return 0;
+    }
+
+    if (here.port.len == 0) {
+        here.port = here.https ? entra_str("443") : entra_str("80");
+    }
+
+    if (there.port.len == 0) {
+        there.port = there.https ? entra_str("443") : entra_str("80");
+    }
+
+    return here.https != there.https
+           || !entra_str_case_eq(here.host, there.host)
+           || !entra_str_eq(here.port, there.port);
+}
+
+
 static void
 entra_sign_in_begin(entra_sign_in_call_t *call,
     const entra_sign_in_request_t *request)
@@ -246,6 +276,12 @@ entra_sign_in_begin(entra_sign_in_call_t *call,
     if (strcmp(call->credential->type->name, "interactive_browser") == 0
         && conf->redirect_uri)
     {
+        if (entra_sign_in_elsewhere(conf, request->origin)) {
+            entra_sign_in_leave(&call->response.body, conf->page, conf->page);
+            entra_sign_in_answer(call, 200);
+            return;
+        }
+
         entra_sign_in_code_begin(call);
 
     } else {

@@ -29,7 +29,8 @@ $names{$_}++ for map { slurp($_) =~ /\b([a-z0-9]+(?:\.[a-z0-9]+)*
                  @examples, "$t->{root}/conf/nginx.conf.example";
 $t->write('hosts', join '', map { "127.0.0.1 $_\n" } 'localhost', keys %names);
 
-mkdir $t->dir('entra');
+mkdir $t->dir($_) for qw(entra entra/state);
+$t->write('entra/state.key', "a key of thirty-two bytes or more\n", 0600);
 $t->write('entra/config.json', '{"subscription_id": '
           . '"99999999-9999-4999-8999-999999999999", "resource_group": "rg", '
           . '"workspace_name": "ws"}');

@@ -475,7 +475,16 @@ forgery(void)
     r.origin = entra_str("https://gw.test");
     r.fetch_site = entra_str("same-origin");
     send_request(g, 0, &r);
-    ok(g->status == 200, "a proxy in front, which gives another host");
+    ok(g->status == 200 && has(g->body, "oauth2/v2.0/authorize"),
+       "a proxy in front, which gives another host");
+    r.origin = entra_str("https://GW.test:443");
+    send_request(g, 0, &r);
+    ok(has(g->body, "oauth2/v2.0/authorize"), "the same address");
+    r.origin = entra_str("https://localhost");
+    send_request(g, 0, &r);
+    ok(g->status == 200 && has(g->body, "0;url=https://gw.test/in\"")
+       && !has(g->headers, "entra-sign-in="),
+       "another address: to the page at that of redirect_uri");
 
     down(g);
 }

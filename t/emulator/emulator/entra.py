@@ -325,8 +325,10 @@ class TokenEndpoint:
             return self.known(name, tenant), []
         names = required(form, 'scope').split(' ')
         names = [n for n in names if n and n not in OIDC_SCOPES]
-        if not names:
-            raise Refusal(70011 if app_only else 900144, 'scope')
+        if not names and app_only:
+            raise Refusal(70011, 'scope')
+        if not names:                   # a person, and no more than that
+            return self.known('https://graph.microsoft.com', tenant), names
         found = set()
         for name in names:
             if name.endswith(DEFAULT):
