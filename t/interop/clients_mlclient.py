@@ -1,6 +1,7 @@
 """MLClient of azure-ai-ml, which the gateway serves.  Prints TAP lines.
 
-    clients_mlclient.py DIR         DIR holds a config.json
+    clients_mlclient.py DIR [writing]       DIR holds a config.json
+    clients_mlclient.py found PATH=NAME ... what from_config finds from there
 """
 
 import sys
@@ -61,7 +62,17 @@ def writing(client):
        'and deleted')
 
 
+def found(pairs):
+    for pair in pairs:
+        path, _, name = pair.partition('=')
+        got = MLClient.from_config(Nothing(), path=path).workspace_name
+        ok(got == name, 'from_config finds what entra_workspace does: %s'
+           % (got if got == name else '%s, not %s' % (got, name)))
+
+
 if __name__ == '__main__':
+    if sys.argv[1] == 'found':
+        sys.exit(found(sys.argv[2:]))
     ml_client = MLClient.from_config(Nothing(), path=sys.argv[1])
     ok(ml_client.workspace_name == 'ws', 'from_config')
     (writing if 'writing' in sys.argv else reading)(ml_client)
