@@ -8,7 +8,7 @@ import os
 import signal
 import time
 
-from .world import Load, Scratch, UPSTREAM, cpu_seconds, wait_for
+from .world import Load, Scratch, UPSTREAM, alive, cpu_seconds, wait_for
 from .refresh import GATEWAY, answers
 
 BARE = '''
@@ -38,13 +38,21 @@ def kill_a_worker(nginx, until):
     """The busiest: an idle one would prove nothing."""
     count = 0
     while time.monotonic() < until - 1.5:
-        before = {p: cpu_seconds(p) for p in nginx.workers()}
+        before = wait_for(lambda: two_workers(nginx), 10)
         time.sleep(1)
-        os.kill(max(before, key=lambda p: cpu_seconds(p) - before[p]),
-                signal.SIGKILL)
+        spent = {pid: cpu_seconds(pid) - was for pid, was in before.items()}
+        pid = max(spent, key=spent.get)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: pid not in nginx.workers(), 10)
         count += 1
-        wait_for(lambda: len(nginx.workers()) == len(before), 10)
     return count
+
+
+def two_workers(nginx):
+    """Their CPU time; or None while the killed one is not replaced."""
+    workers = [pid for pid in nginx.workers() if alive(pid)]
+    return {pid: cpu_seconds(pid) for pid in workers} \
+        if len(workers) == 2 else None
 
 
 def upgrade_the_binary(nginx, until):
