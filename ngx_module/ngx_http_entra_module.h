@@ -632,6 +632,7 @@ ngx_int_t ngx_http_entra_replay_init(ngx_conf_t *cf,
 void ngx_http_entra_replay_hook(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 ngx_http_entra_kept_t *ngx_http_entra_replay_kept(ngx_http_request_t *r);
+ngx_uint_t ngx_http_entra_replay_foreign(ngx_http_request_t *r);
 ngx_uint_t ngx_http_entra_replay_waits(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 

@@ -109,6 +109,11 @@ ngx_http_entra_replay_twin(ngx_conf_t *cf, ngx_http_entra_location_t *location,
     clcf->noname = 0;
     clcf->auto_redirect = 0;
 
+    /* the block of limit_except has a twin of its own */
+
+    clcf->limit_except = 0;
+    clcf->limit_except_loc_conf = NULL;
+
     modules = ngx_http_max_module;
 
     clcf->loc_conf = ngx_palloc(cf->pool, sizeof(void *) * modules);
@@ -567,4 +572,38 @@ ngx_http_entra_replay_waits(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     return kept && kept->token == token
            && kept->refused == token->generation
            && ngx_http_entra_token_pending(token);
+}
+
+
+/*
+ * An upstream may name any location in X-Accel-Redirect.  The twins are not
+ * for that: they have no rewrite rules, which may be what guards a location.
+ */
+
+ngx_uint_t
+ngx_http_entra_replay_foreign(ngx_http_request_t *r)
+{
+    ngx_http_entra_kept_t     *kept;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    static const char  prefix[] = "@entra-replay-";
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (!clcf->named || clcf->name.len < sizeof(prefix)
+        || ngx_memcmp(clcf->name.data, prefix, sizeof(prefix) - 1) != 0)
+    {
+        return 0;
+    }
+
+    kept = ngx_http_entra_replay_kept(r);
+
+    if (kept && kept->replayed) {
+        return 0;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "entra: \"%V\" is not a location to redirect to",
+                  &clcf->name);
+    return 1;
 }

@@ -52,6 +52,10 @@ ngx_http_entra_access_handler(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
+    if (ngx_http_entra_replay_foreign(r)) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
     rc = ngx_http_entra_path(r, ctx, lcf);
     if (rc != NGX_OK) {
         return rc;
@@ -247,6 +251,10 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
 
     if (ctx->waiter && ctx->waiter->token) {
         return NGX_AGAIN;
+    }
+
+    if (ngx_http_entra_replay_foreign(r)) {
+        return NGX_HTTP_NOT_FOUND;
     }
 
     rc = ngx_http_entra_path(r, ctx, lcf);
