@@ -39,6 +39,7 @@ sub new {
     my $dir = tempdir('entra-test-XXXXXX', TMPDIR => 1,
                       CLEANUP => !$ENV{ENTRA_KEEP});
     chmod 0755, $dir;
+    mkdir "$dir/logs";          # where an nginx of upstream's begins its log
     my $self = bless {
         dir => $dir, root => $root, level => 'info', workers => 2,
         nginx => $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx',
@@ -259,7 +260,7 @@ sub check {
 
     my $n = ++$self->{checks};
     my $dir = $self->dir("check$n");
-    mkdir $dir;
+    mkdir $_ for $dir, "$dir/logs";
     my $text = $self->conf_text($http, %o, dir => $dir);
     $self->write("check$n/nginx.conf", $text);
     my ($head) = $text =~ /^(.*begins here\n)/s;
