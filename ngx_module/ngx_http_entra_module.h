@@ -387,6 +387,7 @@ typedef struct {
     entra_sign_in_t              *site;
     ngx_queue_t                   sent;         /* requests under way */
     ngx_event_t                   watch;
+    ngx_uint_t                    reading;      /* a long list, in pieces */
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;
 
@@ -447,7 +448,7 @@ ngx_http_entra_policies_t *ngx_http_entra_rules_of(
     ngx_http_entra_location_t *location,
     ngx_http_entra_credential_t *credential);
 ngx_int_t ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf);
-void ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf);
+ngx_uint_t ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf);
 
 /* ngx_http_entra_status_rules.c */
 

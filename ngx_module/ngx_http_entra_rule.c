@@ -687,14 +687,17 @@ ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf)
 }
 
 
-void
+/* 1: a long list is not all read yet */
+
+ngx_uint_t
 ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf)
 {
-    ngx_uint_t                i;
+    ngx_uint_t                i, busy;
     entra_policy_t           *policy;
     ngx_http_entra_record_t  *rec;
 
-    entra_rules_watch(mcf->rules, ngx_time(), ngx_http_entra_rules_log, NULL);
+    busy = entra_rules_watch(mcf->rules, ngx_time(), ngx_http_entra_rules_log,
+                             NULL);
 
     for (i = 0; (policy = entra_rules_policy_nth(mcf->rules, i)) != NULL; i++)
     {
@@ -704,6 +707,8 @@ ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf)
             rec->used = ngx_http_entra_clock();
         }
     }
+
+    return busy;
 }
 
 

@@ -33,6 +33,7 @@ static ngx_int_t ngx_http_entra_worker_start(ngx_cycle_t *cycle,
     ngx_http_entra_main_conf_t *mcf);
 static void ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker);
 static void ngx_http_entra_worker_watch(ngx_event_t *ev);
+static void ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf);
 static void ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c);
 static int64_t ngx_http_entra_worker_wall(void *data);
 static int64_t ngx_http_entra_worker_mono(void *data);
@@ -229,33 +230,49 @@ ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker)
 static void
 ngx_http_entra_worker_watch(ngx_event_t *ev)
 {
-    ngx_uint_t                     i;
-    ngx_http_entra_token_t       **token;
-    ngx_http_entra_main_conf_t    *mcf;
-    ngx_http_entra_credential_t  **credential;
+    ngx_http_entra_worker_t  *worker;
 
     if (ngx_terminate) {
         return;
     }
 
-    mcf = ngx_http_entra_worker->conf;
+    worker = ngx_http_entra_worker;
+
+    /* requests are served between two pieces of a long list */
+
+    if (!worker->reading || ngx_exiting) {
+        ngx_http_entra_worker_look(worker->conf);
+    }
+
+    worker->reading = ngx_exiting ? 0
+                                  : ngx_http_entra_rules_watch(worker->conf);
+
+    ngx_add_timer(ev, worker->reading ? 1 : NGX_HTTP_ENTRA_WATCH);
+}
+
+
+static void
+ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                     i;
+    ngx_http_entra_token_t       **token;
+    ngx_http_entra_credential_t  **credential;
+
     token = mcf->tokens.elts;
 
     for (i = 0; i < mcf->tokens.nelts; i++) {
         ngx_http_entra_token_heartbeat(token[i]);
     }
 
-    if (!ngx_exiting) {
-        credential = mcf->credentials.elts;
-
-        for (i = 0; i < mcf->credentials.nelts; i++) {
-            ngx_http_entra_worker_watch_files(credential[i]);
-        }
-
-        ngx_http_entra_rules_watch(mcf);
+    if (ngx_exiting) {
+        return;
     }
 
-    ngx_add_timer(ev, NGX_HTTP_ENTRA_WATCH);
+    credential = mcf->credentials.elts;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+        ngx_http_entra_worker_watch_files(credential[i]);
+    }
 }
 
 

@@ -63,8 +63,20 @@ int
 entra_cidr_set_add_set(entra_cidr_set_t *set, const entra_cidr_set_t *other,
     entra_err_t *err)
 {
-    size_t              i;
-    entra_cidr_range_t  range;
+    size_t               i, need;
+    entra_cidr_range_t   range, *ranges;
+
+    need = set->nranges + other->nv4 + other->nv6;
+
+    if (need > set->capacity) {
+        ranges = realloc(set->ranges, need * sizeof(entra_cidr_range_t));
+        if (ranges == NULL) {
+            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        }
+
+        set->ranges = ranges;
+        set->capacity = need;
+    }
 
     for (i = 0; entra_cidr_set_range(other, i, &range); i++) {
         if (entra_cidr_push(set, range, err) != 0) {
@@ -79,33 +91,95 @@ entra_cidr_set_add_set(entra_cidr_set_t *set, const entra_cidr_set_t *other,
 }
 
 
-static int
-entra_cidr_order(const void *one, const void *two)
-{
-    const entra_cidr_range_t  *a = one, *b = two;
+/* runs of width, each in order, become runs of twice that in out */
 
-    return entra_cidr_cmp(a->first, b->first);
+static void
+entra_cidr_merge_runs(const entra_cidr_range_t *in, entra_cidr_range_t *out,
+    size_t n, size_t width)
+{
+    size_t  start, left, right, middle, end, i;
+
+    for (start = 0; start < n; start = end) {
+        middle = start + width < n ? start + width : n;
+        end = middle + width < n ? middle + width : n;
+
+        left = start;
+        right = middle;
+
+        for (i = start; i < end; i++) {
+            out[i] = left < middle
+                     && (right == end
+                         || entra_cidr_cmp(in[left].first, in[right].first)
+                            <= 0)
+                     ? in[left++] : in[right++];
+        }
+    }
 }
 
 
-/* in place: sorted, without overlaps; neighbours become one range */
+/* merge sort: qsort() would call a function for each comparison */
 
-static void
+static int
+entra_cidr_sort(entra_cidr_set_t *set)
+{
+    size_t               width;
+    entra_cidr_range_t  *from, *to, *other;
+
+    to = malloc(set->nranges * sizeof(entra_cidr_range_t));
+    if (to == NULL) {
+        return -1;
+    }
+
+    from = set->ranges;
+
+    for (width = 1; width < set->nranges; width *= 2) {
+        entra_cidr_merge_runs(from, to, set->nranges, width);
+
+        other = from;
+        from = to;
+        to = other;
+    }
+
+    free(to);
+
+    /* there may have been room for more, which is not needed any longer */
+
+    set->ranges = from;
+    set->capacity = set->nranges;
+
+    return 0;
+}
+
+
+int
+entra_cidr_set_sort(entra_cidr_set_t *set)
+{
+    size_t  i;
+
+    for (i = 1; i < set->nranges; i++) {
+        if (entra_cidr_cmp(set->ranges[i - 1].first, set->ranges[i].first) > 0)
+        {
+            return entra_cidr_sort(set);
+        }
+    }
+
+    return 0;
+}
+
+
+/* sorted, without overlaps; neighbours become one range */
+
+static int
 entra_cidr_merge(entra_cidr_set_t *set)
 {
     size_t              i, n;
-    unsigned            sorted;
-    entra_cidr_range_t  *r = set->ranges;
+    entra_cidr_range_t  *r;
 
-    sorted = 1;
-
-    for (i = 1; i < set->nranges && sorted; i++) {
-        sorted = entra_cidr_cmp(r[i - 1].first, r[i].first) <= 0;
+    if (entra_cidr_set_sort(set) != 0) {
+        return -1;
     }
 
-    if (!sorted) {
-        qsort(r, set->nranges, sizeof(entra_cidr_range_t), entra_cidr_order);
-    }
+    r = set->ranges;
 
     n = 0;
 
@@ -133,6 +207,8 @@ entra_cidr_merge(entra_cidr_set_t *set)
     }
 
     set->nranges = n;
+
+    return 0;
 }
 
 
@@ -149,10 +225,14 @@ int
 entra_cidr_set_seal(entra_cidr_set_t *set)
 {
     size_t               i, n4, n6;
-    entra_cidr_range_t  *r = set->ranges;
+    entra_cidr_range_t  *r;
 
-    entra_cidr_merge(set);
+    if (entra_cidr_merge(set) != 0) {
+        entra_cidr_set_free(set);
+        return -1;
+    }
 
+    r = set->ranges;
     n4 = 0;
 
     for (i = 0; i < set->nranges; i++) {

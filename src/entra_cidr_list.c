@@ -5,6 +5,7 @@
  * Lists of ranges in files: a CIDR a line, or JSON of Microsoft Graph.
  */
 
+#include <limits.h>
 #include <string.h>
 
 #include "entra_json.h"
@@ -28,21 +29,30 @@ entra_cidr_list_error(const char *file, unsigned line, entra_err_t *err)
 }
 
 
+/* 1: there are more lines than that */
+
 static int
-entra_cidr_list_lines(entra_cidr_set_t *set, entra_str_t text,
-    const char *file, entra_err_t *err)
+entra_cidr_list_lines(entra_cidr_load_t *load, entra_str_t text,
+    const char *file, unsigned max, entra_err_t *err)
 {
-    unsigned      number;
     const char   *end, *hash;
     entra_str_t   line;
 
-    for (number = 1; text.len; number++) {
+    text.data += load->offset;
+    text.len -= load->offset;
+
+    for ( /* void */ ; text.len; load->line++) {
+
+        if (max-- == 0) {
+            return 1;
+        }
 
         end = memchr(text.data, '\n', text.len);
 
         line.data = text.data;
         line.len = end ? (size_t) (end - text.data) : text.len;
 
+        load->offset += line.len + (end != NULL);
         text.data += line.len + (end != NULL);
         text.len -= line.len + (end != NULL);
 
@@ -54,8 +64,8 @@ entra_cidr_list_lines(entra_cidr_set_t *set, entra_str_t text,
 
         line = entra_str_trim(line);
 
-        if (line.len && entra_cidr_set_add(set, line, err) != 0) {
-            return entra_cidr_list_error(file, number, err);
+        if (line.len && entra_cidr_set_add(&load->set, line, err) != 0) {
+            return entra_cidr_list_error(file, load->line + 1, err);
         }
     }
 
@@ -224,56 +234,106 @@ entra_cidr_list_json(entra_cidr_set_t *set, const entra_json_t *root,
 }
 
 
-int
-entra_cidr_list_parse(entra_cidr_set_t *set, entra_str_t text,
+/* of all but a list of lines, which is read piece by piece */
+
+static int
+entra_cidr_list_whole(entra_cidr_set_t *set, entra_str_t text,
     const char *file, const char *select, entra_err_t *err)
 {
     int            rc;
-    entra_str_t    trimmed;
     entra_json_t  *root;
+
+    if (text.len == 0 || (text.data[0] != '{' && text.data[0] != '[')) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "%s: no JSON, so there is no display_name to look"
+                             " for", file);
+    }
+
+    root = entra_json_parse(text, 0, ENTRA_JSON_UNIQUE);
+    if (root == NULL) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "%s: not JSON, or more than %u bytes of it",
+                             file, ENTRA_JSON_MAX);
+    }
+
+    rc = entra_cidr_list_json(set, root, file, select, err);
+    entra_json_free(root);
+
+    return rc;
+}
+
+
+int
+entra_cidr_list_part(entra_cidr_load_t *load, entra_str_t text,
+    const char *file, const char *select, unsigned max, entra_err_t *err)
+{
+    int          rc;
+    entra_str_t  trimmed;
 
     if (entra_str_starts(text, "\xef\xbb\xbf")) {
         text.data += 3;
         text.len -= 3;
     }
 
-    trimmed = entra_str_trim(text);
+    if (!load->parsed) {
+        trimmed = load->offset ? entra_str_null : entra_str_trim(text);
 
-    if (trimmed.len && (trimmed.data[0] == '{' || trimmed.data[0] == '[')) {
+        rc = select || (trimmed.len && (trimmed.data[0] == '{'
+                                        || trimmed.data[0] == '['))
+             ? entra_cidr_list_whole(&load->set, trimmed, file, select, err)
+             : entra_cidr_list_lines(load, text, file, max, err);
 
-        root = entra_json_parse(trimmed, 0, ENTRA_JSON_UNIQUE);
-        if (root == NULL) {
-            return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "%s: not JSON, or more than %u bytes of it",
-                                 file, ENTRA_JSON_MAX);
+        if (rc != 0) {
+            return rc;
         }
 
-        rc = entra_cidr_list_json(set, root, file, select, err);
-        entra_json_free(root);
+        if (load->set.nranges == 0) {
+            return entra_err_set(err, ENTRA_ERR_CONFIG,
+                                 "%s: there is no range in it; a list that is"
+                                 " to match nothing is not written as an empty"
+                                 " one", file);
+        }
 
-    } else if (select) {
-        rc = entra_err_set(err, ENTRA_ERR_CONFIG,
-                           "%s: no JSON, so there is no display_name to look"
-                           " for", file);
+        load->parsed = 1;
 
-    } else {
-        rc = entra_cidr_list_lines(set, text, file, err);
+        if (load->set.nranges > max) {
+            return 1;
+        }
     }
 
-    if (rc != 0) {
-        return -1;
+    if (!load->sorted) {
+        if (entra_cidr_set_sort(&load->set) != 0) {
+            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        }
+
+        load->sorted = 1;
+
+        if (load->set.nranges > max) {
+            return 1;
+        }
     }
 
-    if (set->nranges == 0) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "%s: there is no range in it; a list that is to"
-                             " match nothing is not written as an empty one",
-                             file);
-    }
-
-    if (entra_cidr_set_seal(set) != 0) {
+    if (entra_cidr_set_seal(&load->set) != 0) {
         return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
     }
 
     return 0;
+}
+
+
+int
+entra_cidr_list_parse(entra_cidr_set_t *set, entra_str_t text,
+    const char *file, const char *select, entra_err_t *err)
+{
+    int                rc;
+    entra_cidr_load_t  load;
+
+    memset(&load, 0, sizeof(entra_cidr_load_t));
+    load.set = *set;
+
+    rc = entra_cidr_list_part(&load, text, file, select, UINT_MAX, err);
+
+    *set = load.set;
+
+    return rc;
 }

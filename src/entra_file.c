@@ -146,6 +146,7 @@ entra_file_load(entra_file_t *file, int fd, const struct stat *st,
     }
 
     entra_buf_init(&fresh, file->max);
+    entra_buf_reserve(&fresh, (size_t) st->st_size);
 
     if (entra_file_read(file, fd, &fresh, err) != 0) {
         entra_buf_free(&fresh);

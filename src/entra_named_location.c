@@ -3,6 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ entra_named_location_free(entra_named_location_t *location)
     for (i = 0; i < location->nfiles; i++) {
         entra_file_free(&location->files[i].file);
         entra_cidr_set_free(&location->files[i].set);
+        entra_cidr_set_free(&location->files[i].load.set);
         free(location->files[i].select);
     }
 
@@ -126,32 +128,42 @@ entra_named_location_line(entra_named_location_t *location,
 }
 
 
-/* 1: other ranges; 0: as before; -1: a bad file, the last good one stays */
+/* 2: not all of it yet; 1: other ranges; 0: as before; -1: a bad file */
 
 static int
-entra_location_file_refresh(entra_location_file_t *file, entra_err_t *err)
+entra_location_file_refresh(entra_location_file_t *file, unsigned lines,
+    entra_err_t *err)
 {
-    int               rc;
-    entra_cidr_set_t  fresh;
+    int  rc;
 
-    rc = entra_file_refresh(&file->file, err);
+    if (!file->loading) {
+        rc = entra_file_refresh(&file->file, err);
 
-    if (rc != 1) {
-        return rc;
+        if (rc != 1) {
+            return rc;
+        }
+
+        memset(&file->load, 0, sizeof(entra_cidr_load_t));
+        file->loading = 1;
     }
 
-    entra_cidr_set_init(&fresh);
+    rc = entra_cidr_list_part(&file->load,
+                              entra_buf_str(&file->file.content),
+                              file->file.path, file->select, lines, err);
+    if (rc == 1) {
+        return 2;
+    }
 
-    if (entra_cidr_list_parse(&fresh, entra_buf_str(&file->file.content),
-                              file->file.path, file->select, err)
-        != 0)
-    {
-        entra_cidr_set_free(&fresh);
+    file->loading = 0;
+
+    if (rc != 0) {
+        entra_cidr_set_free(&file->load.set);
         return -1;
     }
 
     entra_cidr_set_free(&file->set);
-    file->set = fresh;
+    file->set = file->load.set;
+    entra_cidr_set_init(&file->load.set);
     file->loaded = 1;
 
     (void) EVP_Digest(file->file.content.data, file->file.content.len,
@@ -173,6 +185,14 @@ entra_named_location_join(entra_named_location_t *location, int64_t now,
     entra_cidr_set_init(&all);
     incomplete = 0;
 
+    /* nothing to join it with, and a list may be long */
+
+    if (location->nfiles == 1 && entra_cidr_set_empty(&location->own)) {
+        all = location->files[0].set;
+        entra_cidr_set_init(&location->files[0].set);
+        goto done;
+    }
+
     if (entra_cidr_set_add_set(&all, &location->own, err) != 0) {
         goto failed;
     }
@@ -193,6 +213,8 @@ entra_named_location_join(entra_named_location_t *location, int64_t now,
         (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
         goto failed;
     }
+
+done:
 
     entra_cidr_set_free(&location->set);
     location->set = all;
@@ -250,7 +272,9 @@ entra_named_location_done(entra_named_location_t *location, int64_t now,
     }
 
     for (i = 0; i < location->nfiles; i++) {
-        if (entra_location_file_refresh(&location->files[i], err) != 1) {
+        if (entra_location_file_refresh(&location->files[i], UINT_MAX, err)
+            != 1)
+        {
             return -1;
         }
     }
@@ -282,18 +306,32 @@ int
 entra_named_location_watch(entra_named_location_t *location, int64_t now,
     entra_err_t *err)
 {
-    int          rc, changed, failed;
-    unsigned     i, unreadable;
-    entra_err_t  one;
+    int                     rc, changed, failed;
+    unsigned                i, unreadable, busy;
+    entra_err_t             one;
+    entra_location_file_t  *file;
 
     changed = failed = 0;
+    busy = location->busy;
+    location->busy = 0;
     unreadable = entra_named_location_unreadable(location);
 
     for (i = 0; i < location->nfiles; i++) {
-        entra_err_clear(&one);
-        rc = entra_location_file_refresh(&location->files[i], &one);
+        file = &location->files[i];
 
-        if (rc == 1) {
+        /* this is no look at the others: it comes too soon after the last */
+
+        if (busy && !file->loading) {
+            continue;
+        }
+
+        entra_err_clear(&one);
+        rc = entra_location_file_refresh(file, ENTRA_LOCATION_LINES, &one);
+
+        if (rc == 2) {
+            location->busy = 1;
+
+        } else if (rc == 1) {
             changed = 1;
 
         } else if (rc == -1) {

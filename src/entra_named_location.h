@@ -16,14 +16,29 @@
 
 #define ENTRA_LOCATION_FILE_MAX   (32 * 1024 * 1024)    /* bytes, CIDRs */
 #define ENTRA_LOCATION_FILES_MAX  16
+#define ENTRA_LOCATION_LINES      2000          /* read at a time */
+
+
+/* a list of lines that is being read; zeroed: not begun */
+
+typedef struct {
+    entra_cidr_set_t      set;
+    size_t                offset;       /* in the text, behind its mark */
+    unsigned              line;
+    unsigned              parsed:1;
+    unsigned              sorted:1;
+} entra_cidr_load_t;
 
 
 typedef struct {
     entra_file_t          file;
     char                 *select;       /* display name in a list, or NULL */
-    entra_cidr_set_t      set;          /* last good */
+    entra_cidr_set_t      set;          /* last good; empty when it is all
+                                           that the location has */
     unsigned char         sha256[32];   /* of the bytes that set is from */
+    entra_cidr_load_t     load;         /* next one, while loading */
     unsigned              loaded:1;
+    unsigned              loading:1;
 } entra_location_file_t;
 
 
@@ -35,6 +50,7 @@ typedef struct {
 
     entra_cidr_set_t        set;        /* all of them: what is looked up */
     unsigned                incomplete:1;   /* a file was never read */
+    unsigned                busy:1;     /* watch() has more to do, soon */
 
     /* for the status page */
     int64_t                 loaded_at;  /* seconds, when set last changed */
@@ -66,6 +82,9 @@ int entra_named_location_done(entra_named_location_t *location, int64_t now,
 /*
  * Every few seconds: 1: other ranges than before; 0: nothing new; -1 and err
  * (once per change of the file): the last good list stays.
+ *
+ * A long list takes several calls, so that none takes long: while busy is
+ * set, it is to be called again at once.
  */
 int entra_named_location_watch(entra_named_location_t *location, int64_t now,
     entra_err_t *err);
@@ -80,11 +99,16 @@ int entra_named_location_ipv4_only(const entra_named_location_t *location);
 /* entra_cidr_list.c */
 
 /*
- * Fills set from the text of a file: a CIDR a line, "#" begins a comment; or
+ * Fills load->set from the text of a file, max lines of it in a call: 1:
+ * there is more; 0: done; -1 and err: a CIDR a line, "#" begins a comment; or
  * JSON of Microsoft Graph: an ipNamedLocation, or a list of them, of which
  * select (may be NULL when there is one) is the displayName.  Sealed on
  * success; err says file and line.
  */
+int entra_cidr_list_part(entra_cidr_load_t *load, entra_str_t text,
+    const char *file, const char *select, unsigned max, entra_err_t *err);
+
+/* the same at once, into set (initialized, empty).  0, or -1 and err */
 int entra_cidr_list_parse(entra_cidr_set_t *set, entra_str_t text,
     const char *file, const char *select, entra_err_t *err);
 

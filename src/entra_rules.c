@@ -491,19 +491,41 @@ entra_rules_finish(entra_rules_t *rules, entra_err_t *err)
 }
 
 
-void
+static int
+entra_rules_busy(const entra_rules_t *rules)
+{
+    unsigned                       i;
+    const entra_named_location_t  *location;
+
+    for (i = 0; (location = entra_rules_location_nth(rules, i)) != NULL; i++) {
+        if (location->busy) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
 entra_rules_watch(entra_rules_t *rules, int64_t now, entra_rules_log_pt log,
     void *data)
 {
-    int                        rc;
+    int                        rc, busy;
     unsigned                   i;
     entra_buf_t                line;
     entra_err_t                err;
     entra_named_location_t    *location;
     const entra_rules_list_t  *list = &rules->lists[ENTRA_RULE_LOCATION];
 
+    busy = entra_rules_busy(rules);
+
     for (i = 0; i < list->n; i++) {
         location = list->items[i];
+
+        if (busy && !location->busy) {
+            continue;
+        }
 
         entra_err_clear(&err);
         rc = entra_named_location_watch(location, now, &err);
@@ -528,6 +550,8 @@ entra_rules_watch(entra_rules_t *rules, int64_t now, entra_rules_log_pt log,
 
         entra_buf_free(&line);
     }
+
+    return entra_rules_busy(rules);
 }
 
 

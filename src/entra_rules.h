@@ -67,11 +67,12 @@ const entra_operation_list_t *entra_rules_operations_nth(
 /*
  * In a worker, every few seconds: reads the files of locations that changed.
  * What happened goes to log, a line per change: a new list is a notice, a bad
- * one (the last good is kept) an error.
+ * one (the last good is kept) an error.  1: a long list is not all read yet,
+ * this is to be called again at once; then it looks at nothing else.
  */
 typedef void (*entra_rules_log_pt)(void *data, entra_log_level_e level,
     const char *text);
-void entra_rules_watch(entra_rules_t *rules, int64_t now,
+int entra_rules_watch(entra_rules_t *rules, int64_t now,
     entra_rules_log_pt log, void *data);
 
 /*

@@ -236,6 +236,15 @@ entra_buf_grow(entra_buf_t *b, size_t need)
 
 
 void
+entra_buf_reserve(entra_buf_t *b, size_t len)
+{
+    if (len <= b->max && len + 1 > b->cap && entra_buf_grow(b, len + 1) != 0) {
+        b->failed = 1;
+    }
+}
+
+
+void
 entra_buf_add(entra_buf_t *b, const void *data, size_t len)
 {
     if (b->failed || len > b->max - b->len) {

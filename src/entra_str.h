@@ -63,6 +63,7 @@ void entra_buf_init(entra_buf_t *b, size_t max);
 void entra_buf_free(entra_buf_t *b);                 /* wipes, may be reused */
 void entra_buf_reset(entra_buf_t *b);                /* wipes, keeps memory */
 int entra_buf_ok(const entra_buf_t *b);
+void entra_buf_reserve(entra_buf_t *b, size_t len);     /* that much at once */
 void entra_buf_add(entra_buf_t *b, const void *data, size_t len);
 void entra_buf_add_str(entra_buf_t *b, entra_str_t s);
 void entra_buf_add_c(entra_buf_t *b, const char *text);

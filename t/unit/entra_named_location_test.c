@@ -305,6 +305,82 @@ watched(void)
 }
 
 
+/* a long list is read in pieces, in any order, and sorted */
+
+static void
+pieces(void)
+{
+    int                      rc;
+    char                     name[64], text[128];
+    unsigned                 i, n, bad, calls;
+    entra_buf_t              list;
+    entra_err_t              err;
+    entra_named_location_t   location;
+
+    entra_named_location_init(&location);
+    write_file("192.0.2.0/24\n");
+    snprintf(text, sizeof(text), "file %s", path);
+    ok(line(&location, text, &err) == 0
+       && entra_named_location_done(&location, 1, &err) == 0, "a short list");
+
+    entra_buf_init(&list, 1 << 20);
+    n = 10 * ENTRA_LOCATION_LINES;
+
+    for (i = 0; i < n; i++) {
+        entra_buf_addf(&list, "10.%u.%u.%u/31\n", (i * 7919 % n) >> 14,
+                       (i * 7919 % n) >> 6 & 255, (i * 7919 % n) << 2 & 255);
+    }
+
+    write_file(entra_buf_str(&list).data);
+    ok(entra_named_location_watch(&location, 2, &err) == 0
+       && !location.busy, "a long list is seen");
+
+    for (calls = 1; ; calls++) {
+        rc = entra_named_location_watch(&location, 3, &err);
+
+        if (!location.busy) {
+            break;
+        }
+
+        if (rc != 0 || !has(&location, "192.0.2.1")
+            || has(&location, "10.0.0.0"))
+        {
+            calls = 1000;
+        }
+    }
+
+    ok(rc == 1 && calls >= 10 && calls <= 14,
+       "it is read in pieces, and used when all of it is there: %u", calls);
+    ok(entra_named_location_entries(&location) == n
+       && !has(&location, "192.0.2.1"), "then in place of the other");
+
+    bad = 0;
+
+    for (i = 0; i < 4 * n; i++) {
+        snprintf(name, sizeof(name), "10.%u.%u.%u", i >> 16, i >> 8 & 255,
+                 i & 255);
+        bad += has(&location, name) != (i % 4 < 2);
+    }
+
+    ok(bad == 0, "each address of it: %u", bad);
+
+    entra_buf_addf(&list, "oops\n");
+    write_file(entra_buf_str(&list).data);
+    rc = changed(&location, 4, &err);
+
+    while (location.busy) {
+        rc = entra_named_location_watch(&location, 5, &err);
+    }
+
+    ok(rc == -1 && strstr(err.text, ":20001: ")
+       && has(&location, "10.0.0.0"), "a mistake at its end: %s", err.text);
+
+    entra_buf_free(&list);
+    entra_named_location_free(&location);
+    (void) unlink(path);
+}
+
+
 static void
 several(void)
 {
@@ -351,6 +427,7 @@ main(void)
 
     lists();
     watched();
+    pieces();
     several();
 
     refuses_block("file \"\"", "write \"file PATH\"");

@@ -218,11 +218,14 @@ watch(void)
     ok(ftruncate(fd, 0) == 0 && pwrite(fd, "11.0.0.0/8\n#\n", 13, 0) == 13,
        "another one");
     entra_rules_watch(rules, RULES_NOW, log_line, &n);
+    ok(n == 0, "not used while it may be half of a list");
+    entra_rules_watch(rules, RULES_NOW, log_line, &n);
     ok(n == 1 && strstr(seen, "2 entra_named_location \"corp\": new list, 1"),
        "is a notice: %s", seen);
 
     ok(pwrite(fd, "bad\n       ", 11, 0) == 11 && ftruncate(fd, 11) == 0,
        "a bad one");
+    entra_rules_watch(rules, RULES_NOW, log_line, &n);
     entra_rules_watch(rules, RULES_NOW, log_line, &n);
     ok(n == 2 && seen[0] == '0' && strstr(seen, ":1: ")
        && strstr(seen, "last good list stays"), "is an error: %s", seen);
