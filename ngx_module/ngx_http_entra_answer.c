@@ -153,22 +153,39 @@ void
 ngx_http_entra_answer_step_up(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     const char *acrs)
 {
-    u_char       *p;
-    entra_buf_t   claims, text;
+    entra_buf_t  claims;
 
     entra_buf_init(&claims, 1024);
-    entra_buf_init(&text, 4096);
 
     entra_buf_add_c(&claims, "{\"access_token\":{\"acrs\":{\"essential\":true,"
                     "\"value\":");
     entra_enc_json(&claims, entra_str_c(acrs));
     entra_buf_add_c(&claims, "}}}");
 
+    if (entra_buf_ok(&claims)) {
+        ngx_http_entra_answer_claims(r, ctx, entra_buf_str(&claims));
+    }
+
+    entra_buf_free(&claims);
+}
+
+
+/* a claims challenge, as the Microsoft identity platform writes them */
+
+void
+ngx_http_entra_answer_claims(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    entra_str_t claims)
+{
+    u_char       *p;
+    entra_buf_t   text;
+
+    entra_buf_init(&text, 64 + NGX_HTTP_ENTRA_CLAIMS_MAX * 2);
+
     entra_buf_add_c(&text, "error=\"insufficient_claims\", claims=\"");
     entra_enc_base64(&text, claims.data, claims.len);
     entra_buf_add_c(&text, "\"");
 
-    if (entra_buf_ok(&claims) && entra_buf_ok(&text)) {
+    if (entra_buf_ok(&text)) {
         p = ngx_pnalloc(r->pool, text.len + 1);
 
         if (p) {
@@ -177,7 +194,6 @@ ngx_http_entra_answer_step_up(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         }
     }
 
-    entra_buf_free(&claims);
     entra_buf_free(&text);
 }
 

@@ -101,6 +101,7 @@ struct ngx_http_entra_record_s {
     ngx_uint_t            error_class;
     ngx_uint_t            error_status;
     uint32_t              error_aadsts;
+    u_char                error_name[32];       /* OAuth "error" */
     u_char                error_id[64];         /* correlation id */
     u_char                error_text[512];
     u_char                error_advice[256];
@@ -594,6 +595,8 @@ ngx_int_t ngx_http_entra_park(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 void ngx_http_entra_obo_init(void);
 void ngx_http_entra_obo_exit(void);
 ngx_int_t ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx);
+ngx_uint_t ngx_http_entra_obo_refused(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 
 /* ngx_http_entra_decide.c */
 
@@ -644,6 +647,8 @@ ngx_int_t ngx_http_entra_answer(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_uint_t status, const char *detail,
     time_t retry_after);
 void ngx_http_entra_request_id(ngx_http_request_t *r, ngx_str_t *id);
+void ngx_http_entra_answer_claims(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_str_t claims);
 void ngx_http_entra_answer_step_up(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, const char *acrs);
 ngx_int_t ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,

@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_entra_module.h"
+#include "entra_jwt.h"
 
 #include <openssl/evp.h>
 
@@ -73,7 +74,8 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
     u_char                  key[32];
     ngx_int_t               rc;
-    ngx_str_t               assertion;
+    ngx_str_t              *value, assertion;
+    entra_str_t             bearer;
     entra_signals_t         signals;
     ngx_pool_cleanup_t     *cln;
     ngx_http_entra_obo_t   *obo;
@@ -101,9 +103,13 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
                                      "required or has failed.", 0);
     }
 
-    assertion = r->headers_in.authorization->value;
-    assertion.data += sizeof("Bearer ") - 1;
-    assertion.len -= sizeof("Bearer ") - 1;
+    value = &r->headers_in.authorization->value;
+
+    (void) entra_jwt_bearer((entra_str_t) { value->len,
+                                            (char *) value->data }, &bearer);
+
+    assertion.data = (u_char *) bearer.data;
+    assertion.len = bearer.len;
 
     ngx_http_entra_obo_key(ctx->token, &assertion, key);
 
@@ -131,6 +137,58 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ctx->token = &obo->token;
 
     return NGX_OK;
+}
+
+
+/*
+ * Whether it is for the caller to do something, who is told what: to get a
+ * token again, or one with the claims that Entra asks for.
+ */
+
+ngx_uint_t
+ngx_http_entra_obo_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token)
+{
+    u_char                       name[32];
+    entra_buf_t                  claims;
+    ngx_http_entra_record_t     *rec;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+    rec = token->record;
+
+    entra_buf_init(&claims, NGX_HTTP_ENTRA_CLAIMS_MAX);
+
+    ngx_http_entra_zone_lock(mcf);
+
+    ngx_memcpy(name, rec->error_name, sizeof(name));
+
+    if (rec->fails == 0 || rec->error_class != ENTRA_ERR_DENIED) {
+        name[0] = '\0';
+    }
+
+    entra_buf_add(&claims, rec->claims, rec->claims_len);
+
+    ngx_http_entra_zone_unlock(mcf);
+
+    if (ngx_strcmp(name, "interaction_required") == 0 && claims.len
+        && entra_buf_ok(&claims))
+    {
+        ngx_http_entra_answer_claims(r, ctx, entra_buf_str(&claims));
+
+    } else if (ngx_strcmp(name, "invalid_grant") == 0
+               || ngx_strcmp(name, "interaction_required") == 0
+               || ngx_strcmp(name, "login_required") == 0)
+    {
+        ctx->challenge = "error=\"invalid_token\"";
+
+    } else {
+        name[0] = '\0';
+    }
+
+    entra_buf_free(&claims);
+
+    return name[0] != '\0';
 }
 
 

@@ -530,6 +530,12 @@ ngx_http_entra_no_token(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     after = (ngx_http_entra_token_next(token) + 999) / 1000;
 
+    if (token->assertion && ngx_http_entra_obo_refused(r, ctx, token)) {
+        return ngx_http_entra_answer(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                     "The caller's token cannot be exchanged "
+                                     "for one of the upstream.", 0);
+    }
+
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "entra credential \"%V\", scope \"%V\": no valid token, "
                   "the request is refused; the reason is in the log of the "

@@ -550,6 +550,7 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
 {
     int64_t                      delay;
     ngx_int_t                    usable;
+    ngx_str_t                    claims;
     ngx_http_entra_record_t     *rec;
     ngx_http_entra_main_conf_t  *mcf;
 
@@ -580,6 +581,8 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     rec->error_class = a->err.class;
     rec->error_status = a->err.http_status;
     rec->error_aadsts = a->err.aadsts;
+    ngx_cpystrn(rec->error_name, (u_char *) a->err.error,
+                sizeof(rec->error_name));
     ngx_cpystrn(rec->error_id, (u_char *) a->err.correlation_id,
                 sizeof(rec->error_id));
     ngx_cpystrn(rec->error_text, (u_char *) a->err.text,
@@ -589,6 +592,13 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
                 sizeof(rec->error_advice));
     ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
                 sizeof(rec->note));
+
+    if (a->challenge) {
+        claims.data = (u_char *) a->challenge;
+        claims.len = ngx_strlen(a->challenge);
+
+        (void) ngx_http_entra_zone_claims(mcf, rec, &claims);
+    }
 
     ngx_http_entra_zone_unlock(mcf);
 

@@ -43,6 +43,7 @@ entra_acquire_free(entra_acquire_t *a)
     entra_acquire_wanted_free(a);
     entra_token_free(&a->token);
     entra_free_secret(a->assertion);
+    entra_free_secret(a->challenge);
     free(a->claims);
     free(a->scope);
     free(a);

@@ -56,6 +56,8 @@ struct entra_acquire_s {
     /* the outcome of it all */
     entra_token_t                  token;
     entra_err_t                    err;
+    char                          *challenge;   /* claims that it asks of the
+                                                   caller, JSON; or NULL */
 
     /* the driver's own */
     entra_world_t                 *world;

@@ -145,8 +145,12 @@ entra_credential_warn(entra_credential_t *c, const char *fmt, ...)
 
     if (n > 0) {
         entra_err_clean(clean, sizeof(clean), entra_str_c(line));
+
+        if (c->warnings.len) {
+            entra_buf_add_c(&c->warnings, "; ");
+        }
+
         entra_buf_add_c(&c->warnings, clean);
-        entra_buf_add_char(&c->warnings, '\n');
     }
 }
 

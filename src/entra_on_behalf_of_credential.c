@@ -87,6 +87,14 @@ entra_on_behalf_of_step(entra_acquire_t *a)
 
     if (next == ENTRA_NEXT_FAILED) {
         entra_reply_redact(&a->err, a->assertion);
+
+        /* what the caller's next token has to have: the caller is told */
+
+        if (a->reply && a->challenge == NULL
+            && strcmp(a->err.error, "interaction_required") == 0)
+        {
+            a->challenge = entra_reply_member(a->reply, "claims");
+        }
     }
 
     return next;
