@@ -136,6 +136,7 @@ ngx_http_entra_decide_set(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     judged = ctx->judged;
 
     entra_decide(set->policies, set->n, &judged->signals, &judged->decision);
+    judged->credential = credential;
     judged->made = 1;
 
     if (judged->decision.outcome == ENTRA_ALLOW) {
@@ -252,8 +253,9 @@ static ngx_int_t
 ngx_http_entra_decide_workspace(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx)
 {
-    u_char       *query;
-    entra_str_t   path;
+    u_char                       *query;
+    entra_str_t                   path;
+    ngx_http_entra_credential_t  *credential;
 
     path = ctx->judged->path;
 
@@ -268,20 +270,15 @@ ngx_http_entra_decide_workspace(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ctx->status = NGX_HTTP_ENTRA_BLOCKED;
-    ctx->outside = 1;
+    credential = ctx->token ? ctx->token->credential : NULL;
 
-    (void) ngx_atomic_fetch_add(ngx_http_entra_zone_counters(
-                                    ngx_http_entra_worker->conf)
-                                + NGX_HTTP_ENTRA_COUNT_DENY, 1);
+    entra_decide_workspace(&ctx->judged->decision);
+    ctx->judged->credential = credential;
+    ctx->judged->made = 1;
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "entra: the request is not for the workspace of "
-                  "\"entra_workspace ... confine\"");
+    ngx_http_entra_decide_count(ctx->judged);
 
-    return ngx_http_entra_answer(r, ctx, NGX_HTTP_FORBIDDEN,
-                                 "Access has been blocked by Conditional "
-                                 "Access policies.", 0);
+    return ngx_http_entra_decide_answer(r, ctx, credential);
 }
 
 
@@ -389,9 +386,13 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_buf_init(&line, ENTRA_DECISION_JSON_MAX);
     entra_decision_line(decision, &ctx->judged->signals, &line);
 
-    if (line.data && !ctx->judged->denied) {
+    if (line.data && credential && !ctx->judged->denied) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "entra credential \"%V\": %s", &credential->name,
+                      line.data);
+
+    } else if (line.data && !ctx->judged->denied) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "entra: %s",
                       line.data);
     }
 

@@ -228,6 +228,7 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_keys_t *keys, entra_str_t token, entra_signals_t *signals)
 {
     ngx_int_t            rc;
+    ngx_str_t            failure;
     entra_err_t          err;
     entra_claims_t       claims;
     entra_jwt_id_t       id;
@@ -282,6 +283,11 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
                   "entra: the caller's token is %s: %s",
                   result == ENTRA_JWT_INVALID ? "refused" : "not judged yet",
                   err.text);
+
+    failure.len = ngx_strlen(err.text) + 1;
+    failure.data = (u_char *) err.text;
+
+    signals->failure = (char *) ngx_pstrdup(r->pool, &failure);
 
     if (result == ENTRA_JWT_INVALID) {
         signals->token = ENTRA_SIGNAL_INVALID;

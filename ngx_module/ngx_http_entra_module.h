@@ -288,6 +288,7 @@ typedef struct {
     entra_cidr_set_t              trusted_proxies;
     ngx_uint_t                    has_trusted_proxies;
     ngx_int_t                     peer_index;   /* $realip_remote_addr */
+    ngx_int_t                     kept_index;   /* see ..._kept_ctx() */
     ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
     ngx_uint_t                    sign_in;      /* there is a page */
 
@@ -302,6 +303,7 @@ typedef struct {
     entra_operation_t             operation;
     entra_str_t                   path;
     entra_decision_t              decision;
+    ngx_http_entra_credential_t  *credential;   /* whose policies decided */
     unsigned                      made:1;
     unsigned                      overridden:1; /* by a header, as it seems */
     unsigned                      counted:1;    /* as allowed */
@@ -319,8 +321,14 @@ struct ngx_http_entra_waiter_s {
 };
 
 
-typedef struct {
+typedef struct ngx_http_entra_ctx_s  ngx_http_entra_ctx_t;
+
+struct ngx_http_entra_ctx_s {
+    ngx_http_request_t           *request;
+    ngx_http_entra_ctx_t         *earlier;      /* see ..._kept_ctx() */
+
     ngx_http_entra_loc_conf_t    *lcf;          /* that all below is about */
+    ngx_str_t                     location;     /* its name */
     ngx_http_entra_token_t       *token;
     ngx_http_entra_status_e       status;
     ngx_atomic_uint_t             generation;   /* of the token that was sent */
@@ -359,12 +367,11 @@ typedef struct {
     unsigned                      path_checked:1;
     unsigned                      refused:1;    /* the token, see upstream */
     unsigned                      exact:1;      /* it was, and allowed */
-    unsigned                      outside:1;    /* of the workspace */
     unsigned                      waited:1;
     unsigned                      counted:1;
     unsigned                      answering:1;
     unsigned                      replay:1;     /* this is the second time */
-} ngx_http_entra_ctx_t;
+};
 
 
 /* what has to outlive an internal redirect, see ..._replay.c */
@@ -583,6 +590,9 @@ ngx_int_t ngx_http_entra_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_precontent_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_log_handler(ngx_http_request_t *r);
 ngx_http_entra_ctx_t *ngx_http_entra_get_ctx(ngx_http_request_t *r);
+
+/* what is known of the request, also after a redirect to an error page */
+ngx_http_entra_ctx_t *ngx_http_entra_kept_ctx(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_resolve(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 void ngx_http_entra_wake(ngx_http_entra_token_t *token);
@@ -657,6 +667,8 @@ ngx_int_t ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,
 /* ngx_http_entra_variables.c */
 
 ngx_int_t ngx_http_entra_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_entra_variables_index(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_variable_set(ngx_http_variable_value_t *v,
     const void *data, size_t len);
 

@@ -72,10 +72,18 @@ ngx_http_entra_access_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * An internal redirect forgets the contexts of modules, but not the values of
+ * variables: one that nobody can ask for leads to the earlier contexts of a
+ * request and of its subrequests.
+ */
+
 ngx_http_entra_ctx_t *
 ngx_http_entra_get_ctx(ngx_http_request_t *r)
 {
-    ngx_http_entra_ctx_t  *ctx;
+    ngx_http_entra_ctx_t        *ctx;
+    ngx_http_variable_value_t   *v;
+    ngx_http_entra_main_conf_t  *mcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
@@ -85,10 +93,42 @@ ngx_http_entra_get_ctx(ngx_http_request_t *r)
             return NULL;
         }
 
+        mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+        v = &r->variables[mcf->kept_index];
+
+        ctx->request = r;
+        ctx->earlier = (ngx_http_entra_ctx_t *) v->data;
+        v->data = (u_char *) ctx;
+
         ngx_http_set_ctx(r, ctx, ngx_http_entra_module);
     }
 
     return ctx;
+}
+
+
+/* NULL: the module had nothing to do with it */
+
+ngx_http_entra_ctx_t *
+ngx_http_entra_kept_ctx(ngx_http_request_t *r)
+{
+    ngx_http_entra_ctx_t        *ctx, *kept;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    if (ctx && (ctx->resolved || ctx->problem)) {
+        return ctx;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+    kept = (ngx_http_entra_ctx_t *) r->variables[mcf->kept_index].data;
+
+    while (kept && (kept->request != r || kept == ctx)) {
+        kept = kept->earlier;
+    }
+
+    return kept ? kept : ctx;
 }
 
 
@@ -138,9 +178,11 @@ ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 ngx_int_t
 ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
+    char                        clean[64];
     ngx_str_t                   name;
     ngx_uint_t                  i;
     ngx_http_entra_auth_t      *auth;
+    ngx_http_core_loc_conf_t   *clcf;
     ngx_http_entra_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
@@ -150,8 +192,11 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return NGX_OK;
     }
 
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
     ctx->resolved = 1;
     ctx->lcf = lcf;
+    ctx->location = clcf->name;
     ctx->exact = 0;
     ctx->token = NULL;
     ctx->policies = NULL;
@@ -181,9 +226,12 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ctx->resolved = 0;
     ctx->status = NGX_HTTP_ENTRA_BLOCKED;
 
+    entra_err_clean(clean, sizeof(clean),
+                    (entra_str_t) { name.len, (char *) name.data });
+
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "entra_auth: the variable names no credential: \"%*s\"",
-                  ngx_min(name.len, 64), name.data);
+                  "entra_auth: the variable names no credential: \"%s\"",
+                  clean);
 
     return ngx_http_entra_answer(r, ctx, NGX_HTTP_FORBIDDEN,
                                  "No credential is configured for this "
@@ -554,7 +602,7 @@ ngx_http_entra_log_handler(ngx_http_request_t *r)
     ngx_http_entra_ctx_t       *ctx;
     ngx_http_entra_loc_conf_t  *lcf;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+    ctx = ngx_http_entra_kept_ctx(r);
 
     if (ctx == NULL || ctx->token == NULL || ctx->counted
         || ctx->token->record == NULL)
@@ -568,7 +616,7 @@ ngx_http_entra_log_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (ctx->upstream == NULL && !lcf->forgotten) {
+    if (ctx->lcf == lcf && ctx->upstream == NULL && !lcf->forgotten) {
         ngx_http_entra_forgotten(r, ctx, lcf);
     }
 

@@ -13,6 +13,7 @@ typedef struct {
     ngx_ssl_conn_t   *connection;
     entra_cert_t      cert;
     entra_signal_e    state;
+    char              failure[128];
 } ngx_http_entra_cert_t;
 
 
@@ -39,6 +40,8 @@ ngx_int_t
 ngx_http_entra_signals(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_signals_t *signals)
 {
+    signals->failure = NULL;
+
     ngx_http_entra_signal_addresses(r, signals);
     ngx_http_entra_signal_tls(r, signals);
 
@@ -158,11 +161,15 @@ ngx_http_entra_signal_tls(ngx_http_request_t *r, entra_signals_t *signals)
         || !ngx_http_entra_session_matches(r))
     {
         signals->certificate = ENTRA_SIGNAL_INVALID;
+        signals->failure = "it was shown to a server of another name";
         return;
     }
 
     if (kept->state == ENTRA_SIGNAL_VALID) {
         signals->cert = &kept->cert;
+
+    } else {
+        signals->failure = kept->failure;
     }
 
 #else
@@ -214,6 +221,7 @@ ngx_http_entra_read_cert(ngx_http_request_t *r, ngx_http_entra_cert_t *kept)
 {
     X509         *x509;
     entra_err_t   err;
+    const char   *failure;
 
     x509 = SSL_get_peer_certificate(kept->connection);
 
@@ -225,19 +233,26 @@ ngx_http_entra_read_cert(ngx_http_request_t *r, ngx_http_entra_cert_t *kept)
     kept->state = ENTRA_SIGNAL_INVALID;
     entra_err_clear(&err);
 
+    failure = NULL;
+
     if (SSL_get_verify_result(kept->connection) != X509_V_OK) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "entra: the client's certificate is refused: %s",
-                      X509_verify_cert_error_string(
-                          SSL_get_verify_result(kept->connection)));
+        failure = X509_verify_cert_error_string(
+                      SSL_get_verify_result(kept->connection));
 
     } else if (entra_cert_read(&kept->cert, x509, &err) != 0) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "entra: the client's certificate is refused: %s",
-                      err.text);
+        failure = err.text;
 
     } else {
         kept->state = ENTRA_SIGNAL_VALID;
+    }
+
+    if (failure) {
+        entra_err_clean(kept->failure, sizeof(kept->failure),
+                        entra_str_c(failure));
+
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "entra: the client's certificate is refused: %s",
+                      kept->failure);
     }
 
     X509_free(x509);

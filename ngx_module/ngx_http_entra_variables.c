@@ -30,6 +30,8 @@ static ngx_int_t ngx_http_entra_variable_replayed(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_variable_decision(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_entra_variable_nothing(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_entra_variable_about(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, uintptr_t data, entra_buf_t *b);
 static void ngx_http_entra_variable_json(ngx_http_request_t *r,
@@ -78,6 +80,11 @@ static ngx_http_variable_t  ngx_http_entra_vars[] = {
       ngx_http_entra_variable_decision, NGX_HTTP_ENTRA_DECISION_JSON,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    /* no configuration can name it: see ngx_http_entra_kept_ctx() */
+
+    { ngx_string("entra kept"), NULL, ngx_http_entra_variable_nothing, 0, 0,
+      0 },
+
     { ngx_string("entra_subscription_id"), NULL,
       ngx_http_entra_workspace_variable, 0, 0, 0 },
 
@@ -123,6 +130,17 @@ ngx_http_entra_variables(ngx_conf_t *cf)
 }
 
 
+ngx_int_t
+ngx_http_entra_variables_index(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_str_t  name = ngx_string("entra kept");
+
+    mcf->kept_index = ngx_http_get_variable_index(cf, &name);
+
+    return mcf->kept_index == NGX_ERROR ? NGX_ERROR : NGX_OK;
+}
+
+
 void
 ngx_http_entra_variable_set(ngx_http_variable_value_t *v, const void *data,
     size_t len)
@@ -142,7 +160,7 @@ ngx_http_entra_variable_credential(ngx_http_request_t *r,
     ngx_str_t             *text;
     ngx_http_entra_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+    ctx = ngx_http_entra_kept_ctx(r);
 
     if (ctx == NULL || ctx->token == NULL) {
         v->not_found = 1;
@@ -164,7 +182,7 @@ ngx_http_entra_variable_status(ngx_http_request_t *r,
     const ngx_str_t       *name;
     ngx_http_entra_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+    ctx = ngx_http_entra_kept_ctx(r);
 
     if (ctx == NULL || ctx->status == NGX_HTTP_ENTRA_NONE) {
         v->not_found = 1;
@@ -187,7 +205,7 @@ ngx_http_entra_variable_expires(ngx_http_request_t *r,
     int64_t                left;
     ngx_http_entra_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+    ctx = ngx_http_entra_kept_ctx(r);
 
     if (ctx == NULL || ctx->token == NULL || ctx->token->header.len == 0) {
         v->not_found = 1;
@@ -214,7 +232,7 @@ ngx_http_entra_variable_replayed(ngx_http_request_t *r,
     ngx_http_entra_ctx_t   *ctx;
     ngx_http_entra_kept_t  *kept;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+    ctx = ngx_http_entra_kept_ctx(r);
 
     if (ctx == NULL || ctx->token == NULL) {
         v->not_found = 1;
@@ -229,6 +247,8 @@ ngx_http_entra_variable_replayed(ngx_http_request_t *r,
 }
 
 
+/* "-" where nothing was decided; of the object nothing, for "if=" of a log */
+
 static ngx_int_t
 ngx_http_entra_variable_decision(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
@@ -237,24 +257,28 @@ ngx_http_entra_variable_decision(ngx_http_request_t *r,
     entra_buf_t            b;
     ngx_http_entra_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+    ctx = ngx_http_entra_kept_ctx(r);
 
     if (ctx == NULL || ctx->judged == NULL || !ctx->judged->made) {
 
-        if (data == NGX_HTTP_ENTRA_DECISION && ctx) {
-            ngx_http_entra_variable_set(v, ctx->outside ? "deny" : "-",
-                                        ctx->outside ? 4 : 1);
-            return NGX_OK;
+        if (data == NGX_HTTP_ENTRA_DECISION_JSON) {
+            v->not_found = 1;
+
+        } else {
+            ngx_http_entra_variable_set(v, "-", 1);
         }
 
-        v->not_found = 1;
         return NGX_OK;
     }
 
     entra_buf_init(&b, ENTRA_DECISION_JSON_MAX);
     ngx_http_entra_variable_about(r, ctx, data, &b);
 
-    p = entra_buf_ok(&b) ? ngx_pnalloc(r->pool, b.len + 1) : NULL;
+    if (b.len == 0) {
+        entra_buf_add_char(&b, '-');
+    }
+
+    p = entra_buf_ok(&b) ? ngx_pnalloc(r->pool, b.len) : NULL;
 
     if (p == NULL) {
         entra_buf_free(&b);
@@ -262,10 +286,20 @@ ngx_http_entra_variable_decision(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ngx_memcpy(p, entra_buf_str(&b).data, b.len);
+    ngx_memcpy(p, b.data, b.len);
     ngx_http_entra_variable_set(v, p, b.len);
 
     entra_buf_free(&b);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_variable_nothing(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    v->not_found = 1;
 
     return NGX_OK;
 }
@@ -287,8 +321,7 @@ ngx_http_entra_variable_about(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     switch (data) {
 
     case NGX_HTTP_ENTRA_DECISION:
-        entra_buf_add_c(b, ctx->outside ? "deny"
-                           : entra_outcome_name(decision->outcome));
+        entra_buf_add_c(b, entra_outcome_name(decision->outcome));
         break;
 
     case NGX_HTTP_ENTRA_DENIED_BY:
@@ -324,27 +357,26 @@ static void
 ngx_http_entra_variable_json(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_buf_t *b)
 {
-    ngx_str_t                    id;
+    ngx_str_t                    id, *name;
     entra_decision_info_t        info;
-    ngx_http_core_loc_conf_t    *clcf;
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     ngx_memzero(&info, sizeof(entra_decision_info_t));
 
     ngx_http_entra_request_id(r, &id);
 
     info.request_id = (entra_str_t) { id.len, (char *) id.data };
-    info.location = (entra_str_t) { clcf->name.len, (char *) clcf->name.data };
+    info.location = (entra_str_t) { ctx->location.len,
+                                    (char *) ctx->location.data };
     info.host = (entra_str_t) { r->headers_in.server.len,
                                 (char *) r->headers_in.server.data };
     info.micros = -1;
 
-    if (ctx->token) {
-        info.credential.len = ctx->token->credential->name.len;
-        info.credential.data = (char *) ctx->token->credential->name.data;
+    if (ctx->judged->credential) {
+        name = &ctx->judged->credential->name;
+        info.credential = (entra_str_t) { name->len, (char *) name->data };
     }
 
     entra_decision_json(&ctx->judged->decision, &ctx->judged->signals,

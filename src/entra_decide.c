@@ -441,3 +441,13 @@ entra_decide(const entra_policy_t *const *policies, unsigned n,
 
     entra_decide_status(decision, signals, open);
 }
+
+
+void
+entra_decide_workspace(entra_decision_t *decision)
+{
+    memset(decision, 0, offsetof(entra_decision_t, results));
+
+    decision->status = 403;
+    decision->reason = ENTRA_REASON_WORKSPACE;
+}

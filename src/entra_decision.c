@@ -213,13 +213,28 @@ entra_decision_policies(const entra_decision_t *decision, entra_buf_t *out)
     }
 
     if (n == 0) {
-        entra_buf_add_c(out, " (there is none)");
+        entra_buf_add_c(out, " there is none that is enabled");
+    }
+}
+
+
+/* ": the signature is wrong" */
+
+static void
+entra_decision_failure(const entra_signals_t *signals, entra_buf_t *out)
+{
+    char  clean[ENTRA_DECISION_TEXT_MAX];
+
+    if (signals->failure) {
+        entra_err_clean(clean, sizeof(clean), entra_str_c(signals->failure));
+        entra_buf_addf(out, ": %s", clean);
     }
 }
 
 
 static void
-entra_decision_why(const entra_decision_t *decision, entra_buf_t *out)
+entra_decision_why(const entra_decision_t *decision,
+    const entra_signals_t *signals, entra_buf_t *out)
 {
     if (decision->outcome == ENTRA_ALLOW) {
         entra_buf_add_c(out, "allowed");
@@ -234,10 +249,17 @@ entra_decision_why(const entra_decision_t *decision, entra_buf_t *out)
 
     case ENTRA_REASON_INVALID_CERTIFICATE:
         entra_buf_add_c(out, "the client certificate is invalid");
+        entra_decision_failure(signals, out);
         return;
 
     case ENTRA_REASON_INVALID_TOKEN:
         entra_buf_add_c(out, "the caller's token is invalid");
+        entra_decision_failure(signals, out);
+        return;
+
+    case ENTRA_REASON_WORKSPACE:
+        entra_buf_add_c(out, "the request is not for the workspace of"
+                        " \"entra_workspace ... confine\"");
         return;
 
     case ENTRA_REASON_TOO_MANY:
@@ -245,7 +267,7 @@ entra_decision_why(const entra_decision_t *decision, entra_buf_t *out)
         return;
 
     case ENTRA_REASON_NO_GRANT:
-        entra_buf_add_c(out, "no grant applies");
+        entra_buf_add_c(out, "no grant applies:");
         break;
 
     default:
@@ -253,6 +275,10 @@ entra_decision_why(const entra_decision_t *decision, entra_buf_t *out)
     }
 
     entra_decision_policies(decision, out);
+
+    if (decision->outcome == ENTRA_UNDETERMINED) {
+        entra_decision_failure(signals, out);
+    }
 
     if (decision->missing) {
         entra_buf_addf(out, "; not presented: %s%s%s",
@@ -272,7 +298,7 @@ entra_decision_line(const entra_decision_t *decision,
 {
     char  client[ENTRA_ADDR_TEXT_MAX], peer[ENTRA_ADDR_TEXT_MAX];
 
-    entra_decision_why(decision, out);
+    entra_decision_why(decision, signals, out);
 
     entra_buf_addf(out, "; client %s, peer %s, caller ",
                    entra_addr_text(&signals->address, client),

@@ -91,6 +91,9 @@ entra_json_reason(const entra_decision_t *decision)
     case ENTRA_REASON_NO_GRANT:
         return "noGrant";
 
+    case ENTRA_REASON_WORKSPACE:
+        return "otherWorkspace";
+
     case ENTRA_REASON_TOO_MANY:
         break;
     }
@@ -100,7 +103,8 @@ entra_json_reason(const entra_decision_t *decision)
 
 
 static void
-entra_json_outcome(entra_buf_t *out, const entra_decision_t *decision)
+entra_json_outcome(entra_buf_t *out, const entra_decision_t *decision,
+    const entra_signals_t *signals)
 {
     const char  *status;
 
@@ -111,6 +115,10 @@ entra_json_outcome(entra_buf_t *out, const entra_decision_t *decision)
     entra_buf_addf(out, "%u", decision->status);
     entra_json_c(out, "conditionalAccessStatus", status);
     entra_json_c(out, "reason", entra_json_reason(decision));
+
+    if (decision->outcome != ENTRA_ALLOW) {
+        entra_json_c(out, "failureReason", signals->failure);
+    }
 
     if (decision->missing) {
         entra_json_open(out, "notPresented", '[');
@@ -432,7 +440,7 @@ entra_decision_json(const entra_decision_t *decision,
         entra_json_text(out, "location", info->location);
     }
 
-    entra_json_outcome(out, decision);
+    entra_json_outcome(out, decision, signals);
     entra_json_request(out, signals, rules, info);
     entra_json_policies(out, decision, all);
 

@@ -139,7 +139,8 @@ typedef enum {
     ENTRA_REASON_BLOCK,                 /* of the policies in denied_by */
     ENTRA_REASON_CONTROLS,              /* unmet, of those in denied_by */
     ENTRA_REASON_NO_GRANT,              /* none applies: denied by default */
-    ENTRA_REASON_TOO_MANY               /* over ENTRA_POLICIES_MAX */
+    ENTRA_REASON_TOO_MANY,              /* over ENTRA_POLICIES_MAX */
+    ENTRA_REASON_WORKSPACE              /* entra_decide_workspace() */
 } entra_reason_e;
 
 
@@ -192,6 +193,9 @@ typedef struct {
  */
 void entra_decide(const entra_policy_t *const *policies, unsigned n,
     const entra_signals_t *signals, entra_decision_t *decision);
+
+/* denied without policies: it is about another workspace (confine) */
+void entra_decide_workspace(entra_decision_t *decision);
 
 /* "success", "reportOnlyFailure", ...: as in Entra's sign-in logs */
 const char *entra_result_name(entra_result_e result);

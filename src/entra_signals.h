@@ -44,6 +44,7 @@ typedef struct {
     const entra_cert_t       *cert;
     entra_signal_e            token;
     const entra_claims_t     *claims;
+    const char               *failure;          /* of one of them; or NULL */
 
     const entra_operation_t  *operation;        /* NULL: unknown */
     entra_deployment_e        deployment;
