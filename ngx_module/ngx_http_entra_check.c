@@ -58,22 +58,32 @@ ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 static void
 ngx_http_entra_check_zone(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 {
-    size_t  need;
+    size_t           need;
+    ngx_uint_t       i, n;
+    entra_policy_t  *policy;
 
     if (mcf->zone == NULL) {
         return;
     }
 
-    need = mcf->tokens.nelts * (2048 + 4096) + 64 * 1024;
+    n = 0;
+
+    for (i = 0; (policy = entra_rules_policy_nth(mcf->rules, i)) != NULL; i++)
+    {
+        n += policy->data != NULL;
+    }
+
+    need = mcf->tokens.nelts * (2048 + 4096) + n * 2048 + 64 * 1024;
 
     if (need <= mcf->zone_size) {
         return;
     }
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "the entra zone \"%V\" may be too small for %ui tokens; "
-                  "write \"entra_shared_zone zone=%V:%uzm\"",
-                  &mcf->zone_name, mcf->tokens.nelts, &mcf->zone_name,
+                  "the entra zone \"%V\" may be too small for %ui tokens and "
+                  "the counters of %ui policies; write \"entra_shared_zone "
+                  "zone=%V:%uzm\"",
+                  &mcf->zone_name, mcf->tokens.nelts, n, &mcf->zone_name,
                   need / (1024 * 1024) + 1);
 }
 

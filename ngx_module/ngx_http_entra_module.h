@@ -30,8 +30,6 @@
 #define NGX_HTTP_ENTRA_LEASE       15000    /* ms, renewed while fetching */
 #define NGX_HTTP_ENTRA_FORCE       30000    /* ms between forced fetches */
 #define NGX_HTTP_ENTRA_CLAIMS_MAX  4096
-#define NGX_HTTP_ENTRA_POLICIES    32       /* of one location, with its
-                                               credential's */
 
 
 /* $entra_token_status, and an index of counters */
@@ -292,6 +290,11 @@ typedef struct {
     ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
     ngx_uint_t                    sign_in;      /* there is a page */
 
+    /* the first set_real_ip_from */
+    ngx_str_t                     realip;
+    u_char                       *realip_file;
+    ngx_uint_t                    realip_line;
+
     void                         *observed;
 } ngx_http_entra_main_conf_t;
 
@@ -455,8 +458,12 @@ ngx_int_t ngx_http_entra_rules_init(ngx_conf_t *cf,
 ngx_http_entra_policies_t *ngx_http_entra_rules_of(
     ngx_http_entra_location_t *location,
     ngx_http_entra_credential_t *credential);
-ngx_int_t ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf);
+void ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf);
 ngx_uint_t ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf);
+
+/* ngx_http_entra_lint.c */
+
+ngx_int_t ngx_http_entra_lint(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf);
 
 /* ngx_http_entra_status_rules.c */
 

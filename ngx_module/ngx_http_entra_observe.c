@@ -57,6 +57,8 @@ static ngx_int_t ngx_http_entra_note_cache_key(ngx_conf_t *cf,
 static ngx_int_t ngx_http_entra_note_value(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **value);
 static ngx_uint_t ngx_http_entra_note_protocol(ngx_str_t *directive);
+static ngx_int_t ngx_http_entra_note_realip(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_entra_note_has(ngx_str_t *word, const char *name);
 
 
@@ -80,6 +82,7 @@ static const ngx_http_entra_noted_t  ngx_http_entra_noted[] = {
     { "fastcgi_cache_key", ngx_http_entra_note_cache_key },
     { "uwsgi_cache_key", ngx_http_entra_note_cache_key },
     { "scgi_cache_key", ngx_http_entra_note_cache_key },
+    { "set_real_ip_from", ngx_http_entra_note_realip },
     { NULL, NULL }
 };
 
@@ -527,4 +530,25 @@ ngx_http_entra_note_cache_key(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
                        "$entra_caller", &value[0]);
 
     return NGX_ERROR;
+}
+
+
+/* somebody else says what the client's address is */
+
+static ngx_int_t
+ngx_http_entra_note_realip(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t                   *value;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    value = cf->args->elts;
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+
+    if (mcf->realip.len == 0) {
+        mcf->realip = value[1];
+        mcf->realip_file = cf->conf_file->file.name.data;
+        mcf->realip_line = cf->conf_file->line;
+    }
+
+    return NGX_OK;
 }

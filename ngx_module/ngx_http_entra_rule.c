@@ -15,13 +15,6 @@
 #define NGX_HTTP_ENTRA_WORDS  512
 
 
-typedef struct {
-    ngx_conf_t                   *cf;
-    u_char                       *file;
-    ngx_uint_t                    line;
-} ngx_http_entra_lint_t;
-
-
 static ngx_int_t ngx_http_entra_rule_where(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_str_t *name);
 static char *ngx_http_entra_rule_line(ngx_conf_t *cf, ngx_command_t *dummy,
@@ -38,15 +31,6 @@ static ngx_int_t ngx_http_entra_rules_set(ngx_conf_t *cf,
 static ngx_int_t ngx_http_entra_rules_add(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_array_t *names,
     ngx_http_entra_policies_t *set, u_char *file, ngx_uint_t line);
-static void ngx_http_entra_rules_lint(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf);
-static ngx_uint_t ngx_http_entra_rules_ipv6(ngx_conf_t *cf,
-    ngx_http_core_srv_conf_t *cscf);
-static void ngx_http_entra_rules_ipv4_only(ngx_http_entra_location_t *location,
-    ngx_http_entra_policies_t *set, ngx_http_entra_lint_t *lint);
-static void ngx_http_entra_rules_warn(void *data, entra_log_level_e level,
-    const char *text);
-static int ngx_http_entra_rules_used(void *data, const entra_policy_t *policy);
 static void ngx_http_entra_rules_log(void *data, entra_log_level_e level,
     const char *text);
 
@@ -235,9 +219,7 @@ ngx_http_entra_rules_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         }
     }
 
-    ngx_http_entra_rules_lint(cf, mcf);
-
-    return NGX_OK;
+    return ngx_http_entra_lint(cf, mcf);
 }
 
 
@@ -412,9 +394,13 @@ ngx_http_entra_rules_set(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
 
     if (set->n > ENTRA_POLICIES_MAX) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "more than %d policies decide about credential \"%V\" "
-                      "in location \"%V\"", ENTRA_POLICIES_MAX,
-                      &credential->name, &location->clcf->name);
+                      "%ui policies decide about credential \"%V\" in "
+                      "location \"%V\", where %d are possible; join some of "
+                      "them, each line of a policy takes many names, in "
+                      "%s:%ui", set->n, &credential->name,
+                      &location->clcf->name, ENTRA_POLICIES_MAX,
+                      names ? location->lcf->file : credential->file,
+                      names ? location->lcf->line : credential->line);
         return NGX_ERROR;
     }
 
@@ -504,164 +490,15 @@ ngx_http_entra_rules_add(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
 }
 
 
-static void
-ngx_http_entra_rules_lint(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
-{
-    u_char                        what[256];
-    ngx_uint_t                    i;
-    ngx_http_entra_lint_t         lint;
-    ngx_http_entra_location_t    *location;
-    ngx_http_entra_policies_t    *set;
-
-    lint.cf = cf;
-    lint.file = NULL;
-
-    entra_lint_rules(mcf->rules, ngx_time(), ngx_http_entra_rules_used,
-                     ngx_http_entra_rules_warn, &lint);
-
-    location = mcf->locations.elts;
-
-    for (i = 0; i < mcf->locations.nelts; i++) {
-
-        if (location[i].lcf->auth == NULL
-            || location[i].lcf->auth->token == NULL
-            || location[i].clcf->handler == NULL)
-        {
-            continue;
-        }
-
-        set = location[i].lcf->policies[0];
-
-        lint.file = location[i].lcf->auth->file;
-        lint.line = location[i].lcf->auth->line;
-
-        if (set) {
-            ngx_snprintf(what, sizeof(what) - 1,
-                         "credential \"%V\" in location \"%V\"%Z",
-                         &location[i].lcf->auth->token->credential->name,
-                         &location[i].clcf->name);
-            what[sizeof(what) - 1] = '\0';
-
-            entra_lint_policies(set->policies, set->n, (char *) what,
-                                mcf->has_trusted_proxies
-                                    ? &mcf->trusted_proxies : NULL,
-                                ngx_http_entra_rules_warn, &lint);
-
-            ngx_http_entra_rules_ipv4_only(&location[i], set, &lint);
-        }
-
-        if (location[i].clcf->satisfy == NGX_HTTP_SATISFY_ANY) {
-            ngx_http_entra_rules_warn(&lint, ENTRA_LOG_WARN,
-                "\"satisfy any\" beside entra_auth: what another module "
-                "allows does not overrule the policies of the credential, "
-                "they decide again; write \"satisfy all\"");
-        }
-    }
-}
-
-
-static ngx_uint_t
-ngx_http_entra_rules_ipv6(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
-{
-    ngx_uint_t                   i, j, k;
-    ngx_http_conf_port_t        *port;
-    ngx_http_conf_addr_t        *addr;
-    ngx_http_core_srv_conf_t   **server;
-    ngx_http_core_main_conf_t   *cmcf;
-
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    if (cmcf->ports == NULL) {
-        return 0;
-    }
-
-    port = cmcf->ports->elts;
-
-    for (i = 0; i < cmcf->ports->nelts; i++) {
-
-        if (port[i].family != AF_INET6) {
-            continue;
-        }
-
-        addr = port[i].addrs.elts;
-
-        for (j = 0; j < port[i].addrs.nelts; j++) {
-            server = addr[j].servers.elts;
-
-            for (k = 0; k < addr[j].servers.nelts; k++) {
-                if (server[k] == cscf) {
-                    return 1;
-                }
-            }
-        }
-    }
-
-    return 0;
-}
-
-
-/* a list without IPv6 ranges, and a listener that IPv6 clients can reach */
-
-static void
-ngx_http_entra_rules_ipv4_only(ngx_http_entra_location_t *location,
-    ngx_http_entra_policies_t *set, ngx_http_entra_lint_t *lint)
-{
-    char                        text[256];
-    const char                 *name;
-
-    if (!ngx_http_entra_rules_ipv6(lint->cf, location->cscf)) {
-        return;
-    }
-
-    name = entra_lint_ipv4_only(set->policies, set->n);
-
-    if (name == NULL) {
-        return;
-    }
-
-    (void) snprintf(text, sizeof(text),
-                    "%s%s%s has only IPv4 ranges, and the server listens on "
-                    "IPv6 too: all IPv6 clients are outside of it",
-                    name[0] ? "named location \"" : "a list of addresses",
-                    name, name[0] ? "\"" : "");
-
-    ngx_http_entra_rules_warn(lint, ENTRA_LOG_WARN, text);
-}
-
-
-static int
-ngx_http_entra_rules_used(void *data, const entra_policy_t *policy)
-{
-    return policy->data != NULL;
-}
-
-
-static void
-ngx_http_entra_rules_warn(void *data, entra_log_level_e level,
-    const char *text)
-{
-    ngx_http_entra_lint_t *lint = data;
-
-    if (lint->file) {
-        ngx_log_error(NGX_LOG_WARN, lint->cf->log, 0, "%s in %s:%ui", text,
-                      lint->file, lint->line);
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_WARN, lint->cf->log, 0, "%s", text);
-}
-
-
 /* in a worker: counters of policies, which survive a reload by their names */
 
-ngx_int_t
+void
 ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf)
 {
-    u_char                     key[32];
-    ngx_uint_t                 i;
-    entra_buf_t                text;
-    entra_policy_t            *policy;
-    ngx_http_entra_record_t   *rec;
+    u_char           key[32];
+    ngx_uint_t       i;
+    entra_buf_t      text;
+    entra_policy_t  *policy;
 
     for (i = 0; (policy = entra_rules_policy_nth(mcf->rules, i)) != NULL; i++)
     {
@@ -675,15 +512,10 @@ ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf)
         (void) EVP_Digest(text.data, text.len, key, NULL, EVP_sha256(), NULL);
         entra_buf_free(&text);
 
-        rec = ngx_http_entra_zone_record(mcf, key, ngx_cycle->log);
-        if (rec == NULL) {
-            return NGX_ERROR;
-        }
+        /* NULL: it still decides, it is only not counted */
 
-        policy->data = rec;
+        policy->data = ngx_http_entra_zone_record(mcf, key, ngx_cycle->log);
     }
-
-    return NGX_OK;
 }
 
 

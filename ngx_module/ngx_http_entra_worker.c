@@ -123,9 +123,7 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
         }
     }
 
-    if (ngx_http_entra_rules_attach(mcf) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    ngx_http_entra_rules_attach(mcf);
 
     ngx_http_entra_event(&worker->watch, ngx_http_entra_worker_watch, 1);
     ngx_add_timer(&worker->watch, NGX_HTTP_ENTRA_WATCH);

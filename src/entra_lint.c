@@ -12,15 +12,6 @@
 
 
 static void
-entra_lint_where(const entra_policy_t *policy, entra_buf_t *text)
-{
-    if (policy->where) {
-        entra_buf_add_c(text, policy->where);
-    }
-}
-
-
-static void
 entra_lint_policy(const entra_policy_t *policy, int64_t now,
     entra_lint_pt lint, void *data)
 {
@@ -37,10 +28,12 @@ entra_lint_policy(const entra_policy_t *policy, int64_t now,
         {
             entra_buf_reset(&text);
             entra_buf_addf(&text, "entra_policy \"%s\" can never apply:"
-                           " \"except\" takes away all that \"%s\" includes",
-                           policy->name, entra_dim_name((entra_dim_e) dim));
-            entra_lint_where(policy, &text);
-            lint(data, ENTRA_LOG_WARN, entra_buf_str(&text).data);
+                           " \"except\" takes away all that \"%s\" includes;"
+                           " take something out of \"except\", or write"
+                           " \"%s any except ...;\"", policy->name,
+                           entra_dim_name((entra_dim_e) dim),
+                           entra_dim_name((entra_dim_e) dim));
+            lint(data, policy, entra_buf_str(&text).data);
         }
     }
 
@@ -53,8 +46,7 @@ entra_lint_policy(const entra_policy_t *policy, int64_t now,
         entra_time_format(policy->until, &text);
         entra_buf_add_c(&text, ", which is past: it still decides nothing;"
                         " write \"state enabled;\", or a new date");
-        entra_lint_where(policy, &text);
-        lint(data, ENTRA_LOG_WARN, entra_buf_str(&text).data);
+        lint(data, policy, entra_buf_str(&text).data);
     }
 
     entra_buf_free(&text);
@@ -161,29 +153,33 @@ typedef struct {
 } entra_lint_t;
 
 
+/* "$" is policy the first time, other the second time */
+
 static void
-entra_lint_say(const entra_lint_t *l, const char *fmt, const char *one,
-    const char *two)
+entra_lint_say(const entra_lint_t *l, const entra_policy_t *policy,
+    const entra_policy_t *other, const char *fmt)
 {
-    char         text[ENTRA_LINT_TEXT_MAX / 2];
-    entra_buf_t  line;
+    char                   text[ENTRA_LINT_TEXT_MAX / 2];
+    entra_buf_t            line;
+    const entra_policy_t  *next;
 
     entra_buf_init(&line, ENTRA_LINT_TEXT_MAX);
     entra_err_clean(text, sizeof(text), entra_str_c(l->what));
 
     entra_buf_addf(&line, "%s: ", text);
+    next = policy;
 
     for ( /* void */ ; *fmt; fmt++) {
         if (*fmt != '$') {
             entra_buf_add_char(&line, *fmt);
 
         } else {
-            entra_buf_addf(&line, "entra_policy \"%s\"", one);
-            one = two;
+            entra_buf_addf(&line, "entra_policy \"%s\"", next->name);
+            next = other;
         }
     }
 
-    l->lint(l->data, ENTRA_LOG_WARN, entra_buf_str(&line).data);
+    l->lint(l->data, policy, entra_buf_str(&line).data);
     entra_buf_free(&line);
 }
 
@@ -221,24 +217,29 @@ entra_lint_grants(const entra_lint_t *l)
         grants++;
 
         if (blocks == 0 && entra_lint_unconditional(grant)) {
-            entra_lint_say(l, "$ grants everybody everything, and nothing"
-                           " blocks", grant->name, NULL);
+            entra_lint_say(l, grant, NULL, "$ grants everybody everything, and"
+                           " nothing blocks; write who or what it is for"
+                           " (\"callers\", \"locations\", \"operations\"), or"
+                           " \"policies none;\" if that is meant");
         }
 
         for (k = 0; k < l->n; k++) {
             block = entra_lint_nth(l, k);
 
             if (block && block->block && entra_lint_covers(block, grant)) {
-                entra_lint_say(l, "$ can never grant: $ blocks the same or"
-                               " more", grant->name, block->name);
+                entra_lint_say(l, grant, block, "$ can never grant: $ blocks"
+                               " the same or more; write what is granted as"
+                               " \"except\" of the block, or remove one of"
+                               " them");
                 break;
             }
         }
     }
 
     if (grants == 0) {
-        entra_lint_say(l, "none of its policies that are enabled grants"
-                       " anything, so every request is denied", NULL, NULL);
+        entra_lint_say(l, NULL, NULL, "none of its policies that are enabled"
+                       " grants anything, so every request is denied; add a"
+                       " policy with \"grant;\"");
     }
 }
 
@@ -269,11 +270,11 @@ entra_lint_escapes(const entra_lint_t *l)
             grant = entra_lint_nth(l, k);
 
             if (grant && grant->grant && entra_lint_anonymous(grant)) {
-                entra_lint_say(l, "$ blocks callers who can escape it by"
-                               " presenting no credential, as $ asks for"
-                               " none; name the callers that are allowed"
-                               " instead, or add \"grant token\" or \"grant"
-                               " certificate\"", block->name, grant->name);
+                entra_lint_say(l, block, grant, "$ blocks callers who can"
+                               " escape it by presenting no credential, as $"
+                               " asks for none; name the callers that are"
+                               " allowed instead, or write \"grant all"
+                               " token;\" or \"grant all certificate;\" there");
                 break;
             }
         }
@@ -303,12 +304,14 @@ entra_lint_policies(const entra_policy_t *const *policies, unsigned n,
         policy = entra_lint_nth(&l, i);
 
         if (policy && entra_lint_proxy_inside(policy, trusted_proxies)) {
-            entra_lint_say(&l, policy->grant
+            entra_lint_say(&l, policy, NULL, policy->grant
                                ? "a trusted proxy is inside of the locations"
-                                 " that $ grants; take its address out"
+                                 " that $ grants, where its own address is"
+                                 " never a client's; take it out of them, or"
+                                 " write it behind \"except\""
                                : "a trusted proxy is inside of the locations"
-                                 " that $ excepts; take its address out",
-                           policy->name, NULL);
+                                 " that $ excepts; take its address out of"
+                                 " them");
         }
     }
 }
@@ -344,29 +347,26 @@ entra_lint_refs_ipv4(const entra_refs_t *refs)
 
 
 const char *
-entra_lint_ipv4_only(const entra_policy_t *const *policies, unsigned n)
+entra_lint_ipv4_only(const entra_policy_t *policy)
 {
-    unsigned                   i, dim;
+    unsigned                   dim;
     const char                *name;
     const entra_assignment_t  *a;
 
-    for (i = 0; i < n; i++) {
+    if (policy->state == ENTRA_POLICY_DISABLED) {
+        return NULL;
+    }
 
-        if (policies[i]->state == ENTRA_POLICY_DISABLED) {
-            continue;
+    for (dim = ENTRA_DIM_LOCATIONS; dim <= ENTRA_DIM_PEERS; dim++) {
+        a = &policy->assignments[dim];
+
+        name = entra_lint_refs_ipv4(&a->include);
+        if (name == NULL) {
+            name = entra_lint_refs_ipv4(&a->except);
         }
 
-        for (dim = ENTRA_DIM_LOCATIONS; dim <= ENTRA_DIM_PEERS; dim++) {
-            a = &policies[i]->assignments[dim];
-
-            name = entra_lint_refs_ipv4(&a->include);
-            if (name == NULL) {
-                name = entra_lint_refs_ipv4(&a->except);
-            }
-
-            if (name) {
-                return name;
-            }
+        if (name) {
+            return name;
         }
     }
 
@@ -414,4 +414,13 @@ entra_lint_tokens(const entra_rules_t *rules, entra_err_t *err)
     }
 
     return 0;
+}
+
+
+int
+entra_lint_sees_locations(const entra_policy_t *policy)
+{
+    return policy->state != ENTRA_POLICY_DISABLED
+           && (policy->stated & 1u << ENTRA_DIM_LOCATIONS)
+           && !entra_assignment_void(&policy->assignments[ENTRA_DIM_LOCATIONS]);
 }

@@ -13,7 +13,9 @@
 #include "entra_rules.h"
 
 
-typedef void (*entra_lint_pt)(void *data, entra_log_level_e level,
+/* policy: the one to look at; NULL: what the set of policies belongs to */
+
+typedef void (*entra_lint_pt)(void *data, const entra_policy_t *policy,
     const char *text);
 
 
@@ -40,12 +42,14 @@ void entra_lint_policies(const entra_policy_t *const *policies, unsigned n,
     entra_lint_pt lint, void *data);
 
 /*
- * A list of addresses in one of the policies has ranges of IPv4 but none of
- * IPv6, which is of interest when there are IPv6 listeners.  The name of its
- * first location ("": ranges written in the policy), or NULL.
+ * A list of addresses in the policy has ranges of IPv4 but none of IPv6,
+ * which is of interest when there are IPv6 listeners.  The name of its first
+ * location ("": ranges written in the policy), or NULL.
  */
-const char *entra_lint_ipv4_only(const entra_policy_t *const *policies,
-    unsigned n);
+const char *entra_lint_ipv4_only(const entra_policy_t *policy);
+
+/* it looks at the client's address, and is not disabled */
+int entra_lint_sees_locations(const entra_policy_t *policy);
 
 /*
  * Without entra_caller_token nobody shows a token: a caller and a control

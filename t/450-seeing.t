@@ -20,7 +20,8 @@ my $shop = '6fec8e78-0000-4000-8000-000000000000';
 my @crowd = map { "crowd-$_" } 1 .. 60;
 my $crowd = join '', map {
     "entra_policy $_ { state report_only; operations \"POST /score\" "
-    . join(' ', map { "\"GET /many/$_/*\"" } 1 .. 20) . "; block; }\n" } @crowd;
+    . join(' ', map { "\"GET /many/$_/*\"" } 1 .. 20) . "; block; }\n"
+} @crowd;
 
 $t->write('config.json', '{"subscription_id": '
           . '"99999999-9999-4999-8999-999999999999", "resource_group": "rg", '
@@ -185,7 +186,8 @@ sub object {
 
     my $text = $a->{object} // '';
     is(($text =~ tr/\n//), 1, "$name: one object, one line");
-    unlike($text, qr/[\x00-\x09\x0b-\x1f\x7f]/, "$name: no control characters");
+    unlike($text, qr/[\x00-\x09\x0b-\x1f\x7f]/,
+           "$name: no control characters");
     cmp_ok(length $text, '<=', 32 * 1024 + 1, "$name: bounded");
     my $o = eval { $json->decode($text) };
     ok($o, "$name: is JSON") or diag substr $text, 0, 300;
@@ -300,8 +302,9 @@ allowed('/b');
 my $ws = '/subscriptions/99999999-9999-4999-8999-999999999999/resourceGroups/'
     . 'rg/providers/Microsoft.MachineLearningServices/workspaces/';
 is(ask("${ws}ws/jobs")->{status}, 200, 'the workspace');
-$a = denied("${ws}other/jobs", qr/denied:[ ]the[ ]request[ ]is[ ]not[ ]for[ ]the
-            [ ]workspace.*;[ ]client[ ]127\.0\.0\.1.*operation[ ]\S+/x, 403,
+$a = denied("${ws}other/jobs", qr/denied:[ ]the[ ]request[ ]is[ ]not[ ]for
+            [ ]the[ ]workspace.*;[ ]client[ ]127\.0\.0\.1.*operation[ ]\S+/x,
+            403,
             name => 'another workspace');
 is(object($a, 'another workspace')->{reason}, 'otherWorkspace', 'reason');
 
@@ -387,7 +390,8 @@ my $after = $t->status;
 my %more = map { my $p = policy($_, $before)->{results};
                  my $q = policy($_, $after)->{results};
                  $_ => { map { $q->{$_} > $p->{$_}
-                               ? ($_ => $q->{$_} - $p->{$_}) : () } keys %$q } }
+                               ? ($_ => $q->{$_} - $p->{$_}) : ()
+                         } keys %$q } }
     qw(outside score ro-block ro-mfa ro-grant off);
 is_deeply(\%more, {
     outside => { notApplied => 6 },

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
 static void
-ignore(void *data, entra_log_level_e level, const char *text)
+ignore(void *data, const entra_policy_t *policy, const char *text)
 {
     if (text[0] == '\0') {
         abort();
@@ -80,7 +80,10 @@ judge(const entra_rules_t *rules)
 
     entra_lint_rules(rules, RULES_NOW, NULL, ignore, NULL);
     entra_lint_policies(policies, n, "x", NULL, ignore, NULL);
-    (void) entra_lint_ipv4_only(policies, n);
+
+    for (k = 0; k < n; k++) {
+        (void) entra_lint_ipv4_only(policies[k]);
+    }
 }
 
 

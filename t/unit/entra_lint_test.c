@@ -12,7 +12,7 @@ static char  said[8192];
 
 
 static void
-collect(void *data, entra_log_level_e level, const char *text)
+collect(void *data, const entra_policy_t *policy, const char *text)
 {
     size_t  n = strlen(said);
 
@@ -152,11 +152,9 @@ ipv4(const char *text, const char *want)
     entra_err_t     err;
     entra_rules_t  *rules;
 
-    const entra_policy_t  *policies[8];
-
     rules = rules_of(text, &err);
-    is(entra_lint_ipv4_only(policies, rules_policies(rules, policies, 8)),
-       want, strrchr(text, '\n') + 1);
+    is(entra_lint_ipv4_only(entra_rules_policy_nth(rules, 0)), want,
+       strrchr(text, '\n') + 1);
     entra_rules_free(rules);
 }
 
