@@ -177,7 +177,7 @@ queries(void)
     gives("method=POST&path=/score", 403, "\"notGiven\":[\"address\"");
     gives("address=unknown&method=POST&path=%2Fscore", 403, "unknown: loc");
     gives("address=unix:&method=POST&path=/score", 403, "unix:");
-    gives("address=10.0.0.1", 403, "no grant applies \\\"score\\\" (unknown:"
+    gives("address=10.0.0.1", 403, "no grant applies: \\\"score\\\" (unknown:"
           " operations)");
     gives("address=10.0.0.1&method=GET&path=/score", 403,
           "(not: operations)");
