@@ -276,7 +276,9 @@ ngx_http_entra_decide_workspace(ngx_http_request_t *r,
     ctx->judged->credential = credential;
     ctx->judged->made = 1;
 
-    ngx_http_entra_decide_count(ctx->judged);
+    if (!ctx->judged->denied) {
+        ngx_http_entra_decide_count(ctx->judged);
+    }
 
     return ngx_http_entra_decide_answer(r, ctx, credential);
 }

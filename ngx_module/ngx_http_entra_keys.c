@@ -187,6 +187,26 @@ ngx_http_entra_keys_free(ngx_http_entra_main_conf_t *mcf)
 }
 
 
+ngx_http_entra_token_t *
+ngx_http_entra_keys_token(ngx_http_entra_main_conf_t *mcf)
+{
+    return mcf->keys ? mcf->keys->token : NULL;
+}
+
+
+/* how many there are now, 0: none came yet */
+
+ngx_uint_t
+ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf)
+{
+    if (mcf->keys == NULL || ngx_http_entra_keys_load(mcf->keys) != NGX_OK) {
+        return 0;
+    }
+
+    return mcf->keys->set.n;
+}
+
+
 /*
  * What the caller presents in Authorization.  NGX_OK: signals are set;
  * NGX_AGAIN: parked until keys are there.

@@ -471,8 +471,9 @@ void ngx_http_entra_status_json_rules(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
 void ngx_http_entra_prometheus_rules(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
-void ngx_http_entra_html_rules(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b);
+
+/* "enabled", "report_only", "disabled" */
+const char *ngx_http_entra_policy_state(const entra_policy_t *policy);
 
 /* ngx_http_entra_keys.c: callers' tokens and the keys that sign them */
 
@@ -481,6 +482,9 @@ char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_entra_keys_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_keys_free(ngx_http_entra_main_conf_t *mcf);
+ngx_uint_t ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf);
+ngx_http_entra_token_t *ngx_http_entra_keys_token(
+    ngx_http_entra_main_conf_t *mcf);           /* NULL: no caller tokens */
 ngx_int_t ngx_http_entra_keys_signal(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, entra_signals_t *signals);
 
@@ -693,10 +697,24 @@ const char *ngx_http_entra_status_state(ngx_http_entra_token_t *token,
 void ngx_http_entra_status_record(ngx_http_entra_main_conf_t *mcf,
     ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec);
 
+/* ngx_http_entra_status_format.c */
+
+typedef enum {
+    NGX_HTTP_ENTRA_JSON = 0,
+    NGX_HTTP_ENTRA_PROMETHEUS,
+    NGX_HTTP_ENTRA_HTML,
+    NGX_HTTP_ENTRA_UNKNOWN
+} ngx_http_entra_format_e;
+
+ngx_http_entra_format_e ngx_http_entra_status_format(ngx_http_request_t *r);
+
 /* ngx_http_entra_status_text.c */
 
 void ngx_http_entra_status_prometheus(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
+
+/* ngx_http_entra_status_html.c */
+
 void ngx_http_entra_status_html(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
 

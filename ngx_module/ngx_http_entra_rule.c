@@ -414,28 +414,38 @@ ngx_http_entra_rules_set(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
 }
 
 
-/* of a location with entra_auth; NULL: none, or not that credential */
+/* NULL: the location has none for it, or does not use that credential */
 
 ngx_http_entra_policies_t *
 ngx_http_entra_rules_of(ngx_http_entra_location_t *location,
     ngx_http_entra_credential_t *credential)
 {
-    ngx_uint_t                i;
-    ngx_http_entra_auth_t    *auth;
-    ngx_http_entra_token_t  **token;
+    ngx_uint_t                  i;
+    ngx_http_entra_auth_t      *auth;
+    ngx_http_entra_token_t    **token;
+    ngx_http_entra_second_t    *second;
+    ngx_http_entra_loc_conf_t  *lcf;
 
-    auth = location->lcf->auth;
+    lcf = location->lcf;
+    auth = lcf->auth;
 
-    if (auth->token) {
-        return auth->token->credential == credential
-               ? location->lcf->policies[0] : NULL;
+    if (auth && auth->token && auth->token->credential == credential) {
+        return lcf->policies[0];
     }
 
-    token = auth->tokens->elts;
+    token = auth && auth->tokens ? auth->tokens->elts : NULL;
 
-    for (i = 0; i < auth->tokens->nelts; i++) {
+    for (i = 0; token && i < auth->tokens->nelts; i++) {
         if (token[i]->credential == credential) {
-            return location->lcf->policies[i];
+            return lcf->policies[i];
+        }
+    }
+
+    second = lcf->seconds ? lcf->seconds->elts : NULL;
+
+    for (i = 0; second && i < lcf->seconds->nelts; i++) {
+        if (second[i].auth->token->credential == credential) {
+            return second[i].policies;
         }
     }
 

@@ -12,16 +12,11 @@
 #define NGX_HTTP_ENTRA_STATUS_MAX  (16 * 1024 * 1024)
 
 
-typedef enum {
-    NGX_HTTP_ENTRA_JSON = 0,
-    NGX_HTTP_ENTRA_PROMETHEUS,
-    NGX_HTTP_ENTRA_HTML
-} ngx_http_entra_format_e;
-
-
 static ngx_int_t ngx_http_entra_status_handler(ngx_http_request_t *r);
-static ngx_http_entra_format_e ngx_http_entra_status_format(
-    ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_status_header(ngx_http_request_t *r,
+    const char *key, const char *value);
+static void ngx_http_entra_status_json_keys(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *b, int64_t now);
 static void ngx_http_entra_status_json(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
 static void ngx_http_entra_status_json_token(entra_buf_t *b,
@@ -65,6 +60,7 @@ ngx_http_entra_status_handler(ngx_http_request_t *r)
 {
     ngx_int_t                    rc;
     entra_buf_t                  b;
+    ngx_uint_t                   status;
     const char                  *type;
     ngx_http_entra_loc_conf_t   *lcf;
     ngx_http_entra_main_conf_t  *mcf;
@@ -81,11 +77,19 @@ ngx_http_entra_status_handler(ngx_http_request_t *r)
     mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
+    if (ngx_http_entra_status_header(r, "Cache-Control", "no-store") != NGX_OK
+        || (!lcf->ready
+            && ngx_http_entra_status_header(r, "Vary", "Accept") != NGX_OK))
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (lcf->ready) {
         return ngx_http_entra_status_ready(r, mcf);
     }
 
     entra_buf_init(&b, NGX_HTTP_ENTRA_STATUS_MAX);
+    status = NGX_HTTP_OK;
 
     switch (ngx_http_entra_status_format(r)) {
 
@@ -99,12 +103,20 @@ ngx_http_entra_status_handler(ngx_http_request_t *r)
         type = "text/html; charset=utf-8";
         break;
 
+    case NGX_HTTP_ENTRA_UNKNOWN:
+        entra_buf_add_c(&b, "{\"type\":\"about:blank\",\"title\":\"Bad "
+                        "Request\",\"status\":400,\"detail\":\"format is json, "
+                        "prometheus or html\"}\n");
+        type = "application/problem+json";
+        status = NGX_HTTP_BAD_REQUEST;
+        break;
+
     default:
         ngx_http_entra_status_json(mcf, &b);
         type = "application/json";
     }
 
-    rc = ngx_http_entra_answer_text(r, NGX_HTTP_OK, type, &b);
+    rc = ngx_http_entra_answer_text(r, status, type, &b);
 
     entra_buf_free(&b);
 
@@ -112,62 +124,25 @@ ngx_http_entra_status_handler(ngx_http_request_t *r)
 }
 
 
-static ngx_http_entra_format_e
-ngx_http_entra_status_format(ngx_http_request_t *r)
+static ngx_int_t
+ngx_http_entra_status_header(ngx_http_request_t *r, const char *key,
+    const char *value)
 {
-    ngx_str_t         value;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK) {
-
-        if (value.len == 10
-            && ngx_strncmp(value.data, "prometheus", 10) == 0)
-        {
-            return NGX_HTTP_ENTRA_PROMETHEUS;
-        }
-
-        if (value.len == 4 && ngx_strncmp(value.data, "html", 4) == 0) {
-            return NGX_HTTP_ENTRA_HTML;
-        }
-
-        return NGX_HTTP_ENTRA_JSON;
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
     }
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    h->hash = 1;
+    ngx_http_entra_header_next(h);
+    h->key.data = (u_char *) key;
+    h->key.len = ngx_strlen(key);
+    h->value.data = (u_char *) value;
+    h->value.len = ngx_strlen(value);
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NGX_HTTP_ENTRA_JSON;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len != 6
-            || ngx_strncasecmp(h[i].key.data, (u_char *) "Accept", 6) != 0)
-        {
-            continue;
-        }
-
-        value = h[i].value;
-
-        if (ngx_strnstr(value.data, "application/openmetrics-text", value.len)
-            || ngx_strnstr(value.data, "text/plain", value.len))
-        {
-            return NGX_HTTP_ENTRA_PROMETHEUS;
-        }
-
-        if (ngx_strnstr(value.data, "text/html", value.len)) {
-            return NGX_HTTP_ENTRA_HTML;
-        }
-    }
+    return NGX_OK;
 }
 
 
@@ -189,7 +164,9 @@ ngx_http_entra_status_json(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
 
     for (i = 0; i < mcf->tokens.nelts; i++) {
 
-        if (token[i]->record == NULL) {
+        if (token[i]->record == NULL
+            || token[i] == ngx_http_entra_keys_token(mcf))
+        {
             continue;
         }
 
@@ -203,6 +180,8 @@ ngx_http_entra_status_json(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
     }
 
     entra_buf_add_c(b, "]");
+
+    ngx_http_entra_status_json_keys(mcf, b, now);
 
     if (mcf->zone) {
         counters = ngx_http_entra_zone_counters(mcf);
@@ -221,6 +200,46 @@ ngx_http_entra_status_json(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
     ngx_http_entra_status_json_rules(mcf, b);
 
     entra_buf_add_c(b, "}\n");
+}
+
+
+/* the keys that sign callers' tokens */
+
+static void
+ngx_http_entra_status_json_keys(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *b, int64_t now)
+{
+    ngx_http_entra_token_t   *token;
+    ngx_http_entra_record_t   rec;
+
+    token = ngx_http_entra_keys_token(mcf);
+
+    if (token == NULL || token->record == NULL) {
+        return;
+    }
+
+    ngx_http_entra_status_record(mcf, token, &rec);
+
+    entra_buf_addf(b, ",\"caller_keys\":{\"state\":\"%s\",\"entries\":%lu",
+                   ngx_http_entra_status_state(token, &rec, now),
+                   (unsigned long) ngx_http_entra_keys_number(mcf));
+
+    if (token->header.len) {
+        entra_buf_addf(b, ",\"age\":%lld,\"refresh_in\":%lld",
+                       (long long) ngx_max((now - rec.obtained) / 1000, 0),
+                       (long long) ngx_max((rec.refresh - now) / 1000, 0));
+
+    } else {
+        entra_buf_add_c(b, ",\"age\":null,\"refresh_in\":null");
+    }
+
+    entra_buf_addf(b, ",\"fetches\":%lu,\"failures\":%lu,\"waits\":%lu",
+                   (unsigned long) rec.fetches, (unsigned long) rec.failures,
+                   (unsigned long) rec.waits);
+
+    ngx_http_entra_status_json_error(b, &rec);
+
+    entra_buf_add_char(b, '}');
 }
 
 

@@ -9,10 +9,7 @@
 #include "entra_enc.h"
 
 
-static const char *ngx_http_entra_policy_state(const entra_policy_t *policy);
-
-
-static const char *
+const char *
 ngx_http_entra_policy_state(const entra_policy_t *policy)
 {
     switch (policy->state) {
@@ -138,41 +135,15 @@ ngx_http_entra_prometheus_rules(ngx_http_entra_main_conf_t *mcf,
                        location->name,
                        (long long) (ngx_time() - location->loaded_at));
     }
-}
 
+    entra_buf_add_c(b, "# HELP entra_list_failures_total Reading it failed.\n"
+                    "# TYPE entra_list_failures_total counter\n");
 
-void
-ngx_http_entra_html_rules(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
-{
-    ngx_uint_t                i;
-    entra_policy_t           *policy;
-    ngx_http_entra_record_t  *rec;
-
-    if (entra_rules_policy_nth(mcf->rules, 0) == NULL) {
-        return;
-    }
-
-    entra_buf_add_c(b, "<h2>Policies</h2>\n<table><tr><th>policy</th>"
-                    "<th>state</th><th>success</th><th>failure</th>"
-                    "<th>not applied</th><th>would deny</th></tr>\n");
-
-    for (i = 0; (policy = entra_rules_policy_nth(mcf->rules, i)) != NULL; i++)
+    for (i = 0;
+         (location = entra_rules_location_nth(mcf->rules, i)) != NULL;
+         i++)
     {
-        rec = policy->data;
-
-        if (rec == NULL) {
-            continue;
-        }
-
-        entra_buf_addf(b, "<tr><td>%s</td><td>%s</td><td>%lu</td><td>%lu</td>"
-                       "<td>%lu</td><td>%lu</td></tr>\n", policy->name,
-                       ngx_http_entra_policy_state(policy),
-                       (unsigned long) rec->counters[ENTRA_RESULT_SUCCESS],
-                       (unsigned long) rec->counters[ENTRA_RESULT_FAILURE],
-                       (unsigned long) rec->counters[ENTRA_RESULT_NOT_APPLIED],
-                       (unsigned long)
-                       rec->counters[ENTRA_RESULT_REPORT_ONLY_FAILURE]);
+        entra_buf_addf(b, "entra_list_failures_total{name=\"%s\"} %u\n",
+                       location->name, location->failures);
     }
-
-    entra_buf_add_c(b, "</table>\n");
 }

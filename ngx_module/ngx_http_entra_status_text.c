@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * entra_status for Prometheus and for a person.
+ * entra_status for Prometheus.
  */
 
 #include "ngx_http_entra_module.h"
@@ -16,9 +16,8 @@ static void ngx_http_entra_prometheus_requests(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
 static void ngx_http_entra_prometheus_upstream(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
-static void ngx_http_entra_html_text(entra_buf_t *b, entra_str_t text);
-static void ngx_http_entra_html_row(entra_buf_t *b,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec, int64_t now);
+static void ngx_http_entra_prometheus_keys(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *b);
 
 
 /* text exposition format 0.0.4: backslash, quote and line feed are escaped */
@@ -109,6 +108,13 @@ ngx_http_entra_status_prometheus(ngx_http_entra_main_conf_t *mcf,
     entra_buf_addf(b, "entra_egress_blocked_total %lu\n",
                    (unsigned long) counters[NGX_HTTP_ENTRA_COUNT_EGRESS]);
 
+    ngx_http_entra_prometheus_head(b, "entra_ambiguous_paths_total", "counter",
+                                   "Requests that entra_path strict refused.");
+    entra_buf_addf(b, "entra_ambiguous_paths_total %lu\n",
+                   (unsigned long) counters[NGX_HTTP_ENTRA_COUNT_PATH]);
+
+    ngx_http_entra_prometheus_keys(mcf, b);
+
     ngx_http_entra_prometheus_rules(mcf, b);
 }
 
@@ -153,7 +159,9 @@ ngx_http_entra_prometheus_tokens(ngx_http_entra_main_conf_t *mcf,
 
         for (i = 0; i < mcf->tokens.nelts; i++) {
 
-            if (token[i]->record == NULL) {
+            if (token[i]->record == NULL
+                || token[i] == ngx_http_entra_keys_token(mcf))
+            {
                 continue;
             }
 
@@ -199,6 +207,46 @@ ngx_http_entra_prometheus_tokens(ngx_http_entra_main_conf_t *mcf,
 }
 
 
+/* the keys that sign callers' tokens */
+
+static void
+ngx_http_entra_prometheus_keys(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *b)
+{
+    int64_t                   now;
+    ngx_http_entra_token_t   *token;
+    ngx_http_entra_record_t   rec;
+
+    token = ngx_http_entra_keys_token(mcf);
+
+    if (token == NULL || token->record == NULL) {
+        return;
+    }
+
+    now = ngx_http_entra_clock();
+    ngx_http_entra_status_record(mcf, token, &rec);
+
+    ngx_http_entra_prometheus_head(b, "entra_caller_keys", "gauge",
+                                   "Keys that sign callers' tokens.");
+    entra_buf_addf(b, "entra_caller_keys %lu\n",
+                   (unsigned long) ngx_http_entra_keys_number(mcf));
+
+    if (token->header.len) {
+        ngx_http_entra_prometheus_head(b, "entra_caller_keys_age_seconds",
+                                       "gauge", "Since they were fetched.");
+        entra_buf_addf(b, "entra_caller_keys_age_seconds %.10g\n",
+                       (double) ngx_max(now - rec.obtained, 0) / 1000);
+    }
+
+    ngx_http_entra_prometheus_head(b, "entra_caller_keys_refresh_total",
+                                   "counter", "Attempts to get them.");
+    entra_buf_addf(b, "entra_caller_keys_refresh_total{result=\"success\"} "
+                   "%lu\nentra_caller_keys_refresh_total{result=\"failure\"} "
+                   "%lu\n", (unsigned long) rec.generation,
+                   (unsigned long) rec.failures);
+}
+
+
 static void
 ngx_http_entra_prometheus_requests(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b)
@@ -213,7 +261,9 @@ ngx_http_entra_prometheus_requests(ngx_http_entra_main_conf_t *mcf,
 
     for (i = 0; i < mcf->tokens.nelts; i++) {
 
-        if (token[i]->record == NULL) {
+        if (token[i]->record == NULL
+            || token[i] == ngx_http_entra_keys_token(mcf))
+        {
             continue;
         }
 
@@ -254,7 +304,7 @@ ngx_http_entra_prometheus_upstream(ngx_http_entra_main_conf_t *mcf,
 
         rec = token[i]->record;
 
-        if (rec == NULL) {
+        if (rec == NULL || token[i] == ngx_http_entra_keys_token(mcf)) {
             continue;
         }
 
@@ -272,124 +322,5 @@ ngx_http_entra_prometheus_upstream(ngx_http_entra_main_conf_t *mcf,
             entra_buf_addf(b, ",status=\"%u\"} %lu\n", status[n],
                            (unsigned long) count[n]);
         }
-    }
-}
-
-
-static void
-ngx_http_entra_html_text(entra_buf_t *b, entra_str_t text)
-{
-    size_t  i;
-
-    for (i = 0; i < text.len; i++) {
-        switch (text.data[i]) {
-        case '<':
-            entra_buf_add_c(b, "&lt;");
-            break;
-        case '>':
-            entra_buf_add_c(b, "&gt;");
-            break;
-        case '&':
-            entra_buf_add_c(b, "&amp;");
-            break;
-        case '"':
-            entra_buf_add_c(b, "&quot;");
-            break;
-        default:
-            entra_buf_add_char(b, text.data[i]);
-        }
-    }
-}
-
-
-void
-ngx_http_entra_status_html(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
-{
-    int64_t                    now;
-    ngx_uint_t                 i;
-    ngx_http_entra_token_t   **token;
-    ngx_http_entra_record_t    rec;
-
-    now = ngx_http_entra_clock();
-    token = mcf->tokens.elts;
-
-    entra_buf_add_c(b, "<!doctype html>\n<html lang=\"en\"><head>"
-                    "<meta charset=\"utf-8\"><title>nginx-entra</title>"
-                    "<style>body{font:15px sans-serif;margin:2em}"
-                    "table{border-collapse:collapse}"
-                    "td,th{border:1px solid #999;padding:.3em .6em;"
-                    "text-align:left;vertical-align:top}"
-                    ".bad{background:#fdd}</style></head><body>\n"
-                    "<h1>nginx-entra</h1>\n<h2>Credentials</h2>\n"
-                    "<table><tr><th>credential</th><th>type</th>"
-                    "<th>scope</th><th>state</th><th>expires in</th>"
-                    "<th>refresh in</th><th>fetches</th><th>failures</th>"
-                    "<th>replays</th><th>last error</th></tr>\n");
-
-    for (i = 0; i < mcf->tokens.nelts; i++) {
-        if (token[i]->record) {
-            ngx_http_entra_status_record(mcf, token[i], &rec);
-            ngx_http_entra_html_row(b, token[i], &rec, now);
-        }
-    }
-
-    entra_buf_add_c(b, "</table>\n");
-    ngx_http_entra_html_rules(mcf, b);
-    entra_buf_add_c(b, "</body></html>\n");
-}
-
-
-static void
-ngx_http_entra_html_row(entra_buf_t *b, ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now)
-{
-    const char                   *state;
-    ngx_http_entra_credential_t  *c;
-
-    c = token->credential;
-    state = ngx_http_entra_status_state(token, rec, now);
-
-    entra_buf_addf(b, "<tr%s><td>",
-                   ngx_strcmp(state, "valid") == 0 ? "" : " class=\"bad\"");
-    ngx_http_entra_html_text(b, (entra_str_t) { c->name.len,
-                                                (char *) c->name.data });
-    entra_buf_addf(b, "</td><td>%s</td><td>", c->core->type->name);
-    ngx_http_entra_html_text(b, (entra_str_t) { token->scope.len,
-                                                (char *) token->scope.data });
-    entra_buf_addf(b, "</td><td>%s</td>", state);
-
-    if (token->header.len) {
-        entra_buf_addf(b, "<td>%lld s</td><td>%lld s</td>",
-                       (long long) ngx_max((token->expires - now) / 1000, 0),
-                       (long long) ngx_max((token->refresh - now) / 1000, 0));
-
-    } else {
-        entra_buf_add_c(b, "<td>-</td><td>-</td>");
-    }
-
-    entra_buf_addf(b, "<td>%lu</td><td>%lu</td><td>%lu</td><td>",
-                   (unsigned long) rec->fetches, (unsigned long) rec->failures,
-                   (unsigned long) rec->replays);
-
-    if (rec->failed) {
-        ngx_http_entra_html_text(b, entra_str_c((char *) rec->error_text));
-
-        if (rec->error_aadsts) {
-            entra_buf_addf(b, " (AADSTS%u)", (unsigned) rec->error_aadsts);
-        }
-
-        if (rec->error_advice[0]) {
-            entra_buf_add_c(b, "; ");
-            ngx_http_entra_html_text(b,
-                entra_str_c((char *) rec->error_advice));
-        }
-    }
-
-    entra_buf_add_c(b, "</td></tr>\n");
-
-    if (rec->note[0]) {
-        entra_buf_add_c(b, "<tr><td></td><td colspan=\"9\">");
-        ngx_http_entra_html_text(b, entra_str_c((char *) rec->note));
-        entra_buf_add_c(b, "</td></tr>\n");
     }
 }

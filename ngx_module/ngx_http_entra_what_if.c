@@ -13,12 +13,19 @@
 
 static ngx_int_t ngx_http_entra_what_if_handler(ngx_http_request_t *r);
 static void ngx_http_entra_what_if_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_what_if_read(ngx_http_request_t *r,
+    entra_buf_t *query);
 static ngx_int_t ngx_http_entra_what_if_query(ngx_http_request_t *r,
     entra_str_t query);
 static ngx_int_t ngx_http_entra_what_if_decide(ngx_http_request_t *r,
     entra_what_if_t *what_if);
 static ngx_http_entra_policies_t *ngx_http_entra_what_if_policies(
     ngx_http_request_t *r, entra_what_if_t *what_if, const char **error);
+static ngx_http_entra_policies_t *ngx_http_entra_what_if_location(
+    ngx_http_entra_main_conf_t *mcf, entra_what_if_t *what_if,
+    ngx_http_entra_credential_t *credential, const char **error);
+static ngx_uint_t ngx_http_entra_what_if_server(
+    ngx_http_entra_location_t *location, entra_str_t name);
 static ngx_int_t ngx_http_entra_what_if_error(ngx_http_request_t *r,
     const char *text);
 
@@ -45,7 +52,10 @@ ngx_http_entra_what_if_handler(ngx_http_request_t *r)
     ngx_int_t  rc;
 
     if (r->method == NGX_HTTP_POST) {
-        r->request_body_in_single_buf = 1;
+
+        if (r->headers_in.content_length_n > ENTRA_WHAT_IF_MAX) {
+            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        }
 
         rc = ngx_http_read_client_request_body(r, ngx_http_entra_what_if_body);
 
@@ -70,25 +80,66 @@ ngx_http_entra_what_if_handler(ngx_http_request_t *r)
 static void
 ngx_http_entra_what_if_body(ngx_http_request_t *r)
 {
+    ngx_int_t    rc;
+    entra_buf_t  query;
+
+    entra_buf_init(&query, ENTRA_WHAT_IF_MAX);
+
+    if (ngx_http_entra_what_if_read(r, &query) != NGX_OK) {
+        rc = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+
+    } else if (query.len == 0) {
+        rc = ngx_http_entra_what_if_error(r, "the body is empty");
+
+    } else {
+        rc = ngx_http_entra_what_if_query(r, entra_buf_str(&query));
+    }
+
+    entra_buf_free(&query);
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* all of the body, which may be in a file */
+
+static ngx_int_t
+ngx_http_entra_what_if_read(ngx_http_request_t *r, entra_buf_t *query)
+{
+    off_t         offset;
+    size_t        size;
+    ssize_t       n;
+    u_char        part[4096];
     ngx_buf_t    *b;
-    ngx_int_t     rc;
     ngx_chain_t  *cl;
 
     cl = r->request_body ? r->request_body->bufs : NULL;
 
-    if (cl == NULL || cl->next || cl->buf->in_file) {
-        rc = ngx_http_entra_what_if_error(r, cl ? "the query is larger than "
-                                             "client_body_buffer_size"
-                                             : "the body is empty");
-
-    } else {
+    for ( /* void */ ; cl && entra_buf_ok(query); cl = cl->next) {
         b = cl->buf;
-        rc = ngx_http_entra_what_if_query(r, (entra_str_t) {
-                                                 b->last - b->pos,
-                                                 (char *) b->pos });
+
+        if (!b->in_file) {
+            entra_buf_add(query, (char *) b->pos, b->last - b->pos);
+            continue;
+        }
+
+        for (offset = b->file_pos;
+             offset < b->file_last && entra_buf_ok(query);
+             offset += n)
+        {
+            size = (size_t) ngx_min(b->file_last - offset,
+                                    (off_t) sizeof(part));
+
+            n = ngx_read_file(b->file, part, size, offset);
+            if (n <= 0) {
+                return NGX_ERROR;
+            }
+
+            entra_buf_add(query, (char *) part, n);
+        }
     }
 
-    ngx_http_finalize_request(r, rc);
+    return entra_buf_ok(query) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -147,6 +198,10 @@ ngx_http_entra_what_if_decide(ngx_http_request_t *r, entra_what_if_t *what_if)
     info.location = what_if->location;
     info.micros = -1;
 
+    if (mcf->has_trusted_proxies) {
+        entra_what_if_proxies(what_if, &mcf->trusted_proxies);
+    }
+
     entra_decide(set->policies, set->n, &what_if->signals, decision);
 
     entra_buf_init(&b, 256 * 1024);
@@ -171,7 +226,6 @@ ngx_http_entra_what_if_policies(ngx_http_request_t *r,
 {
     ngx_str_t                     name, *policy;
     ngx_uint_t                    i;
-    ngx_http_entra_location_t    *location;
     ngx_http_entra_policies_t    *set;
     ngx_http_entra_main_conf_t   *mcf;
     ngx_http_entra_credential_t  *credential;
@@ -189,33 +243,13 @@ ngx_http_entra_what_if_policies(ngx_http_request_t *r,
         return NULL;
     }
 
-    if (credential->policies_none && what_if->location.len == 0) {
-        *error = "the credential has \"policies none\": everybody may use it";
-        return NULL;
-    }
-
-    location = mcf->locations.elts;
-
-    for (i = 0; what_if->location.len && i < mcf->locations.nelts; i++) {
-
-        if (location[i].clcf->name.len != what_if->location.len
-            || ngx_memcmp(location[i].clcf->name.data, what_if->location.data,
-                          what_if->location.len)
-               != 0
-            || location[i].lcf->auth == NULL)
-        {
-            continue;
-        }
-
-        set = ngx_http_entra_rules_of(&location[i], credential);
-
-        if (set) {
-            return set;
-        }
-    }
-
     if (what_if->location.len) {
-        *error = "no location of this name uses the credential with policies";
+        return ngx_http_entra_what_if_location(mcf, what_if, credential,
+                                               error);
+    }
+
+    if (credential->policies_none) {
+        *error = "the credential has \"policies none\": everybody may use it";
         return NULL;
     }
 
@@ -239,6 +273,75 @@ ngx_http_entra_what_if_policies(ngx_http_request_t *r,
     }
 
     return set;
+}
+
+
+/* the name may be in several servers: no matter while they say the same */
+
+static ngx_http_entra_policies_t *
+ngx_http_entra_what_if_location(ngx_http_entra_main_conf_t *mcf,
+    entra_what_if_t *what_if, ngx_http_entra_credential_t *credential,
+    const char **error)
+{
+    ngx_uint_t                  i;
+    ngx_http_entra_location_t  *location;
+    ngx_http_entra_policies_t  *set, *found;
+
+    location = mcf->locations.elts;
+    found = NULL;
+
+    for (i = 0; i < mcf->locations.nelts; i++) {
+
+        if (location[i].clcf->noname
+            || location[i].clcf->name.len != what_if->location.len
+            || ngx_memcmp(location[i].clcf->name.data, what_if->location.data,
+                          what_if->location.len)
+               != 0
+            || !ngx_http_entra_what_if_server(&location[i], what_if->server))
+        {
+            continue;
+        }
+
+        set = ngx_http_entra_rules_of(&location[i], credential);
+
+        if (set && found && set != found
+            && (set->n != found->n
+                || ngx_memcmp(set->policies, found->policies,
+                              set->n * sizeof(void *))
+                   != 0))
+        {
+            *error = "several servers have a location of this name, with "
+                     "different policies; say \"server\" too";
+            return NULL;
+        }
+
+        if (set) {
+            found = set;
+        }
+    }
+
+    if (found == NULL) {
+        *error = "no location of this name uses the credential with policies";
+    }
+
+    return found;
+}
+
+
+/* its first name: the others are not kept */
+
+static ngx_uint_t
+ngx_http_entra_what_if_server(ngx_http_entra_location_t *location,
+    entra_str_t name)
+{
+    ngx_str_t  *server;
+
+    server = &location->cscf->server_name;
+
+    return name.len == 0
+           || (server->len == name.len
+               && ngx_strncasecmp(server->data, (u_char *) name.data, name.len)
+                  == 0);
 }
 
 

@@ -262,6 +262,7 @@ static const entra_what_if_param_t  entra_what_if_params[] = {
     { "tls", entra_what_if_set_tls, 0, 0 },
     { "deployment", entra_what_if_set_text, ENTRA_WHAT_IF_DEPLOYMENT, 1 },
     { "location", entra_what_if_set_text, ENTRA_WHAT_IF_LOCATION, 0 },
+    { "server", entra_what_if_set_text, ENTRA_WHAT_IF_SERVER, 0 },
 
     /* of the certificate */
 
@@ -299,8 +300,8 @@ static const entra_what_if_param_t  entra_what_if_params[] = {
 #define ENTRA_WHAT_IF_ASKED        7
 #define ENTRA_WHAT_IF_CERTIFICATE  5
 #define ENTRA_WHAT_IF_TOKEN        6
-#define ENTRA_WHAT_IF_CERT_FIRST   11
-#define ENTRA_WHAT_IF_CLAIM_FIRST  15
+#define ENTRA_WHAT_IF_CERT_FIRST   12
+#define ENTRA_WHAT_IF_CLAIM_FIRST  16
 
 
 static int
@@ -407,6 +408,7 @@ entra_what_if_done(entra_what_if_t *what_if, entra_err_t *err)
 
     what_if->credential = entra_str_c(what_if->texts[ENTRA_WHAT_IF_CREDENTIAL]);
     what_if->location = entra_str_c(what_if->texts[ENTRA_WHAT_IF_LOCATION]);
+    what_if->server = entra_str_c(what_if->texts[ENTRA_WHAT_IF_SERVER]);
 
     signals->cert = &what_if->cert;
     signals->claims = &what_if->claims;
@@ -435,6 +437,22 @@ entra_what_if_done(entra_what_if_t *what_if, entra_err_t *err)
     signals->operation = &what_if->operation;
 
     return 0;
+}
+
+
+void
+entra_what_if_proxies(entra_what_if_t *what_if,
+    const entra_cidr_set_t *trusted_proxies)
+{
+    entra_signals_t  *signals = &what_if->signals;
+
+    if (signals->peer.family != ENTRA_ADDR_UNKNOWN) {
+        entra_signals_address(signals, &signals->address, &signals->peer,
+                              trusted_proxies);
+
+    } else if (entra_cidr_set_has(trusted_proxies, &signals->address)) {
+        memset(&signals->address, 0, sizeof(entra_addr_t));
+    }
 }
 
 

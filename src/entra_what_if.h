@@ -20,6 +20,7 @@
 typedef enum {
     ENTRA_WHAT_IF_CREDENTIAL = 0,
     ENTRA_WHAT_IF_LOCATION,
+    ENTRA_WHAT_IF_SERVER,
     ENTRA_WHAT_IF_METHOD,
     ENTRA_WHAT_IF_PATH,
     ENTRA_WHAT_IF_DEPLOYMENT,
@@ -33,6 +34,7 @@ typedef struct {
     entra_signals_t      signals;
     entra_str_t          credential;        /* empty: not given */
     entra_str_t          location;          /* whose policies add; or empty */
+    entra_str_t          server;            /* of the location; or empty */
 
     char                *texts[ENTRA_WHAT_IF_TEXTS];     /* owned, or NULL */
 
@@ -52,7 +54,7 @@ typedef struct {
  * JSON object with the same names, where values may be lists.  now: unless
  * the query says a time.
  *
- *   credential, location
+ *   credential, location, server
  *   address, peer          an address, "unix:", or "unknown"
  *   method, path           as the upstream would get them
  *   time                   RFC 3339
@@ -65,9 +67,8 @@ typedef struct {
  *   roles, groups, wids, scp, amr, acrs        (each may be there often)
  *
  * What is not said of address, peer and operation is unknown; credentials
- * are absent and there is no deployment header, unless described.  Where the
- * address is that of a trusted proxy, entra_signals_address() is the
- * caller's to apply.  0, or -1 and err; to be freed in both cases.
+ * are absent and there is no deployment header, unless described.  0, or -1
+ * and err; to be freed in both cases.
  */
 int entra_what_if_parse(entra_what_if_t *what_if, entra_str_t query,
     int64_t now, entra_err_t *err);
@@ -76,6 +77,13 @@ int entra_what_if_parse(entra_what_if_t *what_if, entra_str_t query,
 int entra_what_if_set(entra_what_if_t *what_if, entra_str_t name,
     entra_str_t value, entra_err_t *err);
 int entra_what_if_done(entra_what_if_t *what_if, entra_err_t *err);
+
+/*
+ * As entra_signals_address() does for a real request: a client that would be
+ * a trusted proxy is unknown.
+ */
+void entra_what_if_proxies(entra_what_if_t *what_if,
+    const entra_cidr_set_t *trusted_proxies);
 
 void entra_what_if_free(entra_what_if_t *what_if);
 
