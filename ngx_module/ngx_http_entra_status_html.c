@@ -41,11 +41,11 @@ static const char  ngx_http_entra_html_head[] =
     "@media(prefers-color-scheme:dark){:root{--good:#4ac26b;--bad:#ff7b72;"
     "--warn:#d4a72c}}\n"
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;"
-    "max-width:72rem;padding:0 1.5rem}\n"
+    "max-width:80rem;padding:0 1.5rem}\n"
     "h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}\n"
     "p{margin:.3rem 0}.wide{overflow-x:auto}\n"
     "table{border-collapse:collapse;width:100%}\n"
-    "th,td{text-align:left;padding:.4rem .7rem;vertical-align:top;"
+    "th,td{text-align:left;padding:.4rem .6rem;vertical-align:top;"
     "border-bottom:1px solid var(--line)}\n"
     "th{font-weight:600;font-size:.85rem;background:var(--soft)}\n"
     ".n{text-align:right;font-variant-numeric:tabular-nums}\n"
@@ -213,12 +213,12 @@ ngx_http_entra_html_credentials(ngx_http_entra_main_conf_t *mcf,
     token = mcf->tokens.elts;
 
     entra_buf_add_c(b, "<h2>Credentials</h2>\n<div class=\"wide\"><table>\n"
-                    "<tr><th>Credential</th><th>Type</th><th>Scope</th>"
+                    "<tr><th>Credential</th><th>Scope</th>"
                     "<th>Token</th><th class=\"n\">Expires in</th>"
                     "<th class=\"n\">Refresh in</th><th class=\"n\">Fetched</th>"
-                    "<th class=\"n\">Failed</th><th class=\"n\">Requests</th>"
-                    "<th class=\"n\">Waited</th><th class=\"n\">Without token</th>"
-                    "<th class=\"n\">Blocked</th><th class=\"n\">Replayed</th>"
+                    "<th class=\"n\">Failed</th><th class=\"n\">HIT</th>"
+                    "<th class=\"n\">WAIT</th><th class=\"n\">ERROR</th>"
+                    "<th class=\"n\">BLOCKED</th><th class=\"n\">Replays</th>"
                     "</tr>\n");
 
     for (i = 0; i < mcf->tokens.nelts; i++) {
@@ -244,7 +244,8 @@ ngx_http_entra_html_credential(entra_buf_t *b, ngx_http_entra_token_t *token,
                    rec->failed || rec->note[0] ? " class=\"more\"" : "");
     ngx_http_entra_html_text(b, (entra_str_t) { c->name.len,
                                                 (char *) c->name.data });
-    entra_buf_addf(b, "</td><td>%s</td><td>", c->core->type->name);
+    entra_buf_addf(b, "<br><span class=\"soft\">%s</span></td><td>",
+                   c->core->type->name);
     ngx_http_entra_html_text(b, (entra_str_t) { token->scope.len,
                                                 (char *) token->scope.data });
     entra_buf_add_c(b, "</td>");
@@ -271,12 +272,12 @@ ngx_http_entra_html_credential(entra_buf_t *b, ngx_http_entra_token_t *token,
 
     if (rec->note[0]) {
         entra_buf_addf(b, "<tr class=\"note%s\"><td></td>"
-                       "<td colspan=\"12\">", rec->failed ? " more" : "");
+                       "<td colspan=\"11\">", rec->failed ? " more" : "");
         ngx_http_entra_html_c(b, (char *) rec->note);
         entra_buf_add_c(b, "</td></tr>\n");
     }
 
-    ngx_http_entra_html_error(b, rec, "12");
+    ngx_http_entra_html_error(b, rec, "11");
 }
 
 

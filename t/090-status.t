@@ -15,6 +15,7 @@ my $e = $t->emulator;
 my $bad = 'bad00000-0000-4000-8000-000000000000';
 $e->app(client_id => $bad, secrets => [{ value => 'right' }]);
 $t->write('bad.secret', 'wrong');
+$t->write('office.cidr', "127.0.0.0/8\n::1/128\n");
 
 my $conf = <<"EOC";
 entra_trusted_certificate %%CA%%;
@@ -40,6 +41,19 @@ entra_credential lazy client_secret {
     policies none;
     preload off;
 }
+entra_named_location office { file %%DIR%%/office.cidr; }
+entra_caller_token { tenant_id %%TENANT%%; audience api://gateway;
+                     authority_host %%AUTHORITY%%; }
+entra_policy outside { locations any except office; block; }
+entra_policy score { operations "POST /p"; grant; }
+entra_policy trial { state report_only; block; }
+entra_policy unused { block; }
+entra_credential judged client_secret {
+    %%CREDENTIAL%%
+    scope aml;
+    upstreams 127.0.0.1;
+    policies outside score trial;
+}
 upstream echo.test { server 127.0.0.1:%%UPSTREAM%%; }
 upstream fraud.westeurope.inference.ml.azure.com {
     server 127.0.0.1:%%UPSTREAM%%;
@@ -49,6 +63,7 @@ server {
     include %%PROXY%%;
     entra_wait 500ms;
     location /good { entra_auth good; proxy_pass https://echo.test; }
+    location /p { entra_auth judged; proxy_pass https://echo.test; }
     location /bad { entra_auth bad; proxy_pass https://echo.test; }
     location /score {
         entra_auth good;
@@ -154,13 +169,135 @@ my @odd = grep { !/^(#|$)/
     && !/^[a-z_]+(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})?
           \ [0-9.eE+-]+$/x } split /\n/, $text;
 is_deeply(\@odd, [], 'each line is of the format');
+# the format, strictly (text exposition format 0.0.4): of each family HELP,
+# TYPE and then its samples, once; labels that are escaped; numbers
+sub exposition {
+    my ($text) = @_;
+
+    my (@wrong, %family, %sample, %help, $now);
+    push @wrong, 'does not end with a line feed' unless $text =~ /\n\z/;
+    for (split /\n/, $text) {
+        if (/^# HELP ([a-zA-Z_:][\w:]*) (.+)$/) {
+            push @wrong, "HELP of $1 twice" if $help{$1}++;
+            push @wrong, "HELP of $1: $2" if $2 =~ /\\(?![\\n])/;
+            $now = $1;
+        } elsif (/^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|summary)$/) {
+            push @wrong, "TYPE of $1 twice" if $family{$1};
+            push @wrong, "TYPE of $1 before its HELP" unless $help{$1};
+            $family{$1} = $2;
+            $now = $1;
+        } elsif (/^([a-zA-Z_:][\w:]*)(?:\{((?:[a-zA-Z_]\w*=
+                   "(?:[^"\\\n]|\\[\\"n])*"(?:,(?!\})|(?=\})))*)\})?
+                  \ ([-+]?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|Inf)|NaN)$/x)
+        {
+            my ($name, $labels, $value) = ($1, $2 // '', $3);
+            my $base = ($family{$now // ''} // '') eq 'summary'
+                ? $name =~ s/_(sum|count)$//r : $name;
+            push @wrong, "$name is not of the family $now"
+                unless defined $now && $base eq $now;
+            push @wrong, "$name without TYPE" unless $family{$base};
+            push @wrong, "$name\{$labels} twice" if $sample{"$name $labels"}++;
+            push @wrong, "$name: a counter ends in _total"
+                if $family{$base} && $family{$base} eq 'counter'
+                   && $name !~ /_total$/;
+            push @wrong, "$name: $value" if $value < 0;
+        } else {
+            push @wrong, "no line of the format: $_";
+        }
+    }
+    return @wrong;
+}
+is(join("\n", exposition($text)), '', 'the exposition format, strictly');
+ok(scalar exposition("x 1\n"), 'of which the check knows something');
+ok(scalar exposition("# HELP x_total x\n# TYPE x_total counter\n"
+                     . "x_total{a=\"b\\c\"} 1\n"), 'and of escapes');
+like($text, qr/^entra_caller_keys [1-9]/m, 'keys of callers');
+like($text, qr/^entra_caller_keys_age_seconds \d/m, 'and their age');
+like($text, qr/^entra_list_entries\{name="office"\} 2$/m, 'lists');
+unlike($text, qr/"entra_caller_token"|"unused"/, 'nothing that is not meant');
+
+# its size is bounded by the configuration, not by what clients send
+my $series = () = $text =~ /^\w/mg;
+$t->get("/good/$_?x=$_", headers => ['User-Agent' => "x$_"]) for 1 .. 20;
+my $again = $t->get('/entra/status?format=prometheus')->body;
+is(scalar(() = $again =~ /^\w/mg), $series, 'as many series as before');
+
 my %line;
 $line{$_}++ for $text =~ /^([a-z_]+\{[^}]*\}|[a-z_]+) /mg;
 is_deeply([grep { $line{$_} > 1 } keys %line], [], 'none is there twice');
-is($t->get('/entra/status', headers => [
-       Accept => 'application/openmetrics-text;q=0.8,text/plain;q=0.5'])
-   ->header('content-type') =~ /text\/plain|openmetrics/, 1,
-   'a scraper is recognized');
+# who gets what
+my $chrome = 'text/html,application/xhtml+xml,application/xml;q=0.9,'
+    . 'image/avif,image/webp,image/apng,*/*;q=0.8';
+for my $one (
+    [undef, 'application/json'], ['*/*', 'application/json'],
+    ['', 'application/json'], ['application/json', 'application/json'],
+    [$chrome, 'text/html'], ['TEXT/HTML', 'text/html'],
+    ['application/json, text/plain, */*', 'application/json'],
+    ['text/html;q=0.5, application/json', 'application/json'],
+    ['text/html;q=0, */*', 'application/json'],
+    ['text/plain', 'text/plain'],
+    ['application/openmetrics-text;version=1.0.0;q=0.5,'
+     . 'text/plain;version=0.0.4;q=0.3,*/*;q=0.1', 'text/plain'],
+    ['application/vnd.google.protobuf;proto=io.prometheus.client.'
+     . 'MetricFamily;encoding=delimited;q=0.6,text/plain;q=0.5,*/*;q=0.1',
+     'text/plain'],
+    ['text/html;q=x', 'text/html'], [',;,q=;', 'application/json'],
+    ['text/html' . ';q=0.1' x 500, 'text/html'])
+{
+    my ($accept, $want) = @$one;
+    my $r = $t->get('/entra/status', headers => [
+        defined $accept ? (Accept => $accept) : ()]);
+    like($r->header('content-type') // '', qr{^\Q$want\E},
+         'Accept: ' . substr($accept // 'none', 0, 60) . " gets $want");
+    is($r->header('vary'), 'Accept', 'which caches are told');
+    is($r->header('cache-control'), 'no-store', 'and not to keep it');
+}
+$r = $t->get('/entra/status?format=html',
+             headers => [Accept => 'application/json']);
+like($r->header('content-type'), qr{^text/html}, 'format= wins');
+$r = $t->get('/entra/status?format=xml');
+is($r->status, 400, 'an unknown format');
+like($r->body, qr/format is json, prometheus or html/, 'says which there are');
+
+# the page
+is($t->http(uri => '/p', body => '')->status, 200, 'a decision');
+$t->write('office.cidr', "127.0.0.0/8\n<script>'\"&\n");
+ok(wait_until(sub { $t->status->{named_locations}[0]{failures} }),
+   'a list that is broken');
+my $page = $t->get('/entra/status?format=html')->body;
+like($page, qr/^<!doctype html>/, 'a page');
+unlike($page, qr/<script|javascript:|\son\w+=|https?:\/\/[^<]*\.(js|css)/,
+       'without scripts, and from nowhere else');
+like($page, qr/&lt;script&gt;&#39;&quot;&amp;/, 'what files say is escaped');
+like($page, qr/>Not ready: 1 of/, 'is it ready?');
+like($page, qr/AADSTS7000215.*correlation id [0-9a-f-]{36}/, 'the last error');
+like($page, qr{<td>trial</td><td><span class="warn">report_only</span></td>
+     <td\ class="n">0</td><td\ class="n">0</td><td\ class="n">0</td>
+     <td\ class="n">1</td>}x, 'what a report-only policy would have denied');
+like($page, qr{<td>unused</td><td><span class="off">not used}, 'one in vain');
+like($page, qr{<td>office</td><td>named location</td><td class="n">2</td>},
+     'the list that stays in use');
+like($page, qr{entra_caller_token</td><td>keys of callers' tokens</td>
+     <td\ class="n">[1-9]}x, 'keys');
+my @open;
+my $crossed = 0;
+while ($page =~ m{<(/?)(table|tr|td|th|div|p|h1|h2|span|a|b|html|head|body|
+                   style|title)\b[^>]*>}xg) {
+    if (!$1) { push @open, $2 } else { $crossed++ if pop @open ne $2 }
+}
+is(join(' ', @open, $crossed), '0', 'every element is closed');
+
+# JSON says the same
+my $s = $t->status;
+is($s->{caller_keys}{state}, 'valid', 'keys in JSON');
+cmp_ok($s->{caller_keys}{entries}, '>=', 1, 'how many');
+like($s->{caller_keys}{age}, qr/^\d+$/, 'how old');
+ok(!(grep { $_->{credential} eq 'entra_caller_token' }
+     @{ $s->{credentials} }), 'which are no credential');
+is($s->{named_locations}[0]{entries}, 2, 'entries of a list');
+like($s->{named_locations}[0]{error}, qr/office\.cidr:2/, 'its error');
+my ($trial) = grep { $_->{name} eq 'trial' } @{ $s->{policies} };
+is($trial->{would_deny}, 1, 'would_deny');
 
 # another worker, another reload: the same counters
 my %n;
