@@ -277,7 +277,7 @@ like($page, qr{<td>trial</td><td><span class="warn">report_only</span></td>
 like($page, qr{<td>unused</td><td><span class="off">not used}, 'one in vain');
 like($page, qr{<td>office</td><td>named location</td><td class="n">2</td>},
      'the list that stays in use');
-like($page, qr{entra_caller_token</td><td>keys of callers' tokens</td>
+like($page, qr{entra_caller_token</td><td>keys\ of\ callers'\ tokens</td>
      <td\ class="n">[1-9]}x, 'keys');
 my @open;
 my $crossed = 0;
