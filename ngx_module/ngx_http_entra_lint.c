@@ -263,7 +263,7 @@ ngx_http_entra_lint_satisfy(ngx_http_entra_lint_t *lint,
 }
 
 
-/* without a list of those who may, a proxy's own address counts as a client's */
+/* without a list of those who may, a proxy's own address is a client's */
 
 static void
 ngx_http_entra_lint_realip(ngx_http_entra_lint_t *lint)

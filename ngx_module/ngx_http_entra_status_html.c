@@ -215,8 +215,8 @@ ngx_http_entra_html_credentials(ngx_http_entra_main_conf_t *mcf,
     entra_buf_add_c(b, "<h2>Credentials</h2>\n<div class=\"wide\"><table>\n"
                     "<tr><th>Credential</th><th>Scope</th>"
                     "<th>Token</th><th class=\"n\">Expires in</th>"
-                    "<th class=\"n\">Refresh in</th><th class=\"n\">Fetched</th>"
-                    "<th class=\"n\">Failed</th><th class=\"n\">HIT</th>"
+                    "<th class=\"n\">Refresh in</th>"
+                    "<th class=\"n\">Fetched</th><th class=\"n\">Failed</th><th class=\"n\">HIT</th>"
                     "<th class=\"n\">WAIT</th><th class=\"n\">ERROR</th>"
                     "<th class=\"n\">BLOCKED</th><th class=\"n\">Replays</th>"
                     "</tr>\n");
@@ -360,7 +360,8 @@ ngx_http_entra_html_policies(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
 
     entra_buf_add_c(b, "<h2>Policies</h2>\n<div class=\"wide\"><table>\n<tr>"
                     "<th>Policy</th><th>State</th><th class=\"n\">Success</th>"
-                    "<th class=\"n\">Failure</th><th class=\"n\">Not applied</th>"
+                    "<th class=\"n\">Failure</th>"
+                    "<th class=\"n\">Not applied</th>"
                     "<th class=\"n\">Would deny</th></tr>\n");
 
     for (i = 0; (policy = entra_rules_policy_nth(mcf->rules, i)) != NULL; i++)
@@ -411,7 +412,8 @@ ngx_http_entra_html_lists(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b,
 
     entra_buf_add_c(b, "<h2>Lists and keys</h2>\n<div class=\"wide\"><table>\n"
                     "<tr><th>Name</th><th>What</th><th class=\"n\">Entries</th>"
-                    "<th class=\"n\">Age</th><th class=\"n\">Failed</th></tr>\n");
+                    "<th class=\"n\">Age</th>"
+                    "<th class=\"n\">Failed</th></tr>\n");
 
     for (i = 0;
          (location = entra_rules_location_nth(mcf->rules, i)) != NULL;

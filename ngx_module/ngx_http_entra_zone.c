@@ -224,7 +224,8 @@ ngx_http_entra_zone_record(ngx_http_entra_main_conf_t *mcf, u_char *key,
 
     ngx_log_error(NGX_LOG_ERR, log, 0,
                   "entra zone \"%V\" is full, workers do not share this "
-                  "token or counter; write a larger \"entra_shared_zone zone=%V:SIZE\"",
+                  "token or counter; write a larger "
+                  "\"entra_shared_zone zone=%V:SIZE\"",
                   &mcf->zone_name, &mcf->zone_name);
 
     rec = ngx_pcalloc(ngx_cycle->pool, sizeof(ngx_http_entra_record_t));
