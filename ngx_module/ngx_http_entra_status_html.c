@@ -216,7 +216,9 @@ ngx_http_entra_html_credentials(ngx_http_entra_main_conf_t *mcf,
                     "<tr><th>Credential</th><th>Scope</th>"
                     "<th>Token</th><th class=\"n\">Expires in</th>"
                     "<th class=\"n\">Refresh in</th>"
-                    "<th class=\"n\">Fetched</th><th class=\"n\">Failed</th><th class=\"n\">HIT</th>"
+                    "<th class=\"n\">Fetched</th>"
+                    "<th class=\"n\">Failed</th>"
+                    "<th class=\"n\">HIT</th>"
                     "<th class=\"n\">WAIT</th><th class=\"n\">ERROR</th>"
                     "<th class=\"n\">BLOCKED</th><th class=\"n\">Replays</th>"
                     "</tr>\n");
