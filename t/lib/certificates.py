@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Certificates of clients, good and bad, for 410-client-certificates.t.
+"""Certificates of clients, good and bad, for 410-client-certificates.t and others.
 
     certificates.py DIR
 
@@ -110,6 +110,8 @@ def main(folder):
     save(folder, 'rsa', make('rsa', ca, [dns('x.y.example.com')],
                              key=rsa.generate_private_key(65537, 2048)))
     save(folder, 'deep', make('deep', between, [uri(shop)]), between[0])
+    save(folder, 'on-call', make('on-call', ca, [
+        uri('spiffe://corp.example/on-call')]))
     save(folder, 'eu', make('eu', ca, [
         uri('spiffe://corp.example/eu/scoring')]))
     save(folder, 'plain', make('plain', ca))

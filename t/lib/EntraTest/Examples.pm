@@ -2,7 +2,8 @@ package EntraTest::Examples;
 
 # The files of conf/examples as they are shipped, against the emulator: names
 # of Azure's hosts resolve to this machine and have its ports, credentials
-# have the emulator's tenant.  Nothing else is changed.
+# have the emulator's tenant, logs are in the test's directory.  Nothing else
+# is changed.
 #
 #   my $x = EntraTest::Examples->new($t);       # after $t->emulator
 #   $t->start($x->text('workspace', 'mlflow'), $x->options);
@@ -29,7 +30,7 @@ sub new {
         $class;
     my $v = $t->{vars};
     my %names = map { $_ => 1 } map { slurp($_) =~ /\b($azure)\b/g }
-        glob "$t->{root}/conf/examples/*.conf";
+        glob "$t->{root}/conf/examples/{,*/}*.conf";
     $t->write('hosts', join '', map { "127.0.0.1 $_\n" } 'localhost',
               sort keys %names);
 
@@ -88,6 +89,8 @@ sub one {
     $text =~ s/(\bclient_id +)[^;]+/$1%%CLIENT%%/g;
     my $authority = 'authority_host %%AUTHORITY%%;';
     $text =~ s/(entra_credential \S+ client_secret \{)/$1 $authority/g;
+    $text =~ s/(entra_caller_token \{)/$1 $authority/g;
+    $text =~ s{/var/log/nginx/}{%%DIR%%/}g;
     my $manager = "resource_manager https://management.azure.com:$up;";
     $text =~ s/(using +\S+;)/$1 $manager/g;
     $text =~ s/\b($azure|\$ml_host):443/$1:$up/g;

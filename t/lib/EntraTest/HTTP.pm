@@ -44,6 +44,7 @@ sub connect_to {
         require IO::Socket::SSL;
         return IO::Socket::SSL->new(
             PeerAddr => $o{address} || '127.0.0.1', PeerPort => $o{port},
+            $o{from} ? (LocalAddr => $o{from}) : (),
             SSL_hostname => $o{sni} || 'localhost',
             SSL_verifycn_name => $o{sni} || 'localhost',
             SSL_ca_file => $o{ca},
@@ -54,6 +55,7 @@ sub connect_to {
     }
     return IO::Socket::INET->new(
         PeerAddr => $o{address} || '127.0.0.1', PeerPort => $o{port},
+        $o{from} ? (LocalAddr => $o{from}) : (),
         Proto => 'tcp', Timeout => 10);
 }
 
