@@ -150,8 +150,8 @@ sub ask {
              location credential token)} = split /\t/, $new{'vars.log'};
     return { r => $r, status => $r->status, %line, new => \%new,
              object => length $new{'object.log'} ? $new{'object.log'} : undef,
-             errors => [grep { /\[error\]/ } split /\n/,
-                        $new{'error.log'}] };
+             errors => [grep { /\[error\]/ && !/"entra_caller_token"/ }
+                        split /\n/, $new{'error.log'}] };
 }
 
 # the one line that tells an operator why
@@ -258,6 +258,7 @@ my $token = $e->mint(claims => { aud => 'api://gateway', azp => $shop,
 $a = allowed('/shop', headers => [Authorization => "Bearer $token"]);
 is($a->{caller}, "oid=$shop appid=$shop", '$entra_caller');
 is(object($a, 'caller')->{caller}{names}, 'shop', 'and its name here');
+my $good = $token;
 my %bad = (
     'the wrong audience' => [qr/audience/,
         $e->mint(claims => { aud => 'https://ml.azure.com' })],
@@ -437,8 +438,25 @@ for my $one (['GET', '/a/x'], ['POST', '/score'], ['GET', '/nope'],
 }
 
 # keys that never came: the gateway cannot tell, and says so
-ok($e->control(POST => 'faults', [{ at => 'discovery', status => 503,
-                                    body => '{}' }]), 'discovery fails');
+$t->stop;
+$e->fault({ at => 'discovery', status => 503, body => '{}' });
+$t->start;
+ok(wait_until(sub { $t->get('/entra/ready')->body =~ /entra_caller_token/
+                    && $t->get('/a/x')->status == 200 }), 'no keys, a token');
+$a = denied('/shop', qr/undetermined,.*:[ ]no[ ]grant[ ]applies:.*
+                        "callers"[ ]\(unknown:[ ]callers\).*caller[ ]
+                        token=unknown/x, 503, decision => 'undetermined',
+            name => 'no keys', headers => [Authorization => "Bearer $good"]);
+like($a->{r}->header('retry-after') // '', qr/^[1-9]\d*$/, 'Retry-After');
+is($a->{denied_by}, '-', 'denied by no policy');
+is($a->{caller}, 'token=unknown', 'the caller');
+$o = object($a, 'no keys');
+is_deeply([@$o{qw(decision httpStatus conditionalAccessStatus)}],
+          ['undetermined', 503, 'failure'], 'the object');
+my ($callers) = grep { $_->{displayName} eq 'callers' }
+    @{ $o->{appliedConditionalAccessPolicies} };
+is_deeply($callers->{conditionsUnknown}, ['callers'], 'what is unknown');
+is($t->status->{decisions}{undetermined}, 1, 'and counted');
 
 my $all = join '', map { slurp($t->dir($_)) }
     qw(vars.log none.log object.log nested.log error.log);

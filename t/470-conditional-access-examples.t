@@ -346,6 +346,50 @@ denied(403, 'what-if, not from this machine', 'GET',
        '/entra/what-if?credential=scoring', from => '127.0.0.5');
 
 
+# docs/conditional-access.md: its snippets together are a configuration, and
+# the role is as narrow as it says
+
+my $doc = slurp("$t->{root}/docs/conditional-access.md");
+my $snippets = join "\n", $doc =~ /^```nginx\n(.*?)^```/msg;
+my ($role) = $doc =~ /^```json\n(.*?)^```/ms;
+$role = eval { JSON::PP::decode_json($role // '') } || {};
+my ($score) = @{ $role->{Actions} || [] };
+is(scalar @{ $role->{Actions} || [] }, 1, 'the role has one action');
+is_deeply([sort keys %$role], [qw(Actions AssignableScopes DataActions
+          Description Name NotActions NotDataActions)], 'and what az wants');
+my ($wide) = $doc =~ m{`(Microsoft\S+/onlineEndpoints/\*/action)`};
+ok($wide, "Microsoft's sample is named");
+
+$snippets =~ s/\b(?:TENANT|GROUP-ID|APP-ID)\b/$group/g;
+my @names = $snippets =~ /^entra_policy (\S+)/mg;
+cmp_ok(scalar @names, '>=', 10, 'policies of the page');
+$snippets .= <<"EOC";
+entra_named_location datacenter { 10.20.0.0/16; 2001:db8:20::/48; }
+entra_policy literal { operations arm $score; grant; }
+entra_policy sample { operations arm $wide; grant; }
+EOC
+$snippets .= join '', map { "entra_credential for-$_ managed_identity "
+                            . "{ scope arm; policies $_; }\n" }
+    qw(literal sample), @names;
+$t->stop;
+$t->write('entra/offices.cidr', $offices);
+$t->start("entra_trusted_certificate %%CA%%;\n$snippets" . <<'EOC', $x->options);
+server {
+    listen 127.0.0.1:%%PORT%%;
+    location = /entra/what-if { entra_what_if; }
+}
+EOC
+for my $do (qw(score listKeys token regenerateKeys)) {
+    my %got = map {
+        my $r = $t->get("/entra/what-if?credential=for-$_&method=POST&path="
+                        . "$ws/onlineEndpoints/e/$do&address=127.0.0.1");
+        $_ => $r->json->{decision}{decision};
+    } qw(literal sample);
+    is($got{literal}, $do eq 'score' ? 'allow' : 'deny', "the role: $do");
+    is($got{sample}, 'allow', "Microsoft's sample: $do");
+}
+
+
 # working-hours.conf
 
 SKIP: {
