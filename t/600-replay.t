@@ -324,6 +324,11 @@ is($r->status, 200, 'provider fails: the old token once more')
     or diag $r->body;
 $e->clear_faults;
 
+# their next attempts are not to be counted below
+ok(wait_until(sub { !grep { $_->{failures_in_a_row} || $_->{fetching} }
+                    map { credential($_) } qw(down gone) }, 40),
+   'provider up again: fetched without being asked');
+
 
 # error_page
 

@@ -75,6 +75,17 @@ sub need {
     return $self;
 }
 
+# whether it was built with a sanitizer, which tolerates no preloaded library
+sub sanitized { return `$_[0]{nginx} -V 2>&1` =~ /-fsanitize/ }
+
+# of nginx, as nginx itself counts: 1025001
+sub version {
+    my ($self) = @_;
+
+    my @v = `$self->{nginx} -v 2>&1` =~ m{nginx/(\d+)\.(\d+)\.(\d+)};
+    return @v ? $v[0] * 1_000_000 + $v[1] * 1000 + $v[2] : 0;
+}
+
 # seconds, more of them where everything is slow
 sub seconds { return $_[-1] * $slow }
 

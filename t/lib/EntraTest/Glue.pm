@@ -63,7 +63,7 @@ sub knows {
 # the preloaded library does not go together with ASan's
 sub breakable {
     my ($t) = @_;
-    return !$ENV{ENTRA_PRELOAD} && `$t->{nginx} -V 2>&1` !~ /fsanitize/;
+    return !$ENV{ENTRA_PRELOAD} && !$t->sanitized;
 }
 
 sub breakers {
