@@ -428,6 +428,7 @@ ngx_int_t ngx_http_entra_conf_words(ngx_conf_t *cf, entra_str_t *words,
     ngx_uint_t max);
 char *ngx_http_entra_conf_block(ngx_conf_t *cf, ngx_conf_handler_pt handler,
     void *conf);
+
 /* ngx_http_entra_credential.c */
 
 char *ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -567,17 +568,23 @@ void ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
 
 ngx_int_t ngx_http_entra_token_attach(ngx_http_entra_token_t *token);
 void ngx_http_entra_token_detach(ngx_http_entra_token_t *token);
-void ngx_http_entra_token_detach(ngx_http_entra_token_t *token);
 
 /* the token may be sent now; takes over what another worker has fetched */
 ngx_int_t ngx_http_entra_token_usable(ngx_http_entra_token_t *token,
     int64_t now);
 
-/* starts a fetch if it is time and nobody else does */
-void ngx_http_entra_token_kick(ngx_http_entra_token_t *token);
-
 /* its secret changed: fetches now, keeps the token until then */
 void ngx_http_entra_token_due(ngx_http_entra_token_t *token);
+
+/* the worker's copy, and when to look again */
+void ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
+    const char *value, size_t len);
+void ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now);
+
+/* ngx_http_entra_token_fetch.c: one fetch across all workers */
+
+/* starts a fetch if it is time and nobody else does */
+void ngx_http_entra_token_kick(ngx_http_entra_token_t *token);
 
 /* called every few seconds */
 void ngx_http_entra_token_heartbeat(ngx_http_entra_token_t *token);
