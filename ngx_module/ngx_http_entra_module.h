@@ -602,7 +602,7 @@ ngx_int_t ngx_http_entra_token_pending(ngx_http_entra_token_t *token);
 /* ms until the next attempt, 0: at once */
 int64_t ngx_http_entra_token_next(ngx_http_entra_token_t *token);
 
-/* ngx_http_entra_request.c: phases, parking, resuming */
+/* ngx_http_entra_request.c: the phases */
 
 ngx_int_t ngx_http_entra_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_precontent_handler(ngx_http_request_t *r);
@@ -613,10 +613,15 @@ ngx_http_entra_ctx_t *ngx_http_entra_get_ctx(ngx_http_request_t *r);
 ngx_http_entra_ctx_t *ngx_http_entra_kept_ctx(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_resolve(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
-void ngx_http_entra_wake(ngx_http_entra_token_t *token);
 
+/* ngx_http_entra_park.c: parking, resuming */
+
+/* NGX_AGAIN: it waits now; NGX_DECLINED: waiting would not help */
 ngx_int_t ngx_http_entra_park(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token);
+
+/* a fetch has ended, one way or the other */
+void ngx_http_entra_wake(ngx_http_entra_token_t *token);
 
 /* ngx_http_entra_obo.c */
 
