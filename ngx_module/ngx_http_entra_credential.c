@@ -30,15 +30,6 @@ static ngx_int_t ngx_http_entra_credential_finish(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential);
 static ngx_int_t ngx_http_entra_credential_hosts(
     ngx_http_entra_token_t *token);
-static ngx_int_t ngx_http_entra_credential_auth(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_auth_t *auth);
-static ngx_int_t ngx_http_entra_credential_auth_all(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_auth_t *auth);
-static ngx_http_entra_token_t *ngx_http_entra_credential_scoped(
-    ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_credential_t *credential, ngx_http_entra_auth_t *auth);
-static int ngx_libc_cdecl ngx_http_entra_credential_cmp(const void *one,
-    const void *two);
 
 
 char *
@@ -431,7 +422,7 @@ ngx_http_entra_credential_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     auth = mcf->auths.elts;
 
     for (i = 0; i < mcf->auths.nelts; i++) {
-        if (ngx_http_entra_credential_auth(cf, mcf, auth[i]) != NGX_OK) {
+        if (ngx_http_entra_auth_resolve(cf, mcf, auth[i]) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -627,172 +618,4 @@ ngx_http_entra_credential_token(ngx_conf_t *cf,
     *t = token;
 
     return token;
-}
-
-
-static ngx_int_t
-ngx_http_entra_credential_auth(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_auth_t *auth)
-{
-    ngx_http_entra_credential_t  *credential;
-
-    if (auth->value) {
-        return ngx_http_entra_credential_auth_all(cf, mcf, auth);
-    }
-
-    credential = ngx_http_entra_credential_find(mcf, &auth->name);
-    if (credential == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "unknown credential \"%V\"; define it with "
-                      "\"entra_credential %V TYPE { ... }\" in the http block "
-                      "in %s:%ui",
-                      &auth->name, &auth->name, auth->file, auth->line);
-        return NGX_ERROR;
-    }
-
-    auth->token = ngx_http_entra_credential_scoped(cf, mcf, credential, auth);
-
-    return auth->token ? NGX_OK : NGX_ERROR;
-}
-
-
-static ngx_http_entra_token_t *
-ngx_http_entra_credential_scoped(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
-    ngx_http_entra_auth_t *auth)
-{
-    char                    *uri;
-    ngx_str_t                scope;
-    entra_err_t              err;
-    entra_credential_t      *core;
-    ngx_http_entra_token_t  **token;
-
-    core = credential->core;
-    token = credential->tokens.elts;
-
-    if (auth->scope.len == 0) {
-        if (credential->tokens.nelts) {
-            return token[0];
-        }
-
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "credential \"%V\" has no scope; write \"scope aml;\" "
-                      "in its block, or \"scope=aml\" here in %s:%ui",
-                      &credential->name, auth->file, auth->line);
-        return NULL;
-    }
-
-    if (core->type->no_scope) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "credential \"%V\" is of type \"%s\", which takes no "
-                      "scope in %s:%ui", &credential->name, core->type->name,
-                      auth->file, auth->line);
-        return NULL;
-    }
-
-    entra_err_clear(&err);
-
-    uri = entra_cloud_scope(core->cloud,
-                            (entra_str_t) { auth->scope.len,
-                                            (char *) auth->scope.data }, &err);
-    if (uri == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s in %s:%ui",
-                      err.text, auth->file, auth->line);
-        return NULL;
-    }
-
-    scope.len = ngx_strlen(uri);
-    scope.data = ngx_pnalloc(cf->pool, scope.len + 1);
-    if (scope.data == NULL) {
-        free(uri);
-        return NULL;
-    }
-
-    ngx_memcpy(scope.data, uri, scope.len + 1);
-    free(uri);
-
-    return ngx_http_entra_credential_token(cf, mcf, credential, &scope);
-}
-
-
-/* a variable may name any credential: a sorted list to look it up in */
-
-static ngx_int_t
-ngx_http_entra_credential_auth_all(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_auth_t *auth)
-{
-    ngx_uint_t                     i;
-    ngx_http_entra_token_t        *token, **t;
-    ngx_http_entra_credential_t  **c;
-
-    if (mcf->credentials.nelts == 0) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "no credential is defined; write \"entra_credential "
-                      "NAME TYPE { ... }\" in the http block in %s:%ui",
-                      auth->file, auth->line);
-        return NGX_ERROR;
-    }
-
-    auth->tokens = ngx_array_create(cf->pool, mcf->credentials.nelts,
-                                    sizeof(void *));
-    if (auth->tokens == NULL) {
-        return NGX_ERROR;
-    }
-
-    c = mcf->credentials.elts;
-
-    for (i = 0; i < mcf->credentials.nelts; i++) {
-
-        if (c[i]->tokens.nelts == 0 && auth->scope.len == 0) {
-            continue;
-        }
-
-        if (c[i]->core->type->no_scope && auth->scope.len) {
-            continue;
-        }
-
-        token = ngx_http_entra_credential_scoped(cf, mcf, c[i], auth);
-        if (token == NULL) {
-            return NGX_ERROR;
-        }
-
-        t = ngx_array_push(auth->tokens);
-        if (t == NULL) {
-            return NGX_ERROR;
-        }
-
-        *t = token;
-    }
-
-    ngx_qsort(auth->tokens->elts, auth->tokens->nelts, sizeof(void *),
-              ngx_http_entra_credential_cmp);
-
-    return NGX_OK;
-}
-
-
-static int ngx_libc_cdecl
-ngx_http_entra_credential_cmp(const void *one, const void *two)
-{
-    ngx_str_t  *a, *b;
-
-    a = &(*(ngx_http_entra_token_t **) one)->credential->name;
-    b = &(*(ngx_http_entra_token_t **) two)->credential->name;
-
-    return ngx_http_entra_name_cmp(a, b);
-}
-
-
-ngx_int_t
-ngx_http_entra_name_cmp(ngx_str_t *a, ngx_str_t *b)
-{
-    ngx_int_t  rc;
-
-    rc = ngx_memcmp(a->data, b->data, ngx_min(a->len, b->len));
-
-    if (rc) {
-        return rc;
-    }
-
-    return a->len < b->len ? -1 : a->len > b->len;
 }

@@ -416,8 +416,6 @@ void *ngx_http_entra_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_entra_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_entra_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
-char *ngx_http_entra_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_entra_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_entra_shared_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -428,6 +426,19 @@ ngx_int_t ngx_http_entra_conf_words(ngx_conf_t *cf, entra_str_t *words,
     ngx_uint_t max);
 char *ngx_http_entra_conf_block(ngx_conf_t *cf, ngx_conf_handler_pt handler,
     void *conf);
+
+/* ngx_http_entra_auth.c: which credential, which token */
+
+char *ngx_http_entra_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* after the last directive */
+ngx_int_t ngx_http_entra_auth_resolve(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_auth_t *auth);
+
+/* of a variable's value: its index, or one past the last */
+ngx_uint_t ngx_http_entra_auth_lookup(ngx_http_entra_auth_t *auth,
+    ngx_str_t *name);
 
 /* ngx_http_entra_credential.c */
 
@@ -442,7 +453,6 @@ ngx_int_t ngx_http_entra_credential_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 ngx_uint_t ngx_http_entra_credential_material(
     ngx_http_entra_credential_t *credential);
-ngx_int_t ngx_http_entra_name_cmp(ngx_str_t *a, ngx_str_t *b);
 
 /* ngx_http_entra_rule.c: the blocks of Conditional Access */
 

@@ -11,8 +11,6 @@
 
 static ngx_int_t ngx_http_entra_path(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
-static ngx_uint_t ngx_http_entra_lookup(ngx_http_entra_auth_t *auth,
-    ngx_str_t *name);
 static ngx_int_t ngx_http_entra_prepare(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_prepare_seconds(ngx_http_request_t *r,
@@ -213,7 +211,7 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    i = ngx_http_entra_lookup(auth, &name);
+    i = ngx_http_entra_auth_lookup(auth, &name);
 
     if (i < auth->tokens->nelts) {
         ctx->token = ((ngx_http_entra_token_t **) auth->tokens->elts)[i];
@@ -234,40 +232,6 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     return ngx_http_entra_answer(r, ctx, NGX_HTTP_FORBIDDEN,
                                  "No credential is configured for this "
                                  "request.", 0);
-}
-
-
-/* its index, or one past the last */
-
-static ngx_uint_t
-ngx_http_entra_lookup(ngx_http_entra_auth_t *auth, ngx_str_t *name)
-{
-    ngx_int_t                 rc;
-    ngx_uint_t                low, high, middle;
-    ngx_http_entra_token_t  **token;
-
-    token = auth->tokens->elts;
-    low = 0;
-    high = auth->tokens->nelts;
-
-    while (low < high) {
-        middle = (low + high) / 2;
-
-        rc = ngx_http_entra_name_cmp(name, &token[middle]->credential->name);
-
-        if (rc == 0) {
-            return middle;
-        }
-
-        if (rc < 0) {
-            high = middle;
-
-        } else {
-            low = middle + 1;
-        }
-    }
-
-    return auth->tokens->nelts;
 }
 
 
