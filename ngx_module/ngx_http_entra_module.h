@@ -440,17 +440,22 @@ ngx_int_t ngx_http_entra_auth_resolve(ngx_conf_t *cf,
 ngx_uint_t ngx_http_entra_auth_lookup(ngx_http_entra_auth_t *auth,
     ngx_str_t *name);
 
-/* ngx_http_entra_credential.c */
+/* ngx_http_entra_credential.c: the block */
 
 char *ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_http_entra_credential_t *ngx_http_entra_credential_find(
     ngx_http_entra_main_conf_t *mcf, ngx_str_t *name);
+
+/* ngx_http_entra_credential_init.c: after the last directive */
+
+ngx_int_t ngx_http_entra_credential_init(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 ngx_http_entra_token_t *ngx_http_entra_credential_token(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
     ngx_str_t *scope);
-ngx_int_t ngx_http_entra_credential_init(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf);
+
+/* the digests of the secrets now in use; 1: there is a new one */
 ngx_uint_t ngx_http_entra_credential_material(
     ngx_http_entra_credential_t *credential);
 

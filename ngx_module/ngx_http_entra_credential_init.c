@@ -1,0 +1,234 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * What is made of the entra_credential blocks once the whole configuration
+ * was read: the core's credentials, their tokens, where those may go.
+ */
+
+#include "ngx_http_entra_module.h"
+
+
+static ngx_int_t ngx_http_entra_credential_finish(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential);
+static ngx_int_t ngx_http_entra_credential_hosts(
+    ngx_http_entra_token_t *token);
+
+
+/* after the last directive: names resolve in any order */
+
+ngx_int_t
+ngx_http_entra_credential_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                     i;
+    ngx_http_entra_auth_t        **auth;
+    ngx_http_entra_credential_t  **c;
+
+    c = mcf->credentials.elts;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+        if (ngx_http_entra_credential_finish(cf, mcf, c[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    auth = mcf->auths.elts;
+
+    for (i = 0; i < mcf->auths.nelts; i++) {
+        if (ngx_http_entra_auth_resolve(cf, mcf, auth[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_entra_sign_in_check(cf, mcf);
+}
+
+
+static ngx_int_t
+ngx_http_entra_credential_finish(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential)
+{
+    ngx_str_t                scope;
+    ngx_uint_t               i;
+    entra_err_t              err;
+    entra_credential_t      *core;
+    ngx_http_entra_token_t  *token;
+
+    core = credential->core;
+
+    entra_err_clear(&err);
+
+    if (entra_credential_init(core, &err) != 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "credential \"%V\": %s in %s:%ui", &credential->name,
+                      err.text, credential->file, credential->line);
+        return NGX_ERROR;
+    }
+
+    if (core->warnings.len) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "credential \"%V\": %s in %s:%ui", &credential->name,
+                      core->warnings.data, credential->file, credential->line);
+    }
+
+    if (credential->preload == NGX_CONF_UNSET) {
+        credential->preload = 1;
+    }
+
+    (void) ngx_http_entra_credential_material(credential);
+
+    /* each scope of its own is fetched at start and shown in the status */
+
+    for (i = 0; i < core->nscopes; i++) {
+        scope.data = (u_char *) core->scopes[i];
+        scope.len = ngx_strlen(core->scopes[i]);
+
+        token = ngx_http_entra_credential_token(cf, mcf, credential, &scope);
+        if (token == NULL) {
+            return NGX_ERROR;
+        }
+
+        token->preload = credential->preload && !core->type->per_caller;
+    }
+
+    if (core->type->no_scope) {
+        ngx_str_null(&scope);
+
+        token = ngx_http_entra_credential_token(cf, mcf, credential, &scope);
+        if (token == NULL) {
+            return NGX_ERROR;
+        }
+
+        token->preload = credential->preload;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_http_entra_token_t *
+ngx_http_entra_credential_token(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
+    ngx_str_t *scope)
+{
+    ngx_uint_t                i;
+    ngx_http_entra_token_t   *token, **t;
+
+    t = credential->tokens.elts;
+
+    for (i = 0; i < credential->tokens.nelts; i++) {
+        if (t[i]->scope.len == scope->len
+            && ngx_strncmp(t[i]->scope.data, scope->data, scope->len) == 0)
+        {
+            return t[i];
+        }
+    }
+
+    token = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_token_t));
+    if (token == NULL) {
+        return NULL;
+    }
+
+    token->credential = credential;
+    token->scope = *scope;
+    ngx_queue_init(&token->waiters);
+
+    if (ngx_http_entra_credential_hosts(token) != NGX_OK) {
+        return NULL;
+    }
+
+    entra_credential_key(credential->core,
+                         (entra_str_t) { scope->len, (char *) scope->data },
+                         token->key);
+
+    t = ngx_array_push(&credential->tokens);
+    if (t == NULL) {
+        return NULL;
+    }
+
+    *t = token;
+
+    t = ngx_array_push(&mcf->tokens);
+    if (t == NULL) {
+        return NULL;
+    }
+
+    *t = token;
+
+    return token;
+}
+
+
+/* Azure's hosts for the scope: the upstreams, when those are not written */
+
+static ngx_int_t
+ngx_http_entra_credential_hosts(ngx_http_entra_token_t *token)
+{
+    char                         *scope;
+    unsigned                      i, n;
+    const char                   *hosts[ENTRA_CLOUD_HOSTS_MAX];
+    entra_err_t                   err;
+    entra_credential_t           *core;
+    ngx_http_entra_credential_t  *credential;
+
+    credential = token->credential;
+    core = credential->core;
+    entra_err_clear(&err);
+
+    /* keys and tokens of endpoints are for them */
+
+    scope = token->scope.len ? entra_str_dup((entra_str_t) {
+                                   token->scope.len,
+                                   (char *) token->scope.data })
+                             : entra_cloud_scope(core->cloud, entra_str("aml"),
+                                                 &err);
+    if (scope == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = entra_cloud_hosts(core->cloud, scope, hosts);
+    free(scope);
+
+    for (i = 0; i < n; i++) {
+        (void) entra_egress_add(&token->known, entra_str_c(hosts[i]), &err);
+    }
+
+    token->known.unverified = credential->egress.unverified;
+    token->egress = credential->upstreams ? &credential->egress
+                                          : &token->known;
+    return NGX_OK;
+}
+
+
+/* the digests of the secrets now in use; 1: there is a new one */
+
+ngx_uint_t
+ngx_http_entra_credential_material(ngx_http_entra_credential_t *credential)
+{
+    u_char      digest[32];
+    ngx_uint_t  i;
+
+    entra_credential_material(credential->core, digest);
+
+    for (i = 0; i < credential->nmaterial; i++) {
+        if (ngx_memcmp(credential->material[i], digest, 32) == 0) {
+
+            /* the current one is the first */
+
+            ngx_memmove(credential->material[1], credential->material[0],
+                        i * 32);
+            ngx_memcpy(credential->material[0], digest, 32);
+            return i != 0;
+        }
+    }
+
+    if (credential->nmaterial < 4) {
+        credential->nmaterial++;
+    }
+
+    ngx_memmove(credential->material[1], credential->material[0],
+                (credential->nmaterial - 1) * 32);
+    ngx_memcpy(credential->material[0], digest, 32);
+
+    return 1;
+}
