@@ -459,7 +459,7 @@ ngx_http_entra_token_t *ngx_http_entra_credential_token(ngx_conf_t *cf,
 ngx_uint_t ngx_http_entra_credential_material(
     ngx_http_entra_credential_t *credential);
 
-/* ngx_http_entra_rule.c: the blocks of Conditional Access */
+/* ngx_http_entra_rule.c: a block of Conditional Access */
 
 #define NGX_HTTP_ENTRA_RULE_LOCATION    0
 #define NGX_HTTP_ENTRA_RULE_CALLER      1
@@ -469,6 +469,9 @@ ngx_uint_t ngx_http_entra_credential_material(
 char *ngx_http_entra_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_entra_trusted_proxies(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* ngx_http_entra_rules.c: all of them */
+
 ngx_int_t ngx_http_entra_rules_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 ngx_http_entra_policies_t *ngx_http_entra_rules_of(
