@@ -17,6 +17,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <ngx_event.h>
 
 #include "entra_iface.h"
 
@@ -74,6 +75,47 @@ typedef struct {
 /* called with all signals blocked */
 void ngx_http_entra_exec_child(const ngx_http_entra_exec_child_t *child)
     __attribute__((noreturn));
+
+
+/* what ngx_http_entra_exec.c and ngx_http_entra_exec_read.c share */
+
+/* the worker's ends, in this order */
+
+typedef enum {
+    NGX_HTTP_ENTRA_EXEC_CONTROL = 0,
+    NGX_HTTP_ENTRA_EXEC_OUT,
+    NGX_HTTP_ENTRA_EXEC_ERR,
+    NGX_HTTP_ENTRA_EXEC_ENDS
+} ngx_http_entra_exec_end_e;
+
+
+typedef struct {
+    ngx_queue_t                    queue;
+    ngx_connection_t              *ends[NGX_HTTP_ENTRA_EXEC_ENDS];
+    ngx_event_t                    timer;
+    ngx_connection_t               dummy;       /* of timer */
+
+    entra_process_done_pt          done;
+    void                          *ctx;
+
+    ngx_http_entra_exec_report_t   report;
+    size_t                         report_len;
+    entra_buf_t                    out;
+    entra_buf_t                    err;
+    entra_process_result_t         result;
+
+    unsigned                       finished:1;
+} ngx_http_entra_exec_t;
+
+
+/* ngx_http_entra_exec_read.c: events of the ends */
+
+void ngx_http_entra_exec_read_handler(ngx_event_t *ev);
+void ngx_http_entra_exec_write_handler(ngx_event_t *ev);
+
+/* ngx_http_entra_exec.c: closes the ends and calls back, from an event */
+
+void ngx_http_entra_exec_finish(ngx_http_entra_exec_t *e);
 
 
 #endif /* _NGX_HTTP_ENTRA_EXEC_H_INCLUDED_ */
