@@ -680,10 +680,13 @@ ngx_int_t ngx_http_entra_second_token(ngx_http_request_t *r,
 ngx_int_t ngx_http_entra_egress_check(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 
-/* ngx_http_entra_replay.c */
+/* ngx_http_entra_replay_twin.c: when the configuration is read */
 
 ngx_int_t ngx_http_entra_replay_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+
+/* ngx_http_entra_replay.c: at run time */
+
 void ngx_http_entra_replay_hook(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 ngx_http_entra_kept_t *ngx_http_entra_replay_kept(ngx_http_request_t *r);
