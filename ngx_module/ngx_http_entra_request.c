@@ -9,6 +9,8 @@
 #include "ngx_http_entra_module.h"
 
 
+static ngx_int_t ngx_http_entra_begin(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t **result);
 static ngx_int_t ngx_http_entra_path(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_prepare(ngx_http_request_t *r,
@@ -28,6 +30,25 @@ static void ngx_http_entra_forgotten(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_entra_access_handler(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_http_entra_ctx_t  *ctx;
+
+    rc = ngx_http_entra_begin(r, &ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_entra_decide(r, ctx, 1);
+
+    return rc == NGX_OK ? NGX_DECLINED : rc;
+}
+
+
+/* in both phases; NGX_DECLINED: the module has nothing to do here */
+
+static ngx_int_t
+ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_ctx_t **result)
 {
     ngx_int_t                   rc;
     ngx_http_entra_ctx_t       *ctx;
@@ -57,14 +78,9 @@ ngx_http_entra_access_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    rc = ngx_http_entra_resolve(r, ctx);
-    if (rc != NGX_OK) {
-        return rc;
-    }
+    *result = ctx;
 
-    rc = ngx_http_entra_decide(r, ctx, 1);
-
-    return rc == NGX_OK ? NGX_DECLINED : rc;
+    return ngx_http_entra_resolve(r, ctx);
 }
 
 
@@ -248,31 +264,7 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
     ngx_http_entra_ctx_t       *ctx;
     ngx_http_entra_loc_conf_t  *lcf;
 
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
-
-    if ((lcf->auth == NULL && lcf->seconds == NULL) || lcf->own) {
-        return NGX_DECLINED;
-    }
-
-    ctx = ngx_http_entra_get_ctx(r);
-    if (ctx == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ctx->waiter && ctx->waiter->token) {
-        return NGX_AGAIN;
-    }
-
-    if (ngx_http_entra_replay_foreign(r)) {
-        return NGX_HTTP_NOT_FOUND;
-    }
-
-    rc = ngx_http_entra_path(r, ctx, lcf);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_http_entra_resolve(r, ctx);
+    rc = ngx_http_entra_begin(r, &ctx);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -281,6 +273,8 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
     if (rc != NGX_OK) {
         return rc;
     }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
     /* nothing goes to an upstream from here: no token is needed */
 
