@@ -13,7 +13,6 @@ static void ngx_http_entra_accept(entra_str_t value, ngx_int_t *best,
     ngx_http_entra_format_e *format);
 static ngx_http_entra_format_e ngx_http_entra_accept_type(entra_str_t type);
 static ngx_int_t ngx_http_entra_accept_quality(entra_str_t params);
-static entra_str_t ngx_http_entra_accept_cut(entra_str_t *rest, char separator);
 
 
 ngx_http_entra_format_e
@@ -73,8 +72,8 @@ ngx_http_entra_accept(entra_str_t value, ngx_int_t *best,
     ngx_http_entra_format_e  one;
 
     while (value.len) {
-        range = ngx_http_entra_accept_cut(&value, ',');
-        type = entra_str_trim(ngx_http_entra_accept_cut(&range, ';'));
+        range = entra_str_cut(&value, ',');
+        type = entra_str_trim(entra_str_cut(&range, ';'));
 
         one = ngx_http_entra_accept_type(type);
         quality = ngx_http_entra_accept_quality(range);
@@ -128,7 +127,7 @@ ngx_http_entra_accept_quality(entra_str_t params)
     entra_str_t  param;
 
     while (params.len) {
-        param = entra_str_trim(ngx_http_entra_accept_cut(&params, ';'));
+        param = entra_str_trim(entra_str_cut(&params, ';'));
 
         if (param.len < 3 || (param.data[0] | 0x20) != 'q'
             || param.data[1] != '=')
@@ -142,22 +141,4 @@ ngx_http_entra_accept_quality(entra_str_t params)
     }
 
     return 1000;
-}
-
-
-static entra_str_t
-ngx_http_entra_accept_cut(entra_str_t *rest, char separator)
-{
-    char         *end;
-    entra_str_t   part;
-
-    end = rest->len ? memchr(rest->data, separator, rest->len) : NULL;
-
-    part.data = rest->data;
-    part.len = end ? (size_t) (end - rest->data) : rest->len;
-
-    rest->data += part.len + (end != NULL);
-    rest->len -= part.len + (end != NULL);
-
-    return part;
 }

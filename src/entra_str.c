@@ -114,6 +114,24 @@ entra_str_trim(entra_str_t s)
 }
 
 
+entra_str_t
+entra_str_cut(entra_str_t *rest, char separator)
+{
+    const char   *end;
+    entra_str_t   part;
+
+    end = rest->len ? memchr(rest->data, separator, rest->len) : NULL;
+
+    part.data = rest->data;
+    part.len = end ? (size_t) (end - rest->data) : rest->len;
+
+    rest->data += part.len + (end != NULL);
+    rest->len -= part.len + (end != NULL);
+
+    return part;
+}
+
+
 char *
 entra_str_dup(entra_str_t s)
 {

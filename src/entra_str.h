@@ -53,6 +53,9 @@ int entra_str_starts(entra_str_t s, const char *prefix);
 int entra_str_ends(entra_str_t s, const char *suffix);
 entra_str_t entra_str_trim(entra_str_t s);      /* SP, HT, CR, LF, VT, FF */
 
+/* up to the separator, or all; rest goes on behind it */
+entra_str_t entra_str_cut(entra_str_t *rest, char separator);
+
 /* a NUL-terminated copy on the heap, or NULL without memory */
 char *entra_str_dup(entra_str_t s);
 

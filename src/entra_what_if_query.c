@@ -65,26 +65,6 @@ entra_what_if_decode(entra_buf_t *out, entra_str_t text)
 }
 
 
-/* up to the separator; rest goes on behind it */
-
-static entra_str_t
-entra_what_if_cut(entra_str_t *rest, char separator)
-{
-    const char   *end;
-    entra_str_t   part;
-
-    end = rest->len ? memchr(rest->data, separator, rest->len) : NULL;
-
-    part.data = rest->data;
-    part.len = end ? (size_t) (end - rest->data) : rest->len;
-
-    rest->data += part.len + (end != NULL);
-    rest->len -= part.len + (end != NULL);
-
-    return part;
-}
-
-
 static int
 entra_what_if_form(entra_what_if_t *what_if, entra_str_t query,
     entra_err_t *err)
@@ -98,13 +78,13 @@ entra_what_if_form(entra_what_if_t *what_if, entra_str_t query,
     rc = 0;
 
     while (query.len && rc == 0) {
-        pair = entra_what_if_cut(&query, '&');
+        pair = entra_str_cut(&query, '&');
 
         if (pair.len == 0) {
             continue;
         }
 
-        left = entra_what_if_cut(&pair, '=');
+        left = entra_str_cut(&pair, '=');
 
         if (entra_what_if_decode(&name, left) != 0
             || entra_what_if_decode(&value, pair) != 0)

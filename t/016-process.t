@@ -15,7 +15,9 @@ use EntraTest::Glue;
 
 my $t = EntraTest::Glue->new;
 my $open = $t->dir('open');
-my $fast = $t->seconds(0.1);
+
+# a worker that waits for the process takes all the time of the probes, 0.4 s
+my $fast = $t->seconds(0.25);
 
 my $http = <<'EOC';
 server {

@@ -15,11 +15,18 @@ main(void)
     char         *text;
     int64_t       n;
     entra_buf_t   b;
+    entra_str_t   rest;
 
     ok(entra_str_case_eq_c(entra_str("ListKeys"), "listkeys"), "case folds");
     ok(!entra_str_case_eq_c(entra_str("\xc4\xb0"), "i"), "only ASCII folds");
     ok(entra_str_eq_c(entra_str_trim(entra_str(" a b\r\n")), "a b"), "trims");
     ok(entra_str_trim(entra_str(" \n")).len == 0, "trims to nothing");
+
+    rest = entra_str("a,,b");
+    ok(entra_str_eq_c(entra_str_cut(&rest, ','), "a"), "cuts");
+    ok(entra_str_cut(&rest, ',').len == 0 && rest.len == 1, "an empty part");
+    ok(entra_str_eq_c(entra_str_cut(&rest, ','), "b"), "the last part");
+    ok(rest.len == 0 && entra_str_cut(&rest, ',').len == 0, "and no more");
 
     ok(entra_str_int(entra_str("3599"), &n) == 0 && n == 3599, "reads");
     ok(entra_str_int(entra_str(""), &n) != 0, "empty is no number");
