@@ -22,6 +22,7 @@ static void ngx_http_entra_html_credential(entra_buf_t *b,
     ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec, int64_t now);
 static void ngx_http_entra_html_state(entra_buf_t *b,
     ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec, int64_t now);
+static void ngx_http_entra_html_scope(entra_buf_t *b, entra_str_t scope);
 static void ngx_http_entra_html_error(entra_buf_t *b,
     ngx_http_entra_record_t *rec, const char *columns);
 static void ngx_http_entra_html_policies(ngx_http_entra_main_conf_t *mcf,
@@ -41,18 +42,22 @@ static const char  ngx_http_entra_html_head[] =
     "@media(prefers-color-scheme:dark){:root{--good:#4ac26b;--bad:#ff7b72;"
     "--warn:#d4a72c}}\n"
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;"
-    "max-width:80rem;padding:0 1.5rem}\n"
+    "max-width:72rem;padding:0 1.5rem}\n"
     "h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}\n"
     "p{margin:.3rem 0}.wide{overflow-x:auto}\n"
     "table{border-collapse:collapse;width:100%}\n"
-    "th,td{text-align:left;padding:.4rem .6rem;vertical-align:top;"
+    "th,td{text-align:left;padding:.4rem;vertical-align:top;"
     "border-bottom:1px solid var(--line)}\n"
-    "th{font-weight:600;font-size:.85rem;background:var(--soft)}\n"
+    "th{font-weight:600;font-size:.8rem;background:var(--soft)}\n"
     ".n{text-align:right;font-variant-numeric:tabular-nums}\n"
-    ".good,.bad,.warn,.off{font-weight:600;white-space:nowrap}\n"
+    ".good,.bad,.warn,.off{font-weight:600}td>span{white-space:nowrap}\n"
     ".good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}\n"
     ".note td{font-size:.9rem;padding-top:0;overflow-wrap:anywhere}\n"
+    ".note div{position:sticky;left:.4rem;"
+    "max-width:min(100%,calc(100vw - 5rem))}\n"
     ".more td{border-bottom:0}.soft{opacity:.7}\n"
+    ".scope{display:block;min-width:13rem;font-size:.8rem;"
+    "white-space:normal;overflow-wrap:anywhere}\n"
     "</style>\n</head>\n<body>\n<h1>nginx-entra</h1>\n";
 
 
@@ -213,7 +218,7 @@ ngx_http_entra_html_credentials(ngx_http_entra_main_conf_t *mcf,
     token = mcf->tokens.elts;
 
     entra_buf_add_c(b, "<h2>Credentials</h2>\n<div class=\"wide\"><table>\n"
-                    "<tr><th>Credential</th><th>Scope</th>"
+                    "<tr><th>Credential</th>"
                     "<th>Token</th><th class=\"n\">Expires in</th>"
                     "<th class=\"n\">Refresh in</th>"
                     "<th class=\"n\">Fetched</th>"
@@ -238,19 +243,25 @@ static void
 ngx_http_entra_html_credential(entra_buf_t *b, ngx_http_entra_token_t *token,
     ngx_http_entra_record_t *rec, int64_t now)
 {
+    ngx_uint_t                    note;
     ngx_http_entra_credential_t  *c;
 
     c = token->credential;
 
+    /* of a chain that fails, it is what the error says */
+
+    note = rec->note[0]
+           && !(rec->failed && ngx_strcmp(rec->note, rec->error_text) == 0);
+
     entra_buf_addf(b, "<tr%s><td>",
-                   rec->failed || rec->note[0] ? " class=\"more\"" : "");
+                   rec->failed || note ? " class=\"more\"" : "");
     ngx_http_entra_html_text(b, (entra_str_t) { c->name.len,
                                                 (char *) c->name.data });
-    entra_buf_addf(b, "<br><span class=\"soft\">%s</span></td><td>",
-                   c->core->type->name);
-    ngx_http_entra_html_text(b, (entra_str_t) { token->scope.len,
-                                                (char *) token->scope.data });
-    entra_buf_add_c(b, "</td>");
+    entra_buf_addf(b, " <span class=\"soft\">%s</span>"
+                   "<span class=\"scope\">", c->core->type->name);
+    ngx_http_entra_html_scope(b, (entra_str_t) { token->scope.len,
+                                                 (char *) token->scope.data });
+    entra_buf_add_c(b, "</span></td>");
 
     ngx_http_entra_html_state(b, token, rec, now);
 
@@ -272,14 +283,34 @@ ngx_http_entra_html_credential(entra_buf_t *b, ngx_http_entra_token_t *token,
     ngx_http_entra_html_number(b, rec->replays);
     entra_buf_add_c(b, "</tr>\n");
 
-    if (rec->note[0]) {
-        entra_buf_addf(b, "<tr class=\"note%s\"><td></td>"
-                       "<td colspan=\"11\">", rec->failed ? " more" : "");
+    if (note) {
+        entra_buf_addf(b, "<tr class=\"note%s\"><td colspan=\"11\"><div>",
+                       rec->failed ? " more" : "");
         ngx_http_entra_html_c(b, (char *) rec->note);
-        entra_buf_add_c(b, "</td></tr>\n");
+        entra_buf_add_c(b, "</div></td></tr>\n");
     }
 
     ngx_http_entra_html_error(b, rec, "11");
+}
+
+
+/* best broken before its last slash, where it has to be */
+
+static void
+ngx_http_entra_html_scope(entra_buf_t *b, entra_str_t scope)
+{
+    size_t  n;
+
+    for (n = scope.len; n > 0 && scope.data[n - 1] != '/'; n--) {
+        /* void */
+    }
+
+    n -= n > 0;
+
+    ngx_http_entra_html_text(b, (entra_str_t) { n, scope.data });
+    entra_buf_add_c(b, "<wbr>");
+    ngx_http_entra_html_text(b, (entra_str_t) { scope.len - n,
+                                                scope.data + n });
 }
 
 
@@ -321,7 +352,7 @@ ngx_http_entra_html_error(entra_buf_t *b, ngx_http_entra_record_t *rec,
 
     *ngx_http_time(time, rec->failed) = '\0';
 
-    entra_buf_addf(b, "<tr class=\"note\"><td></td><td colspan=\"%s\">"
+    entra_buf_addf(b, "<tr class=\"note\"><td colspan=\"%s\"><div>"
                    "<span class=\"%s\">%s</span> (%s): ", columns,
                    rec->fails ? "bad" : "soft",
                    rec->fails ? "Failing" : "Last error", (char *) time);
@@ -343,7 +374,7 @@ ngx_http_entra_html_error(entra_buf_t *b, ngx_http_entra_record_t *rec,
         entra_buf_add_c(b, "</span>");
     }
 
-    entra_buf_add_c(b, "</td></tr>\n");
+    entra_buf_add_c(b, "</div></td></tr>\n");
 }
 
 
@@ -391,8 +422,7 @@ ngx_http_entra_html_policies(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
                                       + n[ENTRA_RESULT_REPORT_ONLY_SUCCESS]);
         ngx_http_entra_html_number(b, n[ENTRA_RESULT_FAILURE]);
         ngx_http_entra_html_number(b, n[ENTRA_RESULT_NOT_APPLIED]
-                                  + n[ENTRA_RESULT_REPORT_ONLY_NOT_APPLIED]
-                                  + n[ENTRA_RESULT_NOT_ENABLED]);
+                                  + n[ENTRA_RESULT_REPORT_ONLY_NOT_APPLIED]);
         ngx_http_entra_html_number(b, n[ENTRA_RESULT_REPORT_ONLY_FAILURE]);
         entra_buf_add_c(b, "</tr>\n");
     }
@@ -431,11 +461,11 @@ ngx_http_entra_html_lists(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b,
         entra_buf_add_c(b, "</tr>\n");
 
         if (location->error[0]) {
-            entra_buf_add_c(b, "<tr class=\"note\"><td></td><td colspan=\"4\">"
+            entra_buf_add_c(b, "<tr class=\"note\"><td colspan=\"5\"><div>"
                             "<span class=\"bad\">The last good list is in "
                             "use</span>: ");
             ngx_http_entra_html_c(b, location->error);
-            entra_buf_add_c(b, "</td></tr>\n");
+            entra_buf_add_c(b, "</div></td></tr>\n");
         }
     }
 
@@ -474,5 +504,5 @@ ngx_http_entra_html_keys(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b,
     ngx_http_entra_html_number(b, rec.failures);
     entra_buf_add_c(b, "</tr>\n");
 
-    ngx_http_entra_html_error(b, &rec, "4");
+    ngx_http_entra_html_error(b, &rec, "5");
 }

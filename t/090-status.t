@@ -279,6 +279,11 @@ like($page, qr{<td>office</td><td>named location</td><td class="n">2</td>},
      'the list that stays in use');
 like($page, qr{entra_caller_token</td><td>keys\ of\ callers'\ tokens</td>
      <td\ class="n">[1-9]}x, 'keys');
+like($page, qr{<td>bad\ <span\ class="soft">client_secret</span>.*
+     https://ml\.azure\.com<wbr>/\.default.*<span\ class="bad">failing</span>
+     .*\n<tr\ class="note"><td\ colspan="11"><div>
+     <span\ class="bad">Failing}x,
+     'a credential that fails, and why below it');
 my @open;
 my $crossed = 0;
 while ($page =~ m{<(/?)(table|tr|td|th|div|p|h1|h2|span|a|b|html|head|body|
