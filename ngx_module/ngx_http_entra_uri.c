@@ -149,7 +149,10 @@ ngx_http_entra_uri_rewritten(ngx_http_request_t *r, ngx_str_t *base,
     }
 
     uri->data = p;
-    p = ngx_cpymem(p, base->data, base->len);
+
+    if (base->len) {
+        p = ngx_cpymem(p, base->data, base->len);
+    }
 
     if (escape) {
         p = (u_char *) ngx_escape_uri(p, r->uri.data + location, rest,
