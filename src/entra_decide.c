@@ -282,6 +282,36 @@ entra_decide_result(entra_decision_t *decision, unsigned i,
 }
 
 
+/*
+ * Another token or certificate in place of the one that was presented would
+ * do: the caller is known and may not, and lacks nothing else
+ */
+
+static int
+entra_decide_insufficient(const entra_decision_t *decision,
+    const entra_signals_t *signals, unsigned open)
+{
+    unsigned         mask;
+    entra_signals_t  other;
+
+    mask = 0;
+    other = *signals;
+
+    if (signals->token == ENTRA_SIGNAL_VALID) {
+        other.token = ENTRA_SIGNAL_ABSENT;
+        mask |= ENTRA_OPEN_TOKEN;
+    }
+
+    if (signals->certificate == ENTRA_SIGNAL_VALID) {
+        other.certificate = ENTRA_SIGNAL_ABSENT;
+        mask |= ENTRA_OPEN_CERTIFICATE;
+    }
+
+    return mask && entra_decide_pass(decision->policies, decision->npolicies,
+                                     &other, open | mask);
+}
+
+
 /* what the caller did not present, and would have to */
 
 static unsigned
@@ -289,6 +319,10 @@ entra_decide_missing(const entra_decision_t *decision,
     const entra_signals_t *signals, unsigned open)
 {
     unsigned  i, token, certificate, mask, tries[3];
+
+    if (entra_decide_insufficient(decision, signals, open)) {
+        return 0;
+    }
 
     token = signals->token == ENTRA_SIGNAL_ABSENT ? ENTRA_OPEN_TOKEN : 0;
     certificate = signals->certificate == ENTRA_SIGNAL_ABSENT

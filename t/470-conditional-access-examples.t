@@ -243,18 +243,18 @@ passes('by its token', @score, application());
 passes('by its certificate', @score, cert => 'shop');
 passes('by both', @score, cert => 'shop', application());
 
-# 401, as the certificate could still be shown
-denied(401, 'another application', @score,
+# known, and not allowed: that a certificate would do too is no help
+denied(403, 'another application', @score,
        application(appid => '7fec8e78-0000-4000-8000-000000000000'));
-denied(401, 'without the role', @score, application(roles => undef));
-denied(401, 'another role', @score, application(roles => ['Score.Read']));
-denied(401, 'a person in the application', @score, token => $e->mint(
+denied(403, 'without the role', @score, application(roles => undef));
+denied(403, 'another role', @score, application(roles => ['Score.Read']));
+denied(403, 'a person in the application', @score, token => $e->mint(
        version => 1, user => \1, claims => { aud => 'api://gateway',
        appid => $shop, idtyp => 'user', roles => ['Score.Invoke'] }));
-denied(401, 'a token that does not tell', @score, application(
+denied(403, 'a token that does not tell', @score, application(
        idtyp => undef));
-denied(401, "another's certificate", @score, cert => 'on-call');
-denied(401, 'a certificate with names that are near', @score, cert => 'near');
+denied(403, "another's certificate", @score, cert => 'on-call');
+denied(403, 'a certificate with names that are near', @score, cert => 'near');
 denied(401, 'nobody', @score);
 denied(401, 'a bad token beside a good certificate', @score, cert => 'shop',
        token => 'x.y.z');

@@ -14,6 +14,7 @@ answered by trying all that is left open.
 """
 
 import argparse
+import copy
 import datetime
 import ipaddress
 import itertools
@@ -460,6 +461,13 @@ def decide(policies, request):
     open_ |= {OURS}
     if could_be_allowed(policies, request, open_):
         return "undetermined", 503, denied, would, results, ""
+    shown = [m for m in (TOKEN, CERTIFICATE) if getattr(request, m) == "valid"]
+    if shown:
+        other = copy.copy(request)
+        for m in shown:
+            setattr(other, m, "none")
+        if could_be_allowed(policies, other, open_ | set(shown)):
+            return "deny", 403, denied, would, results, ""
     for more in ([TOKEN], [CERTIFICATE], [TOKEN, CERTIFICATE]):
         if all(getattr(request, m) == "none" for m in more) and \
                 could_be_allowed(policies, request, open_ | set(more)):
