@@ -193,7 +193,7 @@ sub exposition {
             my ($name, $labels, $value) = ($1, $2 // '', $3);
             my $base = ($family{$now // ''} // '') eq 'summary'
                 ? $name =~ s/_(sum|count)$//r : $name;
-            push @wrong, "$name is not of the family $now"
+            push @wrong, "$name is not of the family " . ($now // 'none')
                 unless defined $now && $base eq $now;
             push @wrong, "$name without TYPE" unless $family{$base};
             push @wrong, "$name\{$labels} twice" if $sample{"$name $labels"}++;
