@@ -443,6 +443,13 @@ $e->fault({ at => 'discovery', status => 503, body => '{}' });
 $t->start;
 ok(wait_until(sub { $t->get('/entra/ready')->body =~ /entra_caller_token/
                     && $t->get('/a/x')->status == 200 }), 'no keys, a token');
+
+# the lines of those requests are written before that of the next one
+my $size = -1;
+wait_until(sub {
+    my $last = $size;
+    return $last == ($size = length slurp($t->dir('nested.log')));
+});
 $a = denied('/shop', qr/undetermined,.*:[ ]no[ ]grant[ ]applies:.*
                         "callers"[ ]\(unknown:[ ]callers\).*caller[ ]
                         token=unknown/x, 503, decision => 'undetermined',
