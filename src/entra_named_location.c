@@ -59,8 +59,7 @@ entra_named_location_file(entra_named_location_t *location,
         select.len = words[2].len - (sizeof("display_name=") - 1);
     }
 
-    if (nwords < 2 || words[1].len == 0 || (nwords > 2 && select.len == 0))
-    {
+    if (nwords < 2 || words[1].len == 0 || (nwords > 2 && select.len == 0)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "write \"file PATH\", or \"file PATH"
                              " display_name=NAME\" for one of several"
