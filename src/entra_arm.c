@@ -17,13 +17,6 @@ typedef struct {
 } entra_arm_t;
 
 
-static char
-entra_arm_lower(char c)
-{
-    return (char) (c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
-
-
 /* the next segment, of length 0 at the end */
 
 static entra_str_t
@@ -52,9 +45,6 @@ entra_arm_next(entra_arm_t *arm)
 static void
 entra_arm_add(entra_arm_t *arm, entra_str_t text)
 {
-    char    *p;
-    size_t   i;
-
     if (text.len + 1 > ENTRA_ARM_ACTION_MAX - arm->len) {
         arm->unclear = 1;
         return;
@@ -64,12 +54,8 @@ entra_arm_add(entra_arm_t *arm, entra_str_t text)
         arm->out[arm->len++] = '/';
     }
 
-    p = arm->out + arm->len;
+    entra_str_lower(arm->out + arm->len, text);
     arm->len += text.len;
-
-    for (i = 0; i < text.len; i++) {
-        p[i] = entra_arm_lower(text.data[i]);
-    }
 }
 
 
@@ -289,9 +275,7 @@ entra_arm_pattern(entra_str_t text, entra_err_t *err)
         return NULL;
     }
 
-    for (i = 0; copy[i]; i++) {
-        copy[i] = entra_arm_lower(copy[i]);
-    }
+    entra_str_lower(copy, text);
 
     return copy;
 }
@@ -300,29 +284,45 @@ entra_arm_pattern(entra_str_t text, entra_err_t *err)
 int
 entra_arm_match(const char *pattern, entra_str_t action)
 {
-    size_t       i, mark;
-    const char  *p, *star;
+    const char  *p, *star, *s, *mark, *end;
 
     p = pattern;
     star = NULL;
-    mark = 0;
+    mark = NULL;
+    s = action.data;
+    end = s + action.len;
 
-    for (i = 0; i < action.len; /* void */ ) {
+    while (s < end) {
 
         if (*p == '*') {
-            star = ++p;
-            mark = i;
+            while (*p == '*') {
+                p++;
+            }
 
-        } else if (*p == action.data[i]) {
+            if (*p == '\0') {
+                return 1;
+            }
+
+            star = p;
+            mark = s;
+
+        } else if (*p == *s) {
             p++;
-            i++;
+            s++;
 
         } else if (star) {
 
-            /* the last "*" takes one more byte; earlier ones need not */
+            /* the last "*" takes more bytes; earlier ones need not */
+
+            mark++;
+            mark = memchr(mark, *star, (size_t) (end - mark));
+
+            if (mark == NULL) {
+                return 0;
+            }
 
             p = star;
-            i = ++mark;
+            s = mark;
 
         } else {
             return 0;

@@ -74,7 +74,8 @@ entra_operation_init(entra_operation_t *operation, entra_str_t method,
 
     operation->method = method;
     operation->methods = entra_method(method);
-    operation->methods_loose = entra_method_loose(method);
+    operation->methods_loose = operation->methods ? operation->methods
+                                                  : entra_method_loose(method);
     operation->path = path;
     operation->ambiguous = entra_path_check(path);
 

@@ -369,10 +369,13 @@ entra_path_loose(entra_str_t path, char *out)
     size_t       len;
     const char  *p, *end;
 
-    len = 0;
+    p = path.len ? memchr(path.data, '%', path.len) : NULL;
     end = path.data + path.len;
 
-    for (p = path.data; p < end; p++) {
+    len = p ? (size_t) (p - path.data) : path.len;
+    entra_str_lower(out, (entra_str_t) { len, path.data });
+
+    for (p = path.data + len; p < end; p++) {
 
         c = *p == '%' ? entra_path_escape(p, end) : -1;
 

@@ -73,6 +73,34 @@ entra_str_case_eq_c(entra_str_t a, const char *text)
 }
 
 
+/* eight bytes at a time: each request's path goes through here */
+
+void
+entra_str_lower(char *out, entra_str_t s)
+{
+    size_t    i;
+    uint64_t  word, low, upper;
+
+    static const uint64_t  ones = 0x0101010101010101;
+
+    for (i = 0; s.len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, s.data + i, sizeof(word));
+
+        /* the top bits: at least "A", but not more than "Z", and ASCII */
+
+        low = word & 0x7f * ones;
+        upper = (low + (0x80 - 'A') * ones) ^ (low + (0x7f - 'Z') * ones);
+        word |= (upper & ~word & 0x80 * ones) >> 2;
+
+        memcpy(out + i, &word, sizeof(word));
+    }
+
+    for ( /* void */ ; i < s.len; i++) {
+        out[i] = (char) entra_lower(s.data[i]);
+    }
+}
+
+
 int
 entra_str_starts(entra_str_t s, const char *prefix)
 {

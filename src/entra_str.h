@@ -49,6 +49,10 @@ int entra_str_eq(entra_str_t a, entra_str_t b);
 int entra_str_eq_c(entra_str_t a, const char *text);
 int entra_str_case_eq(entra_str_t a, entra_str_t b);         /* ASCII only */
 int entra_str_case_eq_c(entra_str_t a, const char *text);
+
+/* ASCII in lower case, other bytes as they are; out: s.len bytes, may be s */
+void entra_str_lower(char *out, entra_str_t s);
+
 int entra_str_starts(entra_str_t s, const char *prefix);
 int entra_str_ends(entra_str_t s, const char *suffix);
 entra_str_t entra_str_trim(entra_str_t s);      /* SP, HT, CR, LF, VT, FF */

@@ -4,9 +4,45 @@
  */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "entra_str.h"
 #include "tap.h"
+
+
+/* every byte at every place, in its eight bytes and in the rest */
+
+static void
+lower(void)
+{
+    int     c, i, wrong;
+    char    in[19], out[19];
+    size_t  n;
+
+    wrong = 0;
+
+    for (n = 0; n <= sizeof(in); n++) {
+        for (c = 0; c < 256 * (int) n; c++) {
+            memset(in, (c & 1) ? '@' : 'Q', sizeof(in));
+            memset(out, '!', sizeof(out));
+            in[c >> 8] = (char) c;
+
+            entra_str_lower(out, (entra_str_t) { n, in });
+
+            for (i = 0; i < (int) sizeof(in); i++) {
+                wrong += out[i] != (i >= (int) n ? '!'
+                                    : in[i] >= 'A' && in[i] <= 'Z'
+                                        ? (char) (in[i] + 32) : in[i]);
+            }
+        }
+    }
+
+    ok(wrong == 0, "lower case, ASCII only, nothing beyond the end");
+
+    memcpy(in, "/Subscriptions/X", 16);
+    entra_str_lower(in, (entra_str_t) { 16, in });
+    ok(memcmp(in, "/subscriptions/x", 16) == 0, "in place");
+}
 
 
 int
@@ -54,6 +90,8 @@ main(void)
     }
     ok(entra_buf_ok(&b) && b.len == 100000, "grows to its maximum");
     entra_buf_free(&b);
+
+    lower();
 
     return done();
 }
