@@ -55,6 +55,7 @@ entra_signed_in_write(const entra_signed_in_t *record, entra_buf_t *out)
     entra_enc_json(out, entra_str_c(record->user));
     entra_buf_add_c(out, ",\"why\":");
     entra_enc_json(out, entra_str_c(record->why));
+    entra_buf_addf(out, ",\"aadsts\":%lld", (long long) record->aadsts);
 
     if (record->refresh_token) {
         entra_buf_add_c(out, ",\"refresh_token\":");
@@ -88,6 +89,12 @@ entra_signed_in_members(const entra_json_t *root, entra_signed_in_t *record)
                     entra_json_member_string(root, "user"));
     entra_err_clean(record->why, sizeof(record->why),
                     entra_json_member_string(root, "why"));
+
+    if (entra_json_member_int64(root, "aadsts", &record->aadsts) != 0
+        || record->aadsts < 0 || record->aadsts > UINT32_MAX)
+    {
+        record->aadsts = 0;
+    }
 
     if (token.len) {
         record->refresh_token = entra_str_dup(token);
@@ -324,7 +331,7 @@ entra_signed_in_save(entra_credential_t *c, const entra_signed_in_t *record,
 
 void
 entra_signed_in_discard(entra_credential_t *c, const char *refresh_token,
-    const char *why, entra_err_t *err)
+    const char *why, uint32_t aadsts, entra_err_t *err)
 {
     int                      current;
     entra_signed_in_t        record;
@@ -343,6 +350,7 @@ entra_signed_in_discard(entra_credential_t *c, const char *refresh_token,
     }
 
     entra_err_clean(record.why, sizeof(record.why), entra_str_c(why));
+    record.aadsts = aadsts;
     (void) entra_signed_in_put(c, &record, 0);
     conf->id[0] = '\0';
 

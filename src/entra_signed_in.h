@@ -67,6 +67,7 @@ typedef struct {
     int64_t  since;                     /* seconds since the epoch */
     char     user[ENTRA_SIGNED_IN_USER];
     char     why[ENTRA_SIGNED_IN_WHY];  /* it is due, "": nobody ever did */
+    int64_t  aadsts;                    /* the code of that, 0: none */
 } entra_signed_in_t;
 
 
@@ -96,10 +97,11 @@ int entra_signed_in_save(entra_credential_t *c,
 
 /*
  * This refresh token is not good any more: forgets it, unless there is
- * another one already.  why is shown to the operator.
+ * another one already.  why, and the AADSTS code (0: none), are shown to
+ * the operator.
  */
 void entra_signed_in_discard(entra_credential_t *c, const char *refresh_token,
-    const char *why, entra_err_t *err);
+    const char *why, uint32_t aadsts, entra_err_t *err);
 
 /* is the credential of a type that a person signs in? */
 int entra_signed_in_type(const entra_credential_t *c);

@@ -87,6 +87,7 @@ entra_signed_in_due(entra_acquire_t *a, const entra_signed_in_t *record)
                                  record->why[0] ? ")" : "",
                                  conf->page ? conf->page
                                             : "the page of entra_sign_in");
+    a->err.aadsts = (uint32_t) record->aadsts;
 
     entra_err_clean(c->note, sizeof(c->note), entra_str_c(a->err.text));
 
@@ -247,7 +248,7 @@ entra_signed_in_failed(entra_acquire_t *a)
 
     entra_err_clear(&err);
     entra_signed_in_discard(a->credential, state->record.refresh_token, why,
-                            &err);
+                            a->err.aadsts, &err);
 
     if (err.class != ENTRA_ERR_NONE) {
         entra_signed_in_log(a, ENTRA_LOG_ERR, "the refresh token that has"

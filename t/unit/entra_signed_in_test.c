@@ -291,7 +291,7 @@ refresh(void)
        && strstr(w.outcome.err.advice, "sign in again") != NULL,
        "invalid_grant: %s", w.outcome.err.text);
     (void) fake_acquire(&w, other, SCOPE, NULL);
-    ok(w.nrequests == 9
+    ok(w.nrequests == 9 && w.outcome.err.aadsts == 700082
        && strstr(w.outcome.err.text, "sign-in is due (the last one has ended: "
                  "AADSTS700082, ") == w.outcome.err.text,
        "the other worker knows: %s", w.outcome.err.text);
