@@ -336,8 +336,8 @@ for my $how (qw(HUP QUIT TERM)) {
 
 $t->configure($servers, main => "$main\nworker_shutdown_timeout 500ms;\n");
 $t->start(undef, $t->breakers);
-my $held = $t->begin('/held');
 $t->seen_clear;
+my $held = $t->begin('/held');
 $s = $t->begin('/fetch', local => 1, n => 40,
                url => $t->expand('http://127.0.0.1:%%SERVER%%/never'));
 ok(wait_until(sub { (() = $t->seen =~ /never/g) == 33 }),

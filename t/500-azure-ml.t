@@ -407,9 +407,9 @@ SKIP: {
     my $call = '/inference.GRPCInferenceService/ModelInfer';
     my @grpc = ('--http2-prior-knowledge', '-H', 'te: trailers', '-H',
                 'content-type: application/grpc', '-H',
-                'authorization: Bearer the-clients-own', '-d', 'frame');
+                'authorization: Bearer the-clients-own');
     my $base = 'http://127.0.0.1:' . $x->port(8086);
-    $r = $t->curl(@grpc, "$base$call");
+    $r = $t->curl(@grpc, '-d', 'frame', "$base$call");
     is($r->status, 200, 'gRPC: an answer');
     ($got) = $e->requests(at => 'upstream.echo', last => 1);
     is($got->{path}, $call, 'gRPC: the call');
@@ -418,7 +418,11 @@ SKIP: {
     is(claims((header($got, 'authorization'))[0] // '')->{aud}, $aml,
        'gRPC: with a token');
     $n = $e->count(at => 'upstream');
-    is($t->curl(@grpc, "$base/other.Service/M")->status, 404,
+
+    # without a body: nginx does not wait for one that it has no use for, and
+    # curl fails if it cannot send it
+
+    is($t->curl(@grpc, '-X', 'POST', "$base/other.Service/M")->status, 404,
        'gRPC: no other service');
     is($e->count(at => 'upstream'), $n, 'gRPC: nothing arrives');
 }
