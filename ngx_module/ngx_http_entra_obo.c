@@ -140,6 +140,18 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 }
 
 
+/* Entra has refused this very token: its caller need not wait for a retry */
+
+ngx_uint_t
+ngx_http_entra_obo_settled(ngx_http_entra_token_t *token)
+{
+    return token->record->fails != 0
+           && token->record->error_class == ENTRA_ERR_DENIED
+           && !ngx_http_entra_token_pending(token)
+           && ngx_http_entra_token_next(token) > 0;
+}
+
+
 /*
  * Whether it is for the caller to do something, who is told what: to get a
  * token again, or one with the claims that Entra asks for.

@@ -339,7 +339,8 @@ ngx_http_entra_prepare(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return rc == NGX_DECLINED ? NGX_OK : rc;
     }
 
-    rc = ngx_http_entra_park(r, ctx, token);
+    rc = token->assertion && ngx_http_entra_obo_settled(token)
+         ? NGX_DECLINED : ngx_http_entra_park(r, ctx, token);
 
     return rc == NGX_DECLINED ? ngx_http_entra_no_token(r, ctx, token) : rc;
 }
