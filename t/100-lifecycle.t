@@ -119,12 +119,7 @@ $t->stop;
 $e->fault({ hang => 1 });
 $t->start($conf);
 ok(wait_until(sub { asked() > $n }), 'a fetch hangs');
-my ($slowest, $until) = (0, time + 3);
-while (time < $until) {
-    my $r = $t->get('/version');
-    $slowest = $r->{time} if $r->{time} > $slowest;
-}
-cmp_ok($slowest, '<', $t->seconds(0.5), 'nobody else waits');
+cmp_ok($t->slowest('/version', 3), '<', $t->seconds(0.5), 'nobody else waits');
 my $r = $t->http(uri => '/score', body => '{}');
 is($r->status, 503, 'who needs the token gets 503');
 cmp_ok($r->{time}, '<', $t->seconds(4.5), 'within entra_wait');
@@ -141,12 +136,7 @@ for my $fault ({ connection => 'hang' }, { drip => 1 }) {
     $t->start("entra_fetch_timeout 3s;\n$conf");
     ok(wait_until(sub { $e->counters->{'connections.entra'} > $before }),
        "$name: a fetch is under way");
-    ($slowest, $until) = (0, time + 2);
-    while (time < $until) {
-        my $r = $t->get('/version');
-        $slowest = $r->{time} if $r->{time} > $slowest;
-    }
-    cmp_ok($slowest, '<', $t->seconds(0.5), "$name: nobody else waits");
+    cmp_ok($t->slowest('/version', 2), '<', $t->seconds(0.5), "$name: nobody else waits");
     ok(wait_until(sub { my ($c) = @{ $t->status->{credentials} };
                         $c->{failures} }, 10), "$name: it is given up");
     ok(wait_until(sub { $e->counters->{'connections.entra'} > $before + 1 },
@@ -184,12 +174,7 @@ EOS
     $t->start("entra_fetch_timeout 2s;\n" . $t->expand($conf)
               =~ s{https://localhost}{https://blackhole.test}r,
               main => "env LD_PRELOAD;\n", env => { LD_PRELOAD => $so });
-    ($slowest, $until) = (0, time + 5);
-    while (time < $until) {
-        my $r = $t->get('/version');
-        $slowest = $r->{time} if $r->{time} > $slowest;
-    }
-    cmp_ok($slowest, '<', $t->seconds(0.5),
+    cmp_ok($t->slowest('/version', 5), '<', $t->seconds(0.5),
            'black-holed DNS: nobody else waits');
     my ($c) = @{ $t->status->{credentials} };
     cmp_ok($c->{failures}, '>=', 1, 'the fetch timed out');

@@ -466,6 +466,35 @@ sub curl {
                                            'GET');
 }
 
+# The slowest answer of a while, less what nobody got because the machine was
+# busy: a worker that is blocked is one that has the processor or wants none.
+sub slowest {
+    my ($self, $uri, $seconds) = @_;
+
+    my @pids = ($$, $self->workers);
+    my ($until, $slowest) = (time + $seconds, 0);
+    while (time < $until) {
+        my ($queued, $begin) = (queued(@pids), time);
+        my $r = $self->get($uri);
+        my $took = time - $begin - (queued(@pids) - $queued);
+        return 99 unless $r && $r->status == 200;
+        $slowest = $took if $took > $slowest;
+        sleep 0.01;
+    }
+    return $slowest;
+}
+
+# seconds that processes were ready to run and did not, by the kernel's
+# scheduler, or the host's
+sub queued {
+    my (@pids) = @_;
+
+    my $ns = 0;
+    $ns += (split ' ', slurp("/proc/$_/schedstat") || '0 0 0')[1] for @pids;
+    my $steal = (split ' ', slurp('/proc/stat'))[8] // 0;
+    return $ns / 1e9 + $steal / 100;
+}
+
 # what entra_status says, as JSON
 sub status {
     my ($self, $uri) = @_;
