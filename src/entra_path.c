@@ -10,22 +10,17 @@
 
 /* what a segment may hold as it is: RFC 3986, section 3.3, without ";" */
 
-static const uint32_t  entra_path_plain[8] = {
-    0x00000000,          /* control */
-    0x27ff7fd2,          /* ?>=< ;:98 7654 3210  /.-, +*)( '&%$ #"!   */
-    0x87ffffff,          /* _^]\\ [ZYX WVUT SRQP  ONML KJIH GFED CBA@ */
-    0x47fffffe,          /*  ~}| {zyx wvut srqp  onml kjih gfed cba` */
-    0, 0, 0, 0            /* not ASCII */
+static const unsigned char  entra_path_plain[256] = {
+    ['!'] = 1,
+    ['$'] = 1,
+    ['&' ... '.'] = 1,          /* &'()*+,-. */
+    ['0' ... ':'] = 1,
+    ['='] = 1,
+    ['@' ... 'Z'] = 1,
+    ['_'] = 1,
+    ['a' ... 'z'] = 1,
+    ['~'] = 1
 };
-
-
-static int
-entra_path_is_plain(char byte)
-{
-    unsigned char  c = (unsigned char) byte;
-
-    return entra_path_plain[c >> 5] >> (c & 31) & 1;
-}
 
 
 static int
@@ -299,7 +294,7 @@ entra_path_check(entra_str_t path)
 
     while (p < end) {
 
-        if (entra_path_is_plain(*p)) {
+        if (entra_path_plain[(unsigned char) *p]) {
             p++;
             continue;
         }
