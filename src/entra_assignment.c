@@ -308,25 +308,51 @@ entra_assignment_void(const entra_assignment_t *assignment)
 }
 
 
+static int
+entra_refs_has(const entra_cidr_set_t *set, const entra_signals_t *signals,
+    unsigned peer)
+{
+    int                 has;
+    entra_looked_up_t  *last = signals->looked_up;
+
+    if (last && last->set == set && last->peer == peer) {
+        return last->has;
+    }
+
+    has = entra_cidr_set_has(set, peer ? &signals->peer : &signals->address);
+
+    if (last) {
+        last->set = set;
+        last->peer = peer & 1;
+        last->has = has & 1;
+    }
+
+    return has;
+}
+
+
 static entra_truth_t
-entra_refs_addresses(const entra_refs_t *refs, const entra_addr_t *addr,
-    unsigned open)
+entra_refs_addresses(const entra_refs_t *refs, const entra_signals_t *signals,
+    unsigned peer, unsigned open)
 {
     unsigned                       i;
     entra_truth_t                  match;
+    const entra_addr_t            *addr;
     const entra_named_location_t  *location;
+
+    addr = peer ? &signals->peer : &signals->address;
 
     if (addr->family == ENTRA_ADDR_UNKNOWN) {
         return entra_truth(ENTRA_UNKNOWN);
     }
 
     match = entra_truth_bool(refs->has_ranges
-                             && entra_cidr_set_has(&refs->ranges, addr));
+                             && entra_refs_has(&refs->ranges, signals, peer));
 
     for (i = 0; i < refs->nnames && match.lo != ENTRA_TRUE; i++) {
         location = refs->found.locations[i];
 
-        if (entra_cidr_set_has(&location->set, addr)) {
+        if (entra_refs_has(&location->set, signals, peer)) {
             return entra_truth(ENTRA_TRUE);
         }
 
@@ -427,10 +453,10 @@ entra_refs_match(const entra_refs_t *refs, entra_dim_e dim,
     switch (dim) {
 
     case ENTRA_DIM_LOCATIONS:
-        return entra_refs_addresses(refs, &signals->address, open);
+        return entra_refs_addresses(refs, signals, 0, open);
 
     case ENTRA_DIM_PEERS:
-        return entra_refs_addresses(refs, &signals->peer, open);
+        return entra_refs_addresses(refs, signals, 1, open);
 
     case ENTRA_DIM_CALLERS:
         return entra_refs_callers(refs, signals, open);

@@ -429,8 +429,10 @@ void
 entra_decide(const entra_policy_t *const *policies, unsigned n,
     const entra_signals_t *signals, entra_decision_t *decision)
 {
-    unsigned        i, open, permitted;
-    entra_reason_e  invalid;
+    unsigned           i, open, permitted;
+    entra_reason_e     invalid;
+    entra_signals_t    own;
+    entra_looked_up_t  looked_up;
 
     memset(decision, 0, offsetof(entra_decision_t, results));
 
@@ -446,6 +448,11 @@ entra_decide(const entra_policy_t *const *policies, unsigned n,
 
     decision->policies = policies;
     decision->npolicies = n;
+
+    looked_up.set = NULL;
+    own = *signals;
+    own.looked_up = &looked_up;
+    signals = &own;
 
     open = signals->early ? ENTRA_OPEN_OPERATION : 0;
     permitted = 0;

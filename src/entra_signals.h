@@ -31,6 +31,15 @@ typedef enum {
 } entra_deployment_e;
 
 
+/* the last set of ranges that was looked through: policies share locations */
+
+typedef struct {
+    const entra_cidr_set_t   *set;              /* NULL: none was */
+    unsigned                  peer:1;           /* for the peer's address */
+    unsigned                  has:1;
+} entra_looked_up_t;
+
+
 typedef struct {
     entra_addr_t              address;          /* the client's */
     entra_addr_t              peer;             /* of the TCP connection */
@@ -59,6 +68,8 @@ typedef struct {
      * be one for which it is.
      */
     unsigned                  early:1;
+
+    entra_looked_up_t        *looked_up;        /* entra_decide()'s own */
 } entra_signals_t;
 
 
