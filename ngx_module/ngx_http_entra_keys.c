@@ -291,6 +291,10 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     if (result == ENTRA_JWT_UNKNOWN_KID) {
         rc = ngx_http_entra_keys_unknown(keys);
 
+        if (rc == NGX_BUSY) {
+            return ngx_http_entra_keys_judge(r, ctx, keys, token, signals);
+        }
+
         if (rc == NGX_DECLINED) {
             result = ENTRA_JWT_INVALID;
         }
@@ -370,22 +374,45 @@ ngx_http_entra_keys_load(ngx_http_entra_keys_t *keys)
 }
 
 
-/* NGX_AGAIN: they are fetched; NGX_DECLINED: 401; NGX_OK: it stays unknown */
+/*
+ * NGX_AGAIN: they are fetched; NGX_BUSY: there are others by now, to be tried;
+ * NGX_DECLINED: 401; NGX_OK: it stays unknown
+ */
 
 static ngx_int_t
 ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
 {
-    ngx_http_entra_record_t  *rec;
+    ngx_uint_t                    newer;
+    ngx_http_entra_record_t      *rec;
+    ngx_http_entra_main_conf_t   *mcf;
+    entra_caller_keys_verdict_e   verdict;
 
+    mcf = ngx_http_entra_worker->conf;
     rec = keys->token->record;
 
     if (ngx_http_entra_token_pending(keys->token)) {
         return NGX_AGAIN;
     }
 
-    switch (entra_caller_keys_unknown_kid(rec->tried, rec->fails != 0,
-                                          ngx_time()))
-    {
+    /*
+     * A fetch of another worker may have ended since the keys were looked at:
+     * that was "moments ago", but this token was not judged by what it brought
+     */
+
+    ngx_http_entra_zone_lock(mcf);
+
+    newer = rec->generation != keys->token->generation;
+    verdict = entra_caller_keys_unknown_kid(rec->tried, rec->fails != 0,
+                                            ngx_time());
+
+    ngx_http_entra_zone_unlock(mcf);
+
+    if (newer) {
+        return NGX_BUSY;
+    }
+
+    switch (verdict) {
+
     case ENTRA_CALLER_KEYS_FETCH:
         return ngx_http_entra_token_force(keys->token, keys->generation, NULL)
                == NGX_OK ? NGX_AGAIN : NGX_OK;

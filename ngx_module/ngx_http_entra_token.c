@@ -355,6 +355,13 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
         wait = NGX_HTTP_ENTRA_POLL_IDLE;
         token->polls = 0;
 
+    } else if (token->generation != rec->generation) {
+
+        /* another worker has ended its fetch this moment */
+
+        wait = 0;
+        token->polls = 0;
+
     } else {
         wait = ngx_max(token->refresh, rec->next) - now;
         token->polls = 0;
