@@ -508,14 +508,14 @@ sub log { return slurp($_[0]->dir('error.log')) }
 
 sub wait_log {
     my ($self, $what, $seconds) = @_;
-    return wait_until(sub { $self->log =~ $what }, $seconds // 10);
+    return wait_until(sub { $self->log =~ $what }, $seconds);
 }
 
 # Polls a condition; its value, or false after so many seconds.
 sub wait_until {
     my ($condition, $seconds) = @_;
 
-    my $until = time + ($seconds // 10) * $slow;
+    my $until = time + ($seconds // 30) * $slow;
     while (1) {
         my $value = $condition->();
         return $value if $value;
