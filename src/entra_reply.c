@@ -14,6 +14,8 @@
 
 
 #define ENTRA_REPLY_TEXT_MAX   400          /* of a description, bytes */
+#define ENTRA_REPLY_CLAIMS     4096         /* bytes */
+#define ENTRA_REPLY_POLICIES   4
 #define ENTRA_REPLY_HALF       7200         /* seconds */
 #define ENTRA_REPLY_TOKENISH   40
 
@@ -246,6 +248,48 @@ entra_reply_advice(int status, entra_err_class_e class, uint32_t aadsts)
 }
 
 
+/*
+ * Which policies of the tenant block, as AADSTS53003 tells:
+ * {"access_token": {"capolids": {"values": [ID, ...]}}}
+ */
+
+static void
+entra_reply_policies(const entra_json_t *root, char *text, size_t size)
+{
+    char                 id[37];
+    size_t               n;
+    unsigned             i;
+    const char          *before;
+    entra_str_t          value;
+    entra_json_t        *claims;
+    const entra_json_t  *element;
+
+    value = entra_json_member_string(root, "claims");
+    claims = value.len ? entra_json_parse(value, ENTRA_REPLY_CLAIMS,
+                                          ENTRA_JSON_OBJECT) : NULL;
+
+    element = entra_json_first(entra_json_member(entra_json_member(
+                  entra_json_member(claims, "access_token"), "capolids"),
+                  "values"));
+
+    before = " Policy: ";
+
+    for (i = 0; element && i < ENTRA_REPLY_POLICIES; i++) {
+        n = strlen(text);
+
+        if (entra_json_string(element, &value) == 0) {
+            entra_err_clean(id, sizeof(id), value);
+            (void) snprintf(text + n, size - n, "%s%s", before, id);
+            before = ", ";
+        }
+
+        element = entra_json_next(element);
+    }
+
+    entra_json_free(claims);
+}
+
+
 /* what the body says; text gets its sentence for the operator */
 
 static void
@@ -275,6 +319,7 @@ entra_reply_read(const entra_http_reply_t *reply, entra_err_t *err,
 
         entra_err_clean(text, ENTRA_REPLY_TEXT_MAX + 1,
                         entra_reply_sentence(description));
+        entra_reply_policies(root, text, ENTRA_REPLY_TEXT_MAX + 1);
     }
 
     entra_json_free(root);

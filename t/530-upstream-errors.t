@@ -161,6 +161,8 @@ my $c = credential('blocked');
 is($c->{last_error}{aadsts}, 'AADSTS53003', '53003: in the status');
 like($c->{last_error}{text}, qr/blocked by Conditional Access/,
      '53003: with its text');
+like($c->{last_error}{text}, qr/Policy: c0a0b1de-53c0-4b1d-[-0-9a-f]+/,
+     '53003: and which policy it is');
 like($c->{last_error}{correlation_id}, qr/^[0-9a-f-]{36}$/,
      '53003: and the correlation id');
 like($t->log, qr/entra credential "blocked".*AADSTS53003/,

@@ -253,6 +253,54 @@ test_details(void)
 }
 
 
+/* AADSTS53003 tells the policies, in a JSON of its own */
+
+static void
+test_policies(void)
+{
+    unsigned  i;
+    char      body[4096];
+
+    static const char *const  odd[] = {
+        "", "x", "[]", "{}", "{\\\"access_token\\\":5}",
+        "{\\\"access_token\\\":{\\\"capolids\\\":{\\\"values\\\":7}}}",
+        "{\\\"access_token\\\":{\\\"capolids\\\":{\\\"values\\\":[7]}}}"
+    };
+
+    init();
+
+    (void) take(400, "{\"error\":\"access_denied\",\"error_codes\":[53003],"
+        "\"error_description\":\"AADSTS53003: Blocked.\",\"claims\":"
+        "\"{\\\"access_token\\\":{\\\"capolids\\\":{\\\"essential\\\":true,"
+        "\\\"values\\\":[\\\"p1\\\",\\\"p2\\\\r\\\\n\\\"]}}}\"}", 0);
+    is(err.text, "host: status 400, access_denied: Blocked. Policy: p1, p2  ",
+       "which policies block");
+
+    for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        snprintf(body, sizeof(body), "{\"error\":\"access_denied\","
+                 "\"error_description\":\"AADSTS53003: Blocked.\","
+                 "\"claims\":\"%s\"}", odd[i]);
+        (void) take(400, body, 0);
+        is(err.text, "host: status 400, access_denied: Blocked.", odd[i]);
+    }
+
+    i = (unsigned) snprintf(body, sizeof(body), "{\"error\":\"access_denied\","
+                            "\"error_description\":\"AADSTS53003: %0700d\","
+                            "\"claims\":\"{\\\"access_token\\\":{"
+                            "\\\"capolids\\\":{\\\"values\\\":[", 0);
+
+    while (i < 3000) {
+        i += (unsigned) snprintf(body + i, sizeof(body) - i,
+                                 "\\\"%0300d\\\",", 0);
+    }
+
+    snprintf(body + i, sizeof(body) - i, "\\\"\\\"]}}}\"}");
+    (void) take(400, body, 0);
+    ok(err.aadsts == 53003 && strlen(err.text) < 500, "within its bound: %s",
+       err.text);
+}
+
+
 static void
 test_member(void)
 {
@@ -299,6 +347,7 @@ main(void)
     test_nonsense();
     test_errors();
     test_details();
+    test_policies();
     test_member();
     test_table();
 

@@ -1,9 +1,13 @@
 """Entra's errors, as its token endpoint words them."""
 
+import json
 import time
 import uuid
 
 from .server import reply_json
+
+# of the tenant, the one that blocks
+BLOCKING_POLICY = 'c0a0b1de-53c0-4b1d-9d6e-00000053003a'
 
 # AADSTS number: (HTTP status, "error", text)
 CODES = {
@@ -165,6 +169,9 @@ def error_reply(request, refusal):
         'correlation_id': correlation,
         'error_uri': '%s/error?code=%d' % (request.base, refusal.code),
     }
+    if refusal.code == 53003:
+        body['claims'] = json.dumps({'access_token': {'capolids': {
+            'essential': True, 'values': [BLOCKING_POLICY]}}})
     body.update(refusal.extra)
     return reply_json(body, status, entra_headers(trace, correlation))
 
