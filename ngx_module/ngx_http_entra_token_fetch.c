@@ -278,6 +278,14 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
 
     level = fails ? NGX_LOG_NOTICE : NGX_LOG_INFO;
 
+    if (token->scope.len == 0) {
+        ngx_log_error(level, ngx_cycle->log, 0,
+                      "%V: got the keys that sign callers' tokens, next look "
+                      "in %L s%s", &token->credential->name, refresh,
+                      fails ? ", the failure is over" : "");
+        return;
+    }
+
     ngx_log_error(level, ngx_cycle->log, 0,
                   "entra credential \"%V\", scope \"%V\": got a token for "
                   "%L s, refresh in %L s%s", &token->credential->name,
@@ -352,7 +360,7 @@ static void
 ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
     int64_t now, int64_t delay)
 {
-    ngx_uint_t   level;
+    ngx_uint_t   level, usable;
     entra_buf_t  line;
 
     entra_buf_init(&line, 4096);
@@ -363,15 +371,28 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
     level = token->credential->core->type->interactive && a->err.unavailable
             && token->record->fails > 1 ? NGX_LOG_INFO : NGX_LOG_ERR;
 
-    if (entra_buf_ok(&line) && line.data) {
+    usable = token->header.len && now < token->expires;
+
+    if (!entra_buf_ok(&line) || line.data == NULL) {
+        /* void */
+
+    } else if (token->scope.len == 0) {
+        ngx_log_error(level, ngx_cycle->log, 0,
+                      "%V: %s error: %s; %s, next attempt in %L s",
+                      &token->credential->name,
+                      entra_err_class_name(a->err.class), line.data,
+                      usable ? "the last keys are used"
+                             : "there are no keys to judge callers' tokens by",
+                      (delay + 999) / 1000);
+
+    } else {
         ngx_log_error(level, ngx_cycle->log, 0,
                       "entra credential \"%V\", scope \"%V\": %s error: %s; "
                       "%s, next attempt in %L s", &token->credential->name,
                       &token->scope, entra_err_class_name(a->err.class),
                       line.data,
-                      token->header.len && now < token->expires
-                          ? "the current token is still valid"
-                          : "there is no valid token",
+                      usable ? "the current token is still valid"
+                             : "there is no valid token",
                       (delay + 999) / 1000);
     }
 
