@@ -158,9 +158,27 @@ sub request {
     my $r = read_response($socket, %o)
         || bless { status => 0, headers => {}, body => '',
                    error => 'no answer' }, 'EntraTest::HTTP::Response';
-    close $socket unless $o{keepalive} || $o{socket};
     @$r{qw(socket time)} = ($socket, time - $begin);
+    unless ($o{keepalive} || $o{socket}) {
+        drain($socket) if $r->{status} >= 200;
+        close $socket;
+    }
     return $r;
+}
+
+# To the end of the connection: nginx writes its logs before it closes, and
+# a line that comes later would be taken for the next request's.
+sub drain {
+    my ($socket) = @_;
+
+    my $until = time + 2;
+    while ((my $left = $until - time) > 0) {
+        my $bits = '';
+        vec($bits, fileno $socket, 1) = 1;
+        next if select($bits, undef, undef, $left) <= 0;
+        my $n = sysread $socket, my $rest, 65536;
+        last if !$n && !($! == EAGAIN || $! == EINTR);
+    }
 }
 
 # $n requests at once, each on its own connection; the responses in order.
