@@ -13,7 +13,7 @@
 #include "entra_jwt_cache.h"
 
 
-#define ENTRA_POLY1305_KEY  32
+#define ENTRA_SIPHASH_KEY  16
 
 
 struct entra_jwt_entry_s {
@@ -41,7 +41,7 @@ struct entra_jwt_cache_s {
     uint64_t             generation;
 
     /* fetched once: a lookup by name costs more than the hash itself */
-    unsigned char        key[ENTRA_POLY1305_KEY];
+    unsigned char        key[ENTRA_SIPHASH_KEY];
     EVP_MAC_CTX         *mac;
     EVP_MD              *md;                /* when there is no mac */
     EVP_MD_CTX          *md_ctx;
@@ -53,13 +53,13 @@ entra_jwt_cache_hash(entra_jwt_cache_t *cache)
 {
     EVP_MAC  *mac;
 
-    mac = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+    mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
 
     if (mac) {
         cache->mac = EVP_MAC_CTX_new(mac);
         EVP_MAC_free(mac);
 
-        return cache->mac && RAND_bytes(cache->key, ENTRA_POLY1305_KEY) == 1
+        return cache->mac && RAND_bytes(cache->key, ENTRA_SIPHASH_KEY) == 1
                ? 0 : -1;
     }
 
@@ -128,7 +128,7 @@ entra_jwt_cache_id(entra_jwt_cache_t *cache, entra_str_t token,
     memset(id, 0, sizeof(entra_jwt_id_t));
 
     if (cache->mac) {
-        ok = EVP_MAC_init(cache->mac, cache->key, ENTRA_POLY1305_KEY, NULL)
+        ok = EVP_MAC_init(cache->mac, cache->key, ENTRA_SIPHASH_KEY, NULL)
                  == 1
              && EVP_MAC_update(cache->mac, p, token.len) == 1
              && EVP_MAC_final(cache->mac, id->digest, &len,

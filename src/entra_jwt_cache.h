@@ -23,11 +23,11 @@ typedef struct entra_jwt_cache_s  entra_jwt_cache_t;
 typedef struct entra_jwt_entry_s  entra_jwt_entry_t;
 
 /*
- * A keyed hash of the whole token, whose text is not kept: Poly1305 with a
- * random key of each cache, five to fifteen times faster than SHA-256.  Who
- * does not know the key finds a second token for an id with a probability of
- * 2^-90 or less (that of a universal hash), and ids never leave the worker.
- * SHA-256 where libcrypto is restricted to FIPS and has no Poly1305.
+ * A keyed hash of the whole token, whose text is not kept: SipHash-2-4 of 128
+ * bits with a random key of each cache.  It is a pseudorandom function: who
+ * does not know the key cannot look for a second token with the same id, and
+ * ids never leave the worker.  SHA-256 where libcrypto is restricted to FIPS
+ * and has no SipHash.
  */
 typedef struct {
     unsigned char  digest[32];
