@@ -238,18 +238,26 @@ ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
 
 /*
- * proxy_pass with variables sends what they hold: decoded spaces and new
- * lines would end the request line, and begin another request that gets the
- * token without being judged
+ * proxy_pass with variables sends what they hold, as does "rewrite" with
+ * variables in its arguments: decoded spaces and new lines would end the
+ * request line, and begin another request that gets the token without being
+ * judged
  */
 
 static ngx_int_t
 ngx_http_entra_inject_line(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
-    size_t      i;
-    ngx_str_t   uri;
+    size_t                  i;
+    ngx_str_t               uri;
+    ngx_http_entra_pass_t  *pass;
 
-    if (ctx->lcf->pass == NULL || !ctx->lcf->pass->proxy) {
+    pass = ctx->lcf->pass;
+
+    /* the client's own URI, which nginx has parsed, is none of these */
+
+    if (pass == NULL || !pass->proxy
+        || (!pass->variables && r->valid_unparsed_uri))
+    {
         return NGX_OK;
     }
 

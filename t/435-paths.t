@@ -42,6 +42,8 @@ my @ways = (
                      proxy_pass https://echo.test/secret/;'],
     [query    => 'location /%s/', 'rewrite ^/[^/]+(/.*)$ $1?x=$1 break;
                      proxy_pass https://echo.test;'],
+    [queried  => 'location /%s/', 'rewrite ^/[^/]+(/.*)$ $1?x=$uri break;
+                     proxy_pass https://echo.test;'],
     [last     => 'location /%s/', 'rewrite ^/[^/]+/(.*)$ /plain/$1 last;'],
     [if       => 'location /%s/', 'if ($request_method ~ .) {
                      rewrite ^/[^/]+(/.*)$ $1 break;
