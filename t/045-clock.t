@@ -12,12 +12,9 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 use EntraTest qw(wait_until);
 
-my ($lib) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';
-plan(skip_all => 'libfaketime is not installed') unless $lib;
-plan(skip_all => 'libfaketime and sanitizers do not mix')
-    if $ENV{ENTRA_PRELOAD} || $ENV{ENTRA_VALGRIND};
-
 my $t = EntraTest->new->module;
+my $lib = $t->faketime
+    or plan(skip_all => 'libfaketime is not installed, or does not mix');
 my $e = $t->emulator;
 $e->settings(expires_in => 8);
 

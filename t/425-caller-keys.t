@@ -16,9 +16,7 @@ use EntraTest qw(wait_until slurp);
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
 
-my ($lib) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';
-undef $lib if $ENV{ENTRA_PRELOAD} || $ENV{ENTRA_VALGRIND}
-    || $ENV{ENTRA_STATIC};
+my $lib = $t->faketime;
 my %env = !$lib ? () : (env => {
     LD_PRELOAD => $lib, FAKETIME_TIMESTAMP_FILE => $t->dir('clock'),
     FAKETIME_NO_CACHE => 1, FAKETIME_DONT_FAKE_MONOTONIC => 1,

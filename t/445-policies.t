@@ -13,11 +13,9 @@ use POSIX 'strftime';
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my ($lib) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';
-undef $lib if $ENV{ENTRA_PRELOAD} || $ENV{ENTRA_VALGRIND} || $ENV{ENTRA_SLOW};
-
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
+my $lib = $t->faketime;
 
 # windows around this minute, and others, in UTC and elsewhere
 sub window {

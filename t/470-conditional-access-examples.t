@@ -18,12 +18,10 @@ use EntraTest::Examples;
 plan(skip_all => 'no IO::Socket::SSL')
     unless eval { require IO::Socket::SSL; 1 };
 
-my ($lib) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';
-undef $lib if $ENV{ENTRA_PRELOAD} || $ENV{ENTRA_VALGRIND};
-
 my $t = EntraTest->new->need('http_ssl_module')->need('http_realip_module')
     ->module;
 my $e = $t->emulator;
+my $lib = $t->faketime;
 my $x = EntraTest::Examples->new($t);
 system('/usr/bin/python3', "$FindBin::Bin/lib/certificates.py", $t->dir) == 0
     or plan(skip_all => 'no python3-cryptography');

@@ -17,6 +17,7 @@ use File::Basename 'dirname';
 use File::Temp 'tempdir';
 use IO::Socket::INET;
 use JSON::PP ();
+use POSIX 'WNOHANG';
 use Test::More;
 use Time::HiRes qw(time sleep);
 
@@ -79,6 +80,15 @@ sub need {
 sub sanitized {
     my ($self) = @_;
     return $self->{sanitized} //= `$self->{nginx} -V 2>&1` =~ /-fsanitize/;
+}
+
+# libfaketime, where it is installed and nginx bears it: AddressSanitizer asks
+# for the time while it starts, and may then wait for itself
+sub faketime {
+    my ($self) = @_;
+    my ($lib) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';
+    return $ENV{ENTRA_PRELOAD} || $ENV{ENTRA_VALGRIND} || $self->sanitized
+        ? undef : $lib;
 }
 
 # of nginx, as nginx itself counts: 1025001
@@ -321,7 +331,10 @@ sub start {
         my @command = $self->command;
         exec { $command[0] } @command or die "exec: $!";
     }
-    waitpid $pid, 0;
+    unless (wait_until(sub { waitpid($pid, WNOHANG) == $pid }, 60)) {
+        kill KILL => $pid;
+        waitpid $pid, 0;
+    }
     die "nginx did not start:\n" . slurp($self->dir('stderr.log'))
         . $self->log if $? != 0;
     wait_until(sub { $self->workers == $self->{workers} }, 20)
@@ -464,6 +477,22 @@ sub curl {
     return EntraTest::HTTP::parse_response($text, 1, 'GET')
         || EntraTest::HTTP::parse_response("HTTP/1.1 000 none\r\n\r\n", 1,
                                            'GET');
+}
+
+# What all workers say: asks until each has answered, which its response shows
+# in X-Worker (the listener has "reuseport", so that connections are spread).
+sub statuses {
+    my ($self, $ask) = @_;
+
+    my %status;
+    my %silent = map { $_ => 1 } $self->workers;
+    for (1 .. 100) {
+        my $r = $ask->();
+        $status{ $r->status }++;
+        delete $silent{ $r->header('x-worker') // '' };
+        last unless %silent;
+    }
+    return join ' ', sort keys %status;
 }
 
 # The slowest answer of a while, less what nobody got because the machine was
