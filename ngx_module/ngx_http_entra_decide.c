@@ -31,24 +31,16 @@ static ngx_int_t ngx_http_entra_decide_answer(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_credential_t *credential);
 
 
-/*
- * NGX_OK: nothing against it; NGX_AGAIN: parked until keys are there;
- * otherwise the status of an answer.  early: in the access phase, where
- * variables of proxy_pass are not final.
- */
+/* there are policies, or a workspace: see ngx_http_entra_decide() */
 
 ngx_int_t
-ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+ngx_http_entra_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_uint_t early)
 {
     ngx_int_t                   rc;
     ngx_http_entra_loc_conf_t  *lcf;
 
     lcf = ctx->lcf;
-
-    if (ctx->policies == NULL && !lcf->second_policies && !lcf->confine) {
-        return NGX_OK;
-    }
 
     if (ngx_http_entra_decided(r, ctx)) {
         return NGX_OK;

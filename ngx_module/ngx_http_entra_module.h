@@ -234,11 +234,11 @@ int64_t ngx_http_entra_token_next(ngx_http_entra_token_t *token);
 ngx_int_t ngx_http_entra_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_precontent_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_log_handler(ngx_http_request_t *r);
-ngx_http_entra_ctx_t *ngx_http_entra_get_ctx(ngx_http_request_t *r);
+ngx_http_entra_ctx_t *ngx_http_entra_create_ctx(ngx_http_request_t *r);
 
 /* what is known of the request, also after a redirect to an error page */
 ngx_http_entra_ctx_t *ngx_http_entra_kept_ctx(ngx_http_request_t *r);
-ngx_int_t ngx_http_entra_resolve(ngx_http_request_t *r,
+ngx_int_t ngx_http_entra_resolve_auth(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 
 /* ngx_http_entra_park.c: parking, resuming */
@@ -261,7 +261,7 @@ ngx_uint_t ngx_http_entra_obo_refused(ngx_http_request_t *r,
 
 /* ngx_http_entra_decide.c */
 
-ngx_int_t ngx_http_entra_decide(ngx_http_request_t *r,
+ngx_int_t ngx_http_entra_judge(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_uint_t early);
 
 /* ngx_http_entra_signals.c */
@@ -360,6 +360,57 @@ void ngx_http_entra_status_prometheus(ngx_http_entra_main_conf_t *mcf,
 
 void ngx_http_entra_status_html(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
+
+
+/*
+ * What each request does several times, and what is mostly done already: the
+ * short way is taken without a call
+ */
+
+static ngx_inline ngx_http_entra_ctx_t *
+ngx_http_entra_get_ctx(ngx_http_request_t *r)
+{
+    ngx_http_entra_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    return ctx ? ctx : ngx_http_entra_create_ctx(r);
+}
+
+
+/* which credential, which token: once per request and location */
+
+static ngx_inline ngx_int_t
+ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    if (ctx->resolved
+        && ctx->lcf == ngx_http_get_module_loc_conf(r, ngx_http_entra_module))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_entra_resolve_auth(r, ctx);
+}
+
+
+/*
+ * NGX_OK: nothing against it; NGX_AGAIN: parked until keys are there;
+ * otherwise the status of an answer.  early: in the access phase, where
+ * variables of proxy_pass are not final.
+ */
+
+static ngx_inline ngx_int_t
+ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_uint_t early)
+{
+    if (ctx->policies == NULL && !ctx->lcf->second_policies
+        && !ctx->lcf->confine)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_entra_judge(r, ctx, early);
+}
 
 
 #endif /* _NGX_HTTP_ENTRA_MODULE_H_INCLUDED_ */

@@ -91,29 +91,25 @@ ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_ctx_t **result)
  */
 
 ngx_http_entra_ctx_t *
-ngx_http_entra_get_ctx(ngx_http_request_t *r)
+ngx_http_entra_create_ctx(ngx_http_request_t *r)
 {
     ngx_http_entra_ctx_t        *ctx;
     ngx_http_variable_value_t   *v;
     ngx_http_entra_main_conf_t  *mcf;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
-
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_ctx_t));
     if (ctx == NULL) {
-        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_ctx_t));
-        if (ctx == NULL) {
-            return NULL;
-        }
-
-        mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
-        v = &r->variables[mcf->kept_index];
-
-        ctx->request = r;
-        ctx->earlier = (ngx_http_entra_ctx_t *) v->data;
-        v->data = (u_char *) ctx;
-
-        ngx_http_set_ctx(r, ctx, ngx_http_entra_module);
+        return NULL;
     }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+    v = &r->variables[mcf->kept_index];
+
+    ctx->request = r;
+    ctx->earlier = (ngx_http_entra_ctx_t *) v->data;
+    v->data = (u_char *) ctx;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_entra_module);
 
     return ctx;
 }
@@ -185,10 +181,10 @@ ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 }
 
 
-/* which credential, which token: once per request and location */
+/* see ngx_http_entra_resolve() */
 
 ngx_int_t
-ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+ngx_http_entra_resolve_auth(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
     char                        clean[64];
     ngx_str_t                   name;
@@ -199,10 +195,6 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
     auth = lcf->auth;
-
-    if (ctx->resolved && ctx->lcf == lcf) {
-        return NGX_OK;
-    }
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
