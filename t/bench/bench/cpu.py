@@ -13,6 +13,8 @@ from .world import GATEWAY_CPU, OTHER_CPU, UPSTREAM, Scratch, burst, get, \
 
 GATEWAY_APP = 'a9a9a9a9-a9a9-4a9a-8a9a-a9a9a9a9a9a9'
 
+FRESH = 10                      # turns until all processes are new ones
+
 NAMES = {
     'none': 'no Authorization header',
     'literal': '`proxy_set_header Authorization` with a literal',
@@ -169,27 +171,37 @@ def measure(rounds=150, only=None, say=print):
                 ['Authorization: Bearer ' + caller] \
                 if variant.get('caller') else []
             try:
-                variant['nginx'] = configure(scratch, upstream.port,
-                                             variant).start()
-                headers = dict(h.split(': ') for h in variant['headers'])
-                wait_for(lambda: answers(variant['nginx'], headers), 10)
+                variant['nginx'] = configure(scratch, upstream.port, variant)
+                restart(variant)
             except (RuntimeError, TimeoutError) as e:
                 say('  %s left out: %s' % (key, e))
                 del every[key]
                 continue
             variant['us'] = []
 
-        for n in range(rounds + 3):
+        for n in range(rounds):
+            if n % FRESH == 0:
+                for variant in every.values():
+                    restart(variant)
             keys = list(every)
             random.shuffle(keys)
             for key in keys:
-                us = one(every[key])
-                if n >= 3:                      # the first ones warm up
-                    every[key]['us'].append(us)
+                every[key]['us'].append(one(every[key]))
             if n % 25 == 0:
                 say('  turn %d of %d' % (n, rounds))
 
         return summary(every)
+
+
+def restart(variant):
+    """Which pages a process gets is luck, worth a percent or two."""
+    nginx = variant['nginx']
+    nginx.stop()
+    nginx.start()
+    headers = dict(h.split(': ') for h in variant['headers'])
+    wait_for(lambda: answers(nginx, headers), 10)
+    one(variant)                                # warms up
+    one(variant)
 
 
 def answers(nginx, headers):

@@ -59,8 +59,9 @@ connections) and upstream have the other. Plain HTTP with keepalive to the
 upstream. Each line is an nginx of its own whose location differs in what the
 name says; they are measured in turns of 4,000 requests, some tenths of a
 second, so that what disturbs the machine disturbs them all. The ratio is taken
-within a turn. Spread: quartiles of %d turns. Requests per second swing far more
-on a shared machine, and are not shown.
+within a turn. Every ten turns all processes are started anew, because which
+pages a process gets is worth a percent or two. Spread: quartiles of %d turns.
+Requests per second swing far more on a shared machine, and are not shown.
 
 ''' % max((v['rounds'] for v in got.values()), default=0)
     text += table(('location', 'us per request', 'quartiles',
