@@ -226,6 +226,10 @@ ngx_int_t ngx_http_entra_token_force(ngx_http_entra_token_t *token,
 /* a fetch is under way in some worker */
 ngx_int_t ngx_http_entra_token_pending(ngx_http_entra_token_t *token);
 
+/* for the log; buf: NGX_HTTP_ENTRA_NAME_MAX bytes, cut to them */
+#define NGX_HTTP_ENTRA_NAME_MAX  512
+char *ngx_http_entra_token_name(ngx_http_entra_token_t *token, u_char *buf);
+
 /* ms until the next attempt, 0: at once */
 int64_t ngx_http_entra_token_next(ngx_http_entra_token_t *token);
 

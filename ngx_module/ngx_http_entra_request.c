@@ -363,6 +363,7 @@ static ngx_int_t
 ngx_http_entra_no_token(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token)
 {
+    u_char   name[NGX_HTTP_ENTRA_NAME_MAX];
     int64_t  after;
 
     ctx->status = token->header.len ? NGX_HTTP_ENTRA_EXPIRED
@@ -377,10 +378,9 @@ ngx_http_entra_no_token(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "entra credential \"%V\", scope \"%V\": no valid token, "
-                  "the request is refused; the reason is in the log of the "
-                  "last attempt and in entra_status",
-                  &token->credential->name, &token->scope);
+                  "%s: no valid token, the request is refused; the reason is "
+                  "in the log of the last attempt and in entra_status",
+                  ngx_http_entra_token_name(token, name));
 
     return ngx_http_entra_answer(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
                                  "No access token for the upstream is "

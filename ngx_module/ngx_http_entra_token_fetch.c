@@ -34,6 +34,7 @@ static void ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static void ngx_http_entra_token_report(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now, int64_t delay);
+static ngx_uint_t ngx_http_entra_token_is_keys(ngx_http_entra_token_t *token);
 
 
 void
@@ -221,6 +222,7 @@ static void
 ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now)
 {
+    u_char                       name[NGX_HTTP_ENTRA_NAME_MAX];
     int64_t                      refresh;
     ngx_int_t                    rc;
     ngx_uint_t                   fails, level;
@@ -278,18 +280,12 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
 
     level = fails ? NGX_LOG_NOTICE : NGX_LOG_INFO;
 
-    if (token->scope.len == 0) {
-        ngx_log_error(level, ngx_cycle->log, 0,
-                      "%V: got the keys that sign callers' tokens, next look "
-                      "in %L s%s", &token->credential->name, refresh,
-                      fails ? ", the failure is over" : "");
-        return;
-    }
-
     ngx_log_error(level, ngx_cycle->log, 0,
-                  "entra credential \"%V\", scope \"%V\": got a token for "
-                  "%L s, refresh in %L s%s", &token->credential->name,
-                  &token->scope, a->token.lifetime, refresh,
+                  "%s: got %s for %L s, refresh in %L s%s",
+                  ngx_http_entra_token_name(token, name),
+                  ngx_http_entra_token_is_keys(token)
+                      ? "the keys of callers' tokens" : "a token",
+                  a->token.lifetime, refresh,
                   fails ? ", the failure is over" : "");
 }
 
@@ -360,8 +356,10 @@ static void
 ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
     int64_t now, int64_t delay)
 {
+    u_char       name[NGX_HTTP_ENTRA_NAME_MAX];
     ngx_uint_t   level, usable;
     entra_buf_t  line;
+    const char  *state;
 
     entra_buf_init(&line, 4096);
     entra_err_line(&a->err, &line);
@@ -373,30 +371,55 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
 
     usable = token->header.len && now < token->expires;
 
-    if (!entra_buf_ok(&line) || line.data == NULL) {
-        /* void */
-
-    } else if (token->scope.len == 0) {
-        ngx_log_error(level, ngx_cycle->log, 0,
-                      "%V: %s error: %s; %s, next attempt in %L s",
-                      &token->credential->name,
-                      entra_err_class_name(a->err.class), line.data,
-                      usable ? "the last keys are used"
-                             : "there are no keys to judge callers' tokens by",
-                      (delay + 999) / 1000);
+    if (ngx_http_entra_token_is_keys(token)) {
+        state = usable ? "the last keys are used"
+                       : "there are no keys to judge callers' tokens by";
 
     } else {
+        state = usable ? "the current token is still valid"
+                       : "there is no valid token";
+    }
+
+    if (entra_buf_ok(&line) && line.data) {
         ngx_log_error(level, ngx_cycle->log, 0,
-                      "entra credential \"%V\", scope \"%V\": %s error: %s; "
-                      "%s, next attempt in %L s", &token->credential->name,
-                      &token->scope, entra_err_class_name(a->err.class),
-                      line.data,
-                      usable ? "the current token is still valid"
-                             : "there is no valid token",
+                      "%s: %s error: %s; %s, next attempt in %L s",
+                      ngx_http_entra_token_name(token, name),
+                      entra_err_class_name(a->err.class), line.data, state,
                       (delay + 999) / 1000);
     }
 
     entra_buf_free(&line);
+}
+
+
+/* not a token: what callers' tokens are validated with is fetched as one */
+
+static ngx_uint_t
+ngx_http_entra_token_is_keys(ngx_http_entra_token_t *token)
+{
+    return token == ngx_http_entra_keys_token(ngx_http_entra_worker->conf);
+}
+
+
+char *
+ngx_http_entra_token_name(ngx_http_entra_token_t *token, u_char *buf)
+{
+    u_char     *p, *last;
+    ngx_str_t  *name;
+
+    name = &token->credential->name;
+    last = buf + NGX_HTTP_ENTRA_NAME_MAX - 1;
+
+    p = ngx_slprintf(buf, last, ngx_http_entra_token_is_keys(token)
+                                ? "%V" : "entra credential \"%V\"", name);
+
+    if (token->scope.len) {
+        p = ngx_slprintf(p, last, ", scope \"%V\"", &token->scope);
+    }
+
+    *p = '\0';
+
+    return (char *) buf;
 }
 
 

@@ -136,7 +136,8 @@ for my $fault ({ connection => 'hang' }, { drip => 1 }) {
     $t->start("entra_fetch_timeout 3s;\n$conf");
     ok(wait_until(sub { $e->counters->{'connections.entra'} > $before }),
        "$name: a fetch is under way");
-    cmp_ok($t->slowest('/version', 2), '<', $t->seconds(0.5), "$name: nobody else waits");
+    cmp_ok($t->slowest('/version', 2), '<', $t->seconds(0.5),
+           "$name: nobody else waits");
     ok(wait_until(sub { my ($c) = @{ $t->status->{credentials} };
                         $c->{failures} }, 10), "$name: it is given up");
     ok(wait_until(sub { $e->counters->{'connections.entra'} > $before + 1 },

@@ -219,6 +219,9 @@ like($out, qr/"using nobody" names no entra_credential/, 'nginx -t: nobody');
                                     scope=aml/r);
 ok(!$ok, 'nginx -t: such a credential has no scope');
 
+like($t->log, qr/entra credential "files": got a token for/,
+     'its line in the log, without a scope that it has not');
+unlike($t->log, qr/keys of callers' tokens/, 'and is not taken for another');
 unlike($t->log, qr/eyJ|\Q$keys[0]\E|\Q$keys[1]\E/, 'no key in the log');
 
 $t->finish;

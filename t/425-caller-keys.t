@@ -149,6 +149,9 @@ for my $case (sort keys %bad) {
 }
 $e->clear_faults;
 
+ok($t->wait_log(qr/entra_caller_token: got the keys of callers' tokens for/),
+   'the log tells what came');
+
 # a key that names another issuer signs for that one only
 my $iss = 'https://localhost:1/' . $tenant . '/v2.0';
 $e->fault({ at => 'keys', json => { keys => [{ %$key, issuer => $iss }] } });
