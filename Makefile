@@ -15,9 +15,10 @@ NGINX         ?= nginx
 NGINX_SRC     ?= /usr/share/nginx/src
 export NGINX_SRC NGINX_FLAGS NGINX_CC_OPT NGINX_LD_OPT CC
 
-SRC   := $(sort $(wildcard src/*.c))
-HDR   := $(wildcard src/*.h ngx_module/*.h t/unit/*.h)
-GLUE  := $(sort $(wildcard ngx_module/*.c))
+SRC   := $(sort $(wildcard src/*.c src/*/*.c))
+HDR   := $(wildcard src/*/*.h ngx_module/*.h ngx_module/*/*.h t/unit/*.h)
+MOD   := $(sort $(wildcard ngx_module/*.c ngx_module/*/*.c))
+INC   := $(addprefix -I,$(sort $(dir $(wildcard src/*/*.h))))
 UNIT  := $(sort $(wildcard t/unit/*_test.c))
 FUZZ  := $(sort $(wildcard t/fuzz/*_fuzz.c))
 TESTS ?= $(sort $(wildcard t/*.t))
@@ -48,19 +49,19 @@ all: module
 
 module: $(MODULE)  ## build the module for the nginx of this machine (default)
 
-$(MODULE): $(SRC) $(GLUE) $(HDR) config .ci/build
+$(MODULE): $(SRC) $(MOD) $(HDR) config .ci/build
 	.ci/build module $(BUILD)/nginx
 	install -m 644 $(BUILD)/nginx/ngx_http_entra_module.so $@
 
 static: $(BUILD)/static/nginx  ## build an nginx with the module linked in
 
-$(BUILD)/static/nginx: $(SRC) $(GLUE) $(HDR) config .ci/build
+$(BUILD)/static/nginx: $(SRC) $(MOD) $(HDR) config .ci/build
 	.ci/build static $(BUILD)/static
 	$@ -V 2>&1 | head -n 1
 
 asan: $(BUILD)/asan/nginx  ## the same under AddressSanitizer and UBSan
 
-$(BUILD)/asan/nginx: $(SRC) $(GLUE) $(HDR) config .ci/build t/asan.ignore
+$(BUILD)/asan/nginx: $(SRC) $(MOD) $(HDR) config .ci/build t/asan.ignore
 	.ci/build asan $(BUILD)/asan
 
 
@@ -102,7 +103,7 @@ valgrind: module  ## run t/*.t with nginx under valgrind; slow
 
 $(BUILD)/san/%.o: src/%.c $(HDR)
 	@mkdir -p $(@D)
-	$(CC) $(WARN) $(SAN) -g -O1 -Isrc -c -o $@ $<
+	$(CC) $(WARN) $(SAN) -g -O1 $(INC) -c -o $@ $<
 
 $(BUILD)/san/libentra.a: $(SAN_OBJ)
 	@rm -f $@
@@ -110,7 +111,7 @@ $(BUILD)/san/libentra.a: $(SAN_OBJ)
 
 $(BUILD)/unit/%: t/unit/%.c $(BUILD)/san/libentra.a $(HDR)
 	@mkdir -p $(@D)
-	$(CC) $(WARN) $(SAN) -g -O1 -Isrc -It/unit -o $@ $< \
+	$(CC) $(WARN) $(SAN) -g -O1 $(INC) -It/unit -o $@ $< \
 	    $(BUILD)/san/libentra.a $(LIBS)
 
 fuzz: $(FUZZ_BIN)  ## run each fuzz target for FUZZ_SECONDS (20)
@@ -124,12 +125,12 @@ fuzz: $(FUZZ_BIN)  ## run each fuzz target for FUZZ_SECONDS (20)
 
 $(BUILD)/fuzz/obj/%.o: src/%.c $(HDR)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -std=gnu99 $(SAN) -fsanitize=fuzzer-no-link -g -O1 -Isrc \
+	$(FUZZ_CC) -std=gnu99 $(SAN) -fsanitize=fuzzer-no-link -g -O1 $(INC) \
 	    -c -o $@ $<
 
 $(BUILD)/fuzz/%: t/fuzz/%.c $(FUZZ_OBJ)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -std=gnu99 $(SAN) -fsanitize=fuzzer -g -O1 -Isrc -o $@ $< \
+	$(FUZZ_CC) -std=gnu99 $(SAN) -fsanitize=fuzzer -g -O1 $(INC) -o $@ $< \
 	    $(FUZZ_OBJ) $(LIBS)
 
 interop: module  ## test with other people's clients and servers

@@ -13,10 +13,13 @@ LIBS = ['-lcjson', '-lssl', '-lcrypto', '-lm', '-lpthread']
 
 def run(name):
     program = os.path.join(world.BUILD, name)
+    sources = sorted(glob.glob('src/**/*.c', recursive=True,
+                               root_dir=world.TOP))
+    rooms = sorted(glob.glob('src/*/', root_dir=world.TOP))
     subprocess.run(
-        [os.environ.get('CC', 'cc'), '-std=gnu99', '-O2', '-Isrc', '-It/unit',
+        [os.environ.get('CC', 'cc'), '-std=gnu99', '-O2', '-It/unit',
          '-o', program, 't/bench/%s.c' % name]
-        + sorted(glob.glob('src/*.c', root_dir=world.TOP)) + LIBS,
+        + ['-I' + room for room in rooms] + sources + LIBS,
         cwd=world.TOP, check=True)
     return subprocess.run([program], stdout=subprocess.PIPE, text=True,
                           check=True).stdout
