@@ -46,7 +46,7 @@ typedef enum {
 } ngx_http_entra_status_e;
 
 
-/* protocols of *_pass, as bits: what is said for one says nothing for another */
+/* protocols of *_pass, as bits: what is said for one is not for another */
 
 #define NGX_HTTP_ENTRA_PROXY       0x01
 #define NGX_HTTP_ENTRA_GRPC        0x02
@@ -321,7 +321,7 @@ typedef struct {
     ngx_int_t                     kept_index;   /* see ..._kept_ctx() */
     ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
     ngx_uint_t                    sign_in;      /* there is a page */
-    ngx_array_t                  *token_variables;  /* see ..._upstream_value.c */
+    ngx_array_t                  *token_variables;  /* ..._upstream_value.c */
     ngx_array_t                  *uses;
     ngx_array_t                  *hosts;        /* of requests, likewise */
     u_char                        suffix[16];   /* of private names */

@@ -94,7 +94,7 @@ server {
     listen 127.0.0.1:%%PORT2%% http2;
     include %%GRPC%%;
     entra_auth app;
-    grpc_ssl_name echo.test;
+    grpc_ssl_name localhost;
     location / { grpc_set_header Host $http_x_name;
                  grpc_set_header Authorization $entra_authorization;
                  grpc_pass grpcs://127.0.0.1:%%PORT3%%; }
