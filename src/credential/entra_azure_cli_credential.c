@@ -58,7 +58,7 @@ entra_az_start(entra_acquire_t *a)
 
     resource = entra_str_dup(entra_cloud_resource(entra_str_c(a->scope)));
     if (resource == NULL) {
-        (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(&a->err);
         return ENTRA_NEXT_FAILED;
     }
 

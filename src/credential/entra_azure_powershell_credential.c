@@ -127,7 +127,7 @@ entra_pwsh_start(entra_acquire_t *a)
         entra_cli_env(a, "ENTRA_RESOURCE", resource);
 
     } else {
-        (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(&a->err);
     }
 
     free(script);

@@ -35,28 +35,13 @@ static const char  *const entra_cli_inherited[] = {
 };
 
 
-static int
-entra_cli_alnum(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-           || (c >= 'A' && c <= 'Z');
-}
-
-
 /* letters, digits and more; never what a program takes for an option */
 
 static int
 entra_cli_word_ok(const char *word, const char *more)
 {
-    size_t  i;
-
-    for (i = 0; word[i]; i++) {
-        if (!entra_cli_alnum(word[i]) && !strchr(more, word[i])) {
-            return 0;
-        }
-    }
-
-    return i != 0 && i <= ENTRA_CLI_WORD_MAX && word[0] != '-';
+    return entra_str_is_word(entra_str_c(word), more)
+           && strlen(word) <= ENTRA_CLI_WORD_MAX && word[0] != '-';
 }
 
 
@@ -338,7 +323,7 @@ entra_cli_begin(entra_acquire_t *a, const entra_cli_tool_t *tool)
     entra_cli_environment(a, tool);
 
     if (a->process.path == NULL) {
-        return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(&a->err);
     }
 
     return 0;

@@ -7,19 +7,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "entra_ascii.h"
 #include "entra_assertion.h"
 #include "entra_client_auth.h"
 
 
 #define ENTRA_PASSWORD_MAX  4096
 #define ENTRA_PATH_MAX      4096
-
-
-static int
-entra_client_auth_no_memory(entra_err_t *err)
-{
-    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-}
 
 
 /* an error that began as a sentence about "it" */
@@ -49,7 +43,7 @@ entra_client_auth_load(entra_credential_t *c, entra_client_auth_t *auth,
                         ENTRA_SERVICE_PRINCIPAL_MAX)
         != 0)
     {
-        return entra_client_auth_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     if (entra_file_refresh(&auth->principal_file, err) < 0) {
@@ -70,7 +64,7 @@ entra_client_auth_load(entra_credential_t *c, entra_client_auth_t *auth,
             && entra_credential_default(&c->authority_host,
                                         sp->authority_host) != 0))
     {
-        return entra_client_auth_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -81,7 +75,7 @@ static void
 entra_client_auth_warn_id(entra_credential_t *c,
     const entra_client_secret_t *secret)
 {
-    if (secret->value && entra_client_secret_is_id(secret->value)) {
+    if (secret->value && entra_str_is_guid(entra_str_c(secret->value))) {
         entra_credential_warn(c, "the client secret of \"%s\" looks like the"
                               " secret's ID: Microsoft Entra wants its value",
                               c->name);
@@ -150,18 +144,8 @@ entra_client_auth_secret_value(entra_credential_t *c,
 static int
 entra_client_auth_env_name(const char *name)
 {
-    const char  *p;
-
-    for (p = name; *p; p++) {
-        if (*p != '_' && !(*p >= 'A' && *p <= 'Z')
-            && !(*p >= 'a' && *p <= 'z')
-            && (p == name || !(*p >= '0' && *p <= '9')))
-        {
-            return 0;
-        }
-    }
-
-    return p != name;
+    return entra_str_is_word(entra_str_c(name), "_")
+           && !entra_is_digit(name[0]);
 }
 
 
@@ -344,7 +328,7 @@ entra_client_auth_certificate(entra_credential_t *c,
             && entra_file_init(&auth->password_file, auth->password_path,
                                ENTRA_PASSWORD_MAX) != 0))
     {
-        return entra_client_auth_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     if (auth->password_path) {

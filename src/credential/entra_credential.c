@@ -168,13 +168,6 @@ entra_credential_default(char **field, const char *value)
 }
 
 
-static int
-entra_credential_no_memory(entra_err_t *err)
-{
-    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-}
-
-
 /* what nginx.conf says about tenant_id was checked there, the rest was not */
 
 static int
@@ -187,7 +180,7 @@ entra_credential_tenant(entra_credential_t *c, entra_err_t *err)
                                  entra_env_get(c->env, "AZURE_TENANT_ID"))
            != 0)
     {
-        return entra_credential_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     if (c->tenant_id == NULL) {
@@ -232,7 +225,7 @@ entra_credential_client(entra_credential_t *c, entra_err_t *err)
                                  entra_env_get(c->env, "AZURE_CLIENT_ID"))
            != 0)
     {
-        return entra_credential_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     if (c->client_id == NULL) {

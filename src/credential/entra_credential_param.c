@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_credential.h"
 
 
@@ -89,8 +90,6 @@ entra_param_nwords(const entra_str_t *words, unsigned nwords, unsigned max,
 static int
 entra_param_word_ok(entra_str_t name, entra_str_t word, entra_err_t *err)
 {
-    size_t  i;
-
     if (word.len == 0) {
         return entra_err_set(err, ENTRA_ERR_CONFIG, "\"%.*s\" is empty",
                              (int) name.len, name.data);
@@ -101,12 +100,10 @@ entra_param_word_ok(entra_str_t name, entra_str_t word, entra_err_t *err)
                              (int) name.len, name.data);
     }
 
-    for (i = 0; i < word.len; i++) {
-        if ((unsigned char) word.data[i] < ' ' || word.data[i] == 0x7f) {
-            return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "a control character in the value of"
-                                 " \"%.*s\"", (int) name.len, name.data);
-        }
+    if (entra_str_has_control(word)) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "a control character in the value of \"%.*s\"",
+                             (int) name.len, name.data);
     }
 
     return 0;
@@ -123,7 +120,7 @@ entra_param_copy(char **field, entra_str_t name, entra_str_t word,
 
     *field = entra_str_dup(word);
     if (*field == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -193,7 +190,7 @@ entra_param_names(char ***names, const entra_str_t *words, unsigned nwords,
 
     *names = calloc(nwords, sizeof(char *));
     if (*names == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     for (i = 1; i < nwords; i++) {
@@ -279,7 +276,7 @@ entra_param_time(entra_str_t s)
     entra_str_t  digits;
 
     do {
-        for (i = 0; i < s.len && s.data[i] >= '0' && s.data[i] <= '9'; i++) {
+        for (i = 0; i < s.len && entra_is_digit(s.data[i]); i++) {
             /* void */
         }
 
@@ -390,7 +387,7 @@ entra_param_cloud(entra_credential_t *c, const entra_str_t *words,
 
     name = entra_str_dup(words[1]);
     if (name == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     cloud = entra_cloud_find(name);

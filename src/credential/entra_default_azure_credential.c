@@ -180,7 +180,7 @@ entra_default_member(entra_credential_t *c,
 
     if (m == NULL || entra_default_common(c, m, member) != 0) {
         entra_credential_free(m);
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     entra_err_clear(&why);

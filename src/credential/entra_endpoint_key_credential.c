@@ -72,7 +72,7 @@ entra_endpoint_key_files(entra_endpoint_key_t *conf, entra_err_t *err)
         if (entra_file_init(file, conf->key_file[i], ENTRA_ENDPOINT_KEY_MAX)
             != 0)
         {
-            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            return entra_err_no_memory(err);
         }
 
         conf->nfiles++;

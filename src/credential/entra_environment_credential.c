@@ -34,7 +34,7 @@ entra_environment_read(entra_environment_t *conf, entra_env_t **env,
 
     *env = entra_env_create(conf->outer, 0);
     if (*env == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     if (entra_env_parse(*env, entra_buf_str(&conf->dotenv_file.content), err)
@@ -66,7 +66,7 @@ entra_environment_load(entra_credential_t *c, entra_err_t *err)
                             ENTRA_DOTENV_MAX)
             != 0)
         {
-            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            return entra_err_no_memory(err);
         }
 
         if (entra_file_refresh(&conf->dotenv_file, err) < 0
@@ -85,7 +85,7 @@ entra_environment_load(entra_credential_t *c, entra_err_t *err)
                                     entra_env_get(c->env, "AZURE_CLIENT_ID"))
            != 0)
     {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;

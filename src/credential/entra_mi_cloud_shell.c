@@ -42,7 +42,7 @@ entra_mi_shell_step(entra_acquire_t *a)
                         entra_cloud_resource(entra_str_c(a->scope)));
 
     if (a->request.url == NULL || !entra_buf_ok(&a->request.body)) {
-        entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        entra_err_no_memory(&a->err);
         return ENTRA_NEXT_FAILED;
     }
 

@@ -126,9 +126,6 @@ void entra_mi_error(entra_acquire_t *a);
 char *entra_mi_arc_challenge(entra_str_t header, const char *dir,
     entra_err_t *err);
 
-/* is the word in it? */
-int entra_mi_mentions(entra_str_t text, const char *word);
-
 /* one GET with one header: the step of a simple source */
 entra_next_e entra_mi_simple(entra_acquire_t *a, const char *api_version,
     const char *header, const char *value);

@@ -15,7 +15,7 @@ static int
 entra_device_code_load(entra_credential_t *c, entra_err_t *err)
 {
     if (entra_credential_default(&c->client_id, ENTRA_SIGNED_IN_CLIENT) != 0) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return entra_signed_in_load_common(c, err);
