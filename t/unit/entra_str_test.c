@@ -99,7 +99,8 @@ words(void)
     ok(!entra_str_is_guid(entra_str("72f988bf086f1-41af-91ab-2d7cd011db47")),
        "a GUID without a hyphen");
 
-    ok(entra_str_has(entra_str("abc"), "bc") && entra_str_has(entra_str("a"), "")
+    ok(entra_str_has(entra_str("abc"), "bc")
+       && entra_str_has(entra_str("a"), "")
        && !entra_str_has(entra_str("ab"), "abc")
        && !entra_str_has(entra_str(""), "a"), "a part of a string");
 
