@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "entra_cli.h"
+#include "entra_cloud.h"
 #include "entra_json.h"
 #include "entra_time.h"
 
@@ -192,7 +193,7 @@ const entra_credential_type_t  entra_azure_cli_credential = {
     .name = "azure_cli",
     .azure_name = "AzureCliCredential",
     .conf_size = sizeof(entra_cli_t),
-    .params = entra_az_params,
+    .params = { entra_az_params },
     .init = entra_az_init,
     .free = entra_cli_free,
     .step = entra_az_step,

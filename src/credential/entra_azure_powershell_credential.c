@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "entra_cli.h"
+#include "entra_cloud.h"
 #include "entra_enc.h"
 #include "entra_json.h"
 
@@ -285,7 +286,7 @@ const entra_credential_type_t  entra_azure_powershell_credential = {
     .name = "azure_powershell",
     .azure_name = "AzurePowerShellCredential",
     .conf_size = sizeof(entra_cli_t),
-    .params = entra_pwsh_params,
+    .params = { entra_pwsh_params },
     .init = entra_pwsh_init,
     .free = entra_cli_free,
     .step = entra_pwsh_step,

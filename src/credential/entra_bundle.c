@@ -14,7 +14,7 @@
 #include "entra_bundle.h"
 
 
-#define ENTRA_CHAIN_MAX       16            /* certificates of a file */
+#define ENTRA_BUNDLE_CERTS    16            /* certificates of a file */
 #define ENTRA_MAC_ROUNDS_MAX  2000000       /* about a second */
 
 
@@ -111,7 +111,7 @@ entra_pem_certificates(entra_bundle_t *bundle, entra_str_t content,
         return entra_bundle_error(err, "no memory");
     }
 
-    while (sk_X509_num(bundle->others) <= ENTRA_CHAIN_MAX
+    while (sk_X509_num(bundle->others) <= ENTRA_BUNDLE_CERTS
            && (x = PEM_read_bio_X509(bio, NULL, entra_bundle_password,
                                      NULL)) != NULL)
     {
@@ -128,7 +128,7 @@ entra_pem_certificates(entra_bundle_t *bundle, entra_str_t content,
                    " certificate and key into the same PEM file");
     }
 
-    if (sk_X509_num(bundle->others) > ENTRA_CHAIN_MAX) {
+    if (sk_X509_num(bundle->others) > ENTRA_BUNDLE_CERTS) {
         return entra_bundle_error(err, "it holds too many certificates");
     }
 

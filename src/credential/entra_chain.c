@@ -253,7 +253,7 @@ entra_chain_identity(const entra_chain_t *chain, entra_buf_t *out)
 
 
 void
-entra_chain_material(const entra_chain_t *chain, entra_buf_t *out)
+entra_chain_secrets(const entra_chain_t *chain, entra_buf_t *out)
 {
     unsigned       i;
     unsigned char  digest[32];
@@ -263,7 +263,7 @@ entra_chain_material(const entra_chain_t *chain, entra_buf_t *out)
             continue;
         }
 
-        entra_credential_material(chain->members[i].credential, digest);
+        entra_credential_secret_digest(chain->members[i].credential, digest);
         entra_buf_add(out, digest, sizeof(digest));
     }
 }

@@ -15,6 +15,7 @@
 #include "entra_aadsts.h"
 #include "entra_cli.h"
 #include "entra_enc.h"
+#include "entra_env.h"
 #include "entra_reply.h"
 
 

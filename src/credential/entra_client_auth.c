@@ -10,6 +10,7 @@
 #include "entra_ascii.h"
 #include "entra_assertion.h"
 #include "entra_client_auth.h"
+#include "entra_env.h"
 
 
 #define ENTRA_PASSWORD_MAX  4096
@@ -509,7 +510,7 @@ entra_client_auth_free(entra_client_auth_t *auth)
 
 
 void
-entra_client_auth_material(const entra_client_auth_t *auth, entra_buf_t *out)
+entra_client_auth_secrets(const entra_client_auth_t *auth, entra_buf_t *out)
 {
     unsigned  i;
 

@@ -118,7 +118,7 @@ int entra_client_auth_in_env(const entra_credential_t *c);
 void entra_client_auth_free(entra_client_auth_t *auth);
 int entra_client_auth_watch(entra_credential_t *c, entra_client_auth_t *auth,
     entra_err_t *err);
-void entra_client_auth_material(const entra_client_auth_t *auth,
+void entra_client_auth_secrets(const entra_client_auth_t *auth,
     entra_buf_t *out);
 
 /*

@@ -53,10 +53,10 @@ entra_client_certificate_conf_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
-entra_client_certificate_material(const entra_credential_t *c,
+entra_client_certificate_secrets(const entra_credential_t *c,
     entra_buf_t *out)
 {
-    entra_client_auth_material(c->conf, out);
+    entra_client_auth_secrets(c->conf, out);
 }
 
 
@@ -65,7 +65,7 @@ const entra_credential_type_t  entra_client_certificate_credential = {
     .azure_name = "ClientCertificateCredential",
     .conf_size = sizeof(entra_client_auth_t),
     .state_size = sizeof(entra_client_auth_state_t),
-    .params = entra_client_certificate_params,
+    .params = { entra_client_certificate_params },
     .needs_tenant = 1,
     .needs_client_id = 1,
     .load = entra_client_certificate_load,
@@ -73,5 +73,5 @@ const entra_credential_type_t  entra_client_certificate_credential = {
     .free = entra_client_certificate_conf_free,
     .step = entra_client_certificate_step,
     .watch = entra_client_certificate_conf_watch,
-    .material = entra_client_certificate_material
+    .secrets = entra_client_certificate_secrets
 };

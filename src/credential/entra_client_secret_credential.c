@@ -52,9 +52,9 @@ entra_client_secret_conf_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
-entra_client_secret_material(const entra_credential_t *c, entra_buf_t *out)
+entra_client_secret_secrets(const entra_credential_t *c, entra_buf_t *out)
 {
-    entra_client_auth_material(c->conf, out);
+    entra_client_auth_secrets(c->conf, out);
 }
 
 
@@ -63,7 +63,7 @@ const entra_credential_type_t  entra_client_secret_credential = {
     .azure_name = "ClientSecretCredential",
     .conf_size = sizeof(entra_client_auth_t),
     .state_size = sizeof(entra_client_auth_state_t),
-    .params = entra_client_secret_params,
+    .params = { entra_client_secret_params },
     .needs_tenant = 1,
     .needs_client_id = 1,
     .load = entra_client_secret_load,
@@ -71,5 +71,5 @@ const entra_credential_type_t  entra_client_secret_credential = {
     .free = entra_client_secret_conf_free,
     .step = entra_client_secret_step,
     .watch = entra_client_secret_conf_watch,
-    .material = entra_client_secret_material
+    .secrets = entra_client_secret_secrets
 };

@@ -9,11 +9,12 @@
 #include <string.h>
 
 #include "entra_ascii.h"
+#include "entra_cloud.h"
 #include "entra_credential.h"
 
 
 #define ENTRA_WORD_MAX   4096
-#define ENTRA_NAMES_MAX  32
+#define ENTRA_USE_MAX    32
 #define ENTRA_MSEC_MAX   (24 * 3600 * 1000)
 
 
@@ -48,12 +49,31 @@ static const char  *const entra_common[] = {
 
 
 const entra_param_t *
+entra_credential_param_nth(const entra_credential_type_t *type, unsigned n)
+{
+    unsigned              i;
+    const entra_param_t  *param;
+
+    for (i = 0; i < ENTRA_PARAM_TABLES_MAX; i++) {
+        for (param = type->params[i]; param && param->name; param++) {
+            if (n-- == 0) {
+                return param;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+const entra_param_t *
 entra_credential_param_find(const entra_credential_type_t *type,
     entra_str_t name)
 {
+    unsigned              n;
     const entra_param_t  *param;
 
-    for (param = type->params; param && param->name; param++) {
+    for (n = 0; (param = entra_credential_param_nth(type, n)) != NULL; n++) {
         if (entra_str_eq_c(name, param->name)) {
             return param;
         }
@@ -181,7 +201,7 @@ entra_param_names(char ***names, const entra_str_t *words, unsigned nwords,
         return entra_param_duplicate(words[0], err);
     }
 
-    if (entra_param_nwords(words, nwords, ENTRA_NAMES_MAX + 1, "NAME ...",
+    if (entra_param_nwords(words, nwords, ENTRA_USE_MAX + 1, "NAME ...",
                            err)
         != 0)
     {
@@ -542,7 +562,8 @@ entra_param_unknown(entra_credential_t *c, entra_str_t name,
 
     entra_buf_addf(&b, "; \"%s\" has", c->type->name);
 
-    for (param = c->type->params; param && param->name; param++) {
+    for (n = 0; (param = entra_credential_param_nth(c->type, n)) != NULL; n++)
+    {
         entra_buf_addf(&b, " %s,", param->name);
     }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_cloud.h"
 #include "entra_endpoint.h"
 #include "entra_reply.h"
 #include "entra_url.h"

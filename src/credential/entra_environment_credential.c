@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "entra_client_auth.h"
+#include "entra_env.h"
 
 
 typedef struct {
@@ -211,11 +212,11 @@ entra_environment_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
-entra_environment_material(const entra_credential_t *c, entra_buf_t *out)
+entra_environment_secrets(const entra_credential_t *c, entra_buf_t *out)
 {
     const entra_environment_t  *conf = c->conf;
 
-    entra_client_auth_material(&conf->auth, out);
+    entra_client_auth_secrets(&conf->auth, out);
 }
 
 
@@ -224,11 +225,11 @@ const entra_credential_type_t  entra_environment_credential = {
     .azure_name = "EnvironmentCredential",
     .conf_size = sizeof(entra_environment_t),
     .state_size = sizeof(entra_client_auth_state_t),
-    .params = entra_environment_params,
+    .params = { entra_environment_params },
     .load = entra_environment_load,
     .init = entra_environment_init,
     .free = entra_environment_free,
     .step = entra_environment_step,
     .watch = entra_environment_watch,
-    .material = entra_environment_material
+    .secrets = entra_environment_secrets
 };

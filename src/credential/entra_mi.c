@@ -7,7 +7,9 @@
 
 #include <string.h>
 
+#include "entra_cloud.h"
 #include "entra_enc.h"
+#include "entra_env.h"
 #include "entra_mi_source.h"
 #include "entra_reply.h"
 #include "entra_url.h"

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "entra_env.h"
+#include "entra_file.h"
 #include "entra_mi_source.h"
 
 

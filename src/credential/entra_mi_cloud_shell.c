@@ -7,7 +7,9 @@
 
 #include <stdlib.h>
 
+#include "entra_cloud.h"
 #include "entra_enc.h"
+#include "entra_env.h"
 #include "entra_mi_source.h"
 
 

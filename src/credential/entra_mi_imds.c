@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "entra_env.h"
 #include "entra_json.h"
 #include "entra_mi_source.h"
 #include "entra_url.h"

@@ -10,6 +10,7 @@
 
 #include "entra_ascii.h"
 #include "entra_enc.h"
+#include "entra_env.h"
 #include "entra_mi_source.h"
 #include "entra_url.h"
 

@@ -77,7 +77,7 @@ struct entra_mi_source_s {
 
     /* does the environment say that this is the place? */
     int                     (*detect)(const entra_mi_t *mi,
-                                 const entra_env_t *env);
+                                 const struct entra_env_s *env);
 
     /* takes what it needs from c->env; 0, or -1 and err */
     int                     (*init)(entra_credential_t *c, entra_err_t *err);

@@ -109,9 +109,9 @@ entra_on_behalf_of_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
-entra_on_behalf_of_material(const entra_credential_t *c, entra_buf_t *out)
+entra_on_behalf_of_secrets(const entra_credential_t *c, entra_buf_t *out)
 {
-    entra_client_auth_material(c->conf, out);
+    entra_client_auth_secrets(c->conf, out);
 }
 
 
@@ -120,7 +120,7 @@ const entra_credential_type_t  entra_on_behalf_of_credential = {
     .azure_name = "OnBehalfOfCredential",
     .conf_size = sizeof(entra_client_auth_t),
     .state_size = sizeof(entra_client_auth_state_t),
-    .params = entra_on_behalf_of_params,
+    .params = { entra_on_behalf_of_params },
     .needs_tenant = 1,
     .needs_client_id = 1,
     .per_caller = 1,
@@ -130,5 +130,5 @@ const entra_credential_type_t  entra_on_behalf_of_credential = {
     .free = entra_on_behalf_of_free,
     .step = entra_on_behalf_of_step,
     .watch = entra_on_behalf_of_watch,
-    .material = entra_on_behalf_of_material
+    .secrets = entra_on_behalf_of_secrets
 };

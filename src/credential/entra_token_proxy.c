@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_env.h"
+#include "entra_file.h"
 #include "entra_token_proxy.h"
 #include "entra_url.h"
 

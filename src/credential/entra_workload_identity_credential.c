@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 
 #include "entra_aadsts.h"
+#include "entra_cloud.h"
 #include "entra_enc.h"
 #include "entra_json.h"
 #include "entra_token_proxy.h"
@@ -341,7 +342,7 @@ const entra_credential_type_t  entra_workload_identity_credential = {
     .azure_name = "WorkloadIdentityCredential",
     .conf_size = sizeof(entra_workload_t),
     .state_size = sizeof(entra_workload_state_t),
-    .params = entra_workload_params,
+    .params = { entra_workload_params },
     .needs_tenant = 1,
     .needs_client_id = 1,
     .init = entra_workload_init,

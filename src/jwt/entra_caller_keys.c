@@ -9,6 +9,7 @@
 
 #include "entra_caller_keys.h"
 #include "entra_discovery.h"
+#include "entra_env.h"
 #include "entra_reply.h"
 #include "entra_token_request.h"
 #include "entra_url.h"

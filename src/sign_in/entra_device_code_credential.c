@@ -33,7 +33,7 @@ const entra_credential_type_t  entra_device_code_credential = {
     .azure_name = "DeviceCodeCredential",
     .conf_size = sizeof(entra_signed_in_conf_t),
     .state_size = sizeof(entra_signed_in_state_t),
-    .params = entra_device_code_params,
+    .params = { entra_device_code_params },
     .interactive = 1,
     .delegated = 1,
     .load = entra_device_code_load,
@@ -43,5 +43,5 @@ const entra_credential_type_t  entra_device_code_credential = {
     .state_free = entra_signed_in_state_free,
     .watch = entra_signed_in_watch,
     .identity = entra_signed_in_identity,
-    .material = entra_signed_in_material
+    .secrets = entra_signed_in_secrets
 };
