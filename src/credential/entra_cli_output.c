@@ -42,7 +42,7 @@ entra_cli_at(entra_str_t text, size_t from, const char *part)
 
 
 int
-entra_cli_says(entra_str_t text, const char *part)
+entra_cli_has(entra_str_t text, const char *part)
 {
     return entra_cli_at(text, 0, part) != text.len;
 }

@@ -24,7 +24,7 @@ struct entra_credential_s {
     char                           *tenant_id;
     char                           *client_id;
     char                           *authority_host;   /* https://host[:port] */
-    const struct entra_cloud_s     *cloud;             /* never NULL */
+    const struct entra_cloud_s     *cloud;           /* never NULL */
     unsigned                        cloud_given:1;
     unsigned                        ready:1;           /* init() is done */
     char                           *scopes[ENTRA_SCOPES_MAX];  /* full URIs */
@@ -57,7 +57,8 @@ struct entra_credential_s {
 
 
 entra_credential_t *entra_credential_create(
-    const entra_credential_type_t *type, entra_str_t name, struct entra_env_s *env);
+    const entra_credential_type_t *type, entra_str_t name,
+    struct entra_env_s *env);
 void entra_credential_free(entra_credential_t *c);
 
 /*

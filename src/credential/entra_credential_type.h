@@ -72,8 +72,11 @@ struct entra_credential_type_s {
      */
     const entra_param_t  *params[ENTRA_PARAM_TABLES_MAX];
 
-    /* how the application may prove who it is, ENTRA_CLIENT_AUTH_* */
+    /* for what several types share: ENTRA_CLIENT_AUTH_* of client_auth ... */
     unsigned              client_auth;
+
+    /* ... and the command line tool of azure_cli and its like */
+    const struct entra_cli_tool_s  *tool;
 
     /*
      * What has to be known when init() is called; unset ones are taken from
