@@ -15,8 +15,10 @@
 #include <ngx_http.h>
 
 #include "entra_acquire.h"
+#include "entra_cloud.h"
 #include "entra_credential.h"
 #include "entra_egress.h"
+#include "entra_env.h"
 #include "entra_decision.h"
 #include "entra_path.h"
 #include "entra_session.h"

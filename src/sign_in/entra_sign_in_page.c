@@ -26,47 +26,10 @@ static const char  entra_sign_in_style[] =
     "i{font-style:normal;white-space:nowrap}";
 
 
-void
-entra_sign_in_escape(entra_buf_t *out, entra_str_t text)
-{
-    size_t  i, n;
-
-    for (i = 0; i < text.len; i += n) {
-        n = entra_utf8_len((const unsigned char *) text.data + i,
-                           text.len - i);
-
-        if (n == 0 || (n == 1 && ((unsigned char) text.data[i] < ' '
-                                  || text.data[i] == 0x7f)))
-        {
-            n = 1;
-            entra_buf_add_char(out, ' ');
-
-        } else if (text.data[i] == '&') {
-            entra_buf_add_c(out, "&amp;");
-
-        } else if (text.data[i] == '<') {
-            entra_buf_add_c(out, "&lt;");
-
-        } else if (text.data[i] == '>') {
-            entra_buf_add_c(out, "&gt;");
-
-        } else if (text.data[i] == '"') {
-            entra_buf_add_c(out, "&quot;");
-
-        } else if (text.data[i] == '\'') {
-            entra_buf_add_c(out, "&#39;");
-
-        } else {
-            entra_buf_add(out, text.data + i, n);
-        }
-    }
-}
-
-
 static void
 entra_sign_in_text(entra_buf_t *out, const char *text)
 {
-    entra_sign_in_escape(out, entra_str_c(text));
+    entra_enc_html(out, entra_str_c(text));
 }
 
 
@@ -193,7 +156,7 @@ entra_sign_in_view(entra_buf_t *out, const entra_sign_in_view_t *view,
     }
 
     entra_buf_add_c(out, "<form method=\"post\" action=\"");
-    entra_sign_in_escape(out, base);
+    entra_enc_html(out, base);
     entra_buf_add_c(out, "/begin\">\n"
                     "<input type=\"hidden\" name=\"csrf\" value=\"");
     entra_sign_in_text(out, csrf);
@@ -229,7 +192,7 @@ entra_sign_in_message(entra_buf_t *out, const char *title, const char *text,
     }
 
     entra_buf_add_c(out, "<p><a href=\"");
-    entra_sign_in_escape(out, base);
+    entra_enc_html(out, base);
     entra_buf_add_c(out, "\">To the sign-in page</a></p>\n");
     entra_sign_in_tail(out);
 

@@ -31,9 +31,6 @@ typedef struct {
 } entra_sign_in_view_t;
 
 
-/* as text, also inside of an attribute's quotes */
-void entra_sign_in_escape(entra_buf_t *out, entra_str_t text);
-
 /*
  * Begin and end of every page.  refresh < 0: none; else after so many seconds
  * to the URL, or to the same page for NULL.

@@ -47,7 +47,7 @@ check_html(entra_str_t value)
     entra_buf_t  html;
 
     entra_buf_init(&html, 8 * ENTRA_FORM_MAX);
-    entra_sign_in_escape(&html, value);
+    entra_enc_html(&html, value);
 
     if (!entra_buf_ok(&html) || (html.data && strpbrk(html.data, "<>\"'\r\n")))
     {
