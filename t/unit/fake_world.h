@@ -30,6 +30,7 @@
 
 #include "entra_acquire.h"
 #include "entra_cloud.h"
+#include "entra_credential_types.h"
 #include "entra_env.h"
 
 
@@ -587,6 +588,7 @@ fake_credential(const char *type, const char *block, entra_env_t *env,
     }
 
     c = entra_credential_create(t, entra_str("test"), env);
+    c->types = entra_credential_types;
     copy = strdup(block);
 
     for (line = strtok_r(copy, ";\n", &lines); line && rc == 0;
