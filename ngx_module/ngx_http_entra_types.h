@@ -17,6 +17,7 @@
 #include "entra_acquire.h"
 #include "entra_cloud.h"
 #include "entra_credential.h"
+#include "entra_credential_types.h"
 #include "entra_egress.h"
 #include "entra_env.h"
 #include "entra_decision.h"

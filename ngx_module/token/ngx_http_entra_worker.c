@@ -37,8 +37,6 @@ static void ngx_http_entra_worker_watch(ngx_event_t *ev);
 static void ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf);
 static void ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c);
 static int64_t ngx_http_entra_worker_wall(void *data);
-static int64_t ngx_http_entra_worker_mono(void *data);
-static uint32_t ngx_http_entra_worker_random(void *data);
 static void *ngx_http_entra_worker_http(void *data,
     const entra_http_request_t *request, entra_http_done_pt done, void *ctx);
 static void ngx_http_entra_worker_http_done(void *ctx,
@@ -264,8 +262,6 @@ ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker)
 
     world->data = worker;
     world->wall = ngx_http_entra_worker_wall;
-    world->mono = ngx_http_entra_worker_mono;
-    world->random = ngx_http_entra_worker_random;
     world->http = ngx_http_entra_worker_http;
     world->http_cancel = ngx_http_entra_worker_http_cancel;
     world->process = ngx_http_entra_exec_spawn;
@@ -387,20 +383,6 @@ static int64_t
 ngx_http_entra_worker_wall(void *data)
 {
     return (int64_t) ngx_time();
-}
-
-
-static int64_t
-ngx_http_entra_worker_mono(void *data)
-{
-    return ngx_http_entra_clock();
-}
-
-
-static uint32_t
-ngx_http_entra_worker_random(void *data)
-{
-    return (uint32_t) ngx_random();
 }
 
 

@@ -112,8 +112,7 @@ typedef void (*entra_timer_done_pt)(void *ctx);
 typedef enum {
     ENTRA_LOG_ERR = 0,
     ENTRA_LOG_WARN,
-    ENTRA_LOG_NOTICE,
-    ENTRA_LOG_INFO
+    ENTRA_LOG_NOTICE
 } entra_log_level_e;
 
 
@@ -122,12 +121,8 @@ typedef struct entra_world_s  entra_world_t;
 struct entra_world_s {
     void      *data;                    /* passed back as the first argument */
 
-    /* seconds since the epoch, may step; and ms that only grow */
+    /* seconds since the epoch, may step */
     int64_t  (*wall)(void *data);
-    int64_t  (*mono)(void *data);
-
-    /* for jitter, not for keys: those come from RAND_bytes() */
-    uint32_t (*random)(void *data);
 
     /*
      * Each starts something and returns a handle for cancel, or NULL when it

@@ -38,7 +38,6 @@ typedef struct {
 
 typedef struct entra_cli_tool_s {
     const char         *name;           /* "the Azure CLI" */
-    const char         *command;        /* "az" */
     const char *const  *places;         /* absolute paths, ended by NULL */
     const char         *install;        /* advice when there is none */
     const char         *sign_in;        /* advice when nobody has signed in */

@@ -35,6 +35,9 @@ struct entra_credential_s {
 
     struct entra_env_s             *env;               /* borrowed */
 
+    /* all types, for errors that name another one; NULL: they do not */
+    const entra_credential_type_t  *const *types;
+
     /*
      * Finds another credential of the configuration by name, or NULL; so is
      * find itself until all blocks are read.

@@ -139,12 +139,6 @@ struct entra_credential_type_s {
 };
 
 
-/* the type, or NULL */
-const entra_credential_type_t *entra_credential_type(entra_str_t name);
-
-/* n-th type for lists in error messages, or NULL */
-const entra_credential_type_t *entra_credential_type_nth(unsigned n);
-
 /* n-th own parameter, in all tables of the type, or NULL */
 const entra_param_t *entra_credential_param_nth(
     const entra_credential_type_t *type, unsigned n);

@@ -86,7 +86,7 @@ entra_policy_claim(const entra_control_t *control,
 }
 
 
-entra_truth_t
+static entra_truth_t
 entra_policy_control(const entra_control_t *control,
     const entra_signals_t *signals, unsigned open)
 {

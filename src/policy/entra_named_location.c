@@ -14,15 +14,6 @@
 
 
 void
-entra_named_location_init(entra_named_location_t *location)
-{
-    memset(location, 0, sizeof(entra_named_location_t));
-    entra_cidr_set_init(&location->own);
-    entra_cidr_set_init(&location->set);
-}
-
-
-void
 entra_named_location_free(entra_named_location_t *location)
 {
     unsigned  i;
@@ -39,7 +30,7 @@ entra_named_location_free(entra_named_location_t *location)
     entra_cidr_set_free(&location->own);
     entra_cidr_set_free(&location->set);
 
-    entra_named_location_init(location);
+    memset(location, 0, sizeof(entra_named_location_t));
 }
 
 

@@ -93,8 +93,6 @@ int entra_policies_see_operations(const entra_policy_t *const *policies,
  */
 entra_truth_t entra_policy_dim(const entra_policy_t *policy, entra_dim_e dim,
     const entra_signals_t *signals, unsigned open);
-entra_truth_t entra_policy_control(const entra_control_t *control,
-    const entra_signals_t *signals, unsigned open);
 
 
 typedef enum {

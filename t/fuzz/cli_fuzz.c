@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "entra_cli.h"
+#include "entra_credential_types.h"
 #include "entra_env.h"
 
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "entra_chain.h"
+#include "entra_credential_types.h"
 #include "fake_world.h"
 #include "tap.h"
 

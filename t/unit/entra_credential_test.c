@@ -3,6 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
+#include "entra_credential_types.h"
 #include "fake_world.h"
 #include "tap.h"
 
@@ -116,6 +117,7 @@ test_kinds(void)
     entra_credential_free(c);
 
     c = entra_credential_create(&type, entra_str("c"), NULL);
+    c->types = entra_credential_types;
     ok(set(c, "flag yes") != 0 && strstr(err.text, "\"on\" or \"off\""),
        "flag");
     ok(set(c, "files /a /a") != 0, "twice the same file");
@@ -271,7 +273,7 @@ main(void)
     test_common();
     test_key();
 
-    for (n = 0; (t = entra_credential_type_nth(n)) != NULL; n++) {
+    for (n = 0; (t = entra_credential_types[n]) != NULL; n++) {
         ok(t->name && t->azure_name && t->step
            && entra_credential_type(entra_str_c(t->name)) == t, "type %s",
            t->name);

@@ -9,6 +9,7 @@
 
 #include <openssl/evp.h>
 
+#include "entra_credential_types.h"
 #include "fake_world.h"
 #include "tap.h"
 
@@ -75,6 +76,7 @@ add(members_t *m, const char *type, const char *name, const char *block,
 
     t = entra_credential_type(entra_str_c(type));
     c = entra_credential_create(t, entra_str_c(name), env);
+    c->types = entra_credential_types;
     c->find = find;
     c->find_data = m;
     m->items[m->n++] = c;
