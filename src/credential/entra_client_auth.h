@@ -114,10 +114,12 @@ int entra_client_auth_certificate_read(entra_credential_t *c,
 /* is there a secret or certificate in c->env? */
 int entra_client_auth_in_env(const entra_credential_t *c);
 
-/* for type->free, without the parameters; type->watch; type->material */
+/* for type->free, without the parameters; watch; files; material */
 void entra_client_auth_free(entra_client_auth_t *auth);
 int entra_client_auth_watch(entra_credential_t *c, entra_client_auth_t *auth,
     entra_err_t *err);
+void entra_client_auth_files(const entra_client_auth_t *auth,
+    entra_file_visit_pt visit, void *data);
 void entra_client_auth_material(const entra_client_auth_t *auth,
     entra_buf_t *out);
 

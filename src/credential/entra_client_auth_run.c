@@ -130,6 +130,18 @@ entra_client_auth_look(entra_credential_t *c, entra_client_auth_t *auth,
 }
 
 
+void
+entra_client_auth_files(const entra_client_auth_t *auth,
+    entra_file_visit_pt visit, void *data)
+{
+    visit(data, &auth->secrets[0].file);
+    visit(data, &auth->secrets[1].file);
+    visit(data, &auth->principal_file);
+    visit(data, &auth->certificate_file);
+    visit(data, &auth->password_file);
+}
+
+
 int
 entra_client_auth_watch(entra_credential_t *c, entra_client_auth_t *auth,
     entra_err_t *err)

@@ -53,6 +53,14 @@ entra_client_certificate_conf_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
+entra_client_certificate_files(const entra_credential_t *c,
+    entra_file_visit_pt visit, void *data)
+{
+    entra_client_auth_files(c->conf, visit, data);
+}
+
+
+static void
 entra_client_certificate_material(const entra_credential_t *c,
     entra_buf_t *out)
 {
@@ -73,5 +81,6 @@ const entra_credential_type_t  entra_client_certificate_credential = {
     .free = entra_client_certificate_conf_free,
     .step = entra_client_certificate_step,
     .watch = entra_client_certificate_conf_watch,
+    .files = entra_client_certificate_files,
     .material = entra_client_certificate_material
 };

@@ -52,6 +52,14 @@ entra_client_secret_conf_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
+entra_client_secret_files(const entra_credential_t *c,
+    entra_file_visit_pt visit, void *data)
+{
+    entra_client_auth_files(c->conf, visit, data);
+}
+
+
+static void
 entra_client_secret_material(const entra_credential_t *c, entra_buf_t *out)
 {
     entra_client_auth_material(c->conf, out);
@@ -71,5 +79,6 @@ const entra_credential_type_t  entra_client_secret_credential = {
     .free = entra_client_secret_conf_free,
     .step = entra_client_secret_step,
     .watch = entra_client_secret_conf_watch,
+    .files = entra_client_secret_files,
     .material = entra_client_secret_material
 };

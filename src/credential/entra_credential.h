@@ -119,6 +119,13 @@ struct entra_credential_type_s {
     int                 (*watch)(entra_credential_t *c, entra_err_t *err);
 
     /*
+     * All files that watch() looks at: it need not be called before one of
+     * them changes.  NULL: it looks at other things, too.
+     */
+    void                (*files)(const entra_credential_t *c,
+                             entra_file_visit_pt visit, void *data);
+
+    /*
      * What the tokens depend on beside the common parameters (authority,
      * tenant, client id, type): written as text that changes with it, not a
      * secret itself: "object_id=...".  NULL: nothing.

@@ -211,6 +211,17 @@ entra_environment_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
+entra_environment_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_environment_t  *conf = c->conf;
+
+    visit(data, &conf->dotenv_file);
+    entra_client_auth_files(&conf->auth, visit, data);
+}
+
+
+static void
 entra_environment_material(const entra_credential_t *c, entra_buf_t *out)
 {
     const entra_environment_t  *conf = c->conf;
@@ -230,5 +241,6 @@ const entra_credential_type_t  entra_environment_credential = {
     .free = entra_environment_free,
     .step = entra_environment_step,
     .watch = entra_environment_watch,
+    .files = entra_environment_files,
     .material = entra_environment_material
 };

@@ -109,6 +109,14 @@ entra_on_behalf_of_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
+entra_on_behalf_of_files(const entra_credential_t *c,
+    entra_file_visit_pt visit, void *data)
+{
+    entra_client_auth_files(c->conf, visit, data);
+}
+
+
+static void
 entra_on_behalf_of_material(const entra_credential_t *c, entra_buf_t *out)
 {
     entra_client_auth_material(c->conf, out);
@@ -130,5 +138,6 @@ const entra_credential_type_t  entra_on_behalf_of_credential = {
     .free = entra_on_behalf_of_free,
     .step = entra_on_behalf_of_step,
     .watch = entra_on_behalf_of_watch,
+    .files = entra_on_behalf_of_files,
     .material = entra_on_behalf_of_material
 };
