@@ -206,6 +206,13 @@ void ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
 #define ngx_http_entra_of(member_ptr, type, member)                           \
     ((type *) ((u_char *) (member_ptr) - offsetof(type, member)))
 
+/* ngx_http_entra_watch.c: signs of life, and files */
+
+ngx_int_t ngx_http_entra_watch_init(ngx_cycle_t *cycle,
+    ngx_http_entra_main_conf_t *mcf);
+void ngx_http_entra_watch_exit(void);
+
+
 /* ngx_http_entra_token.c: one token's life in a worker */
 
 ngx_int_t ngx_http_entra_token_attach(ngx_http_entra_token_t *token);

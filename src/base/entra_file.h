@@ -50,6 +50,9 @@ void entra_file_free(entra_file_t *file);
  */
 int entra_file_refresh(entra_file_t *file, entra_err_t *err);
 
+/* for those who list files; one without a path is none */
+typedef void (*entra_file_visit_pt)(void *data, const entra_file_t *file);
+
 /* content without byte order mark, and white space around it */
 entra_str_t entra_file_text(const entra_file_t *file);
 

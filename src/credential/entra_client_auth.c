@@ -736,6 +736,20 @@ entra_client_auth_look(entra_credential_t *c, entra_err_t *err)
 }
 
 
+void
+entra_client_auth_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_client_auth_t  *auth = entra_client_auth_of(c);
+
+    visit(data, &auth->secrets[0].file);
+    visit(data, &auth->secrets[1].file);
+    visit(data, &auth->principal_file);
+    visit(data, &auth->certificate_file);
+    visit(data, &auth->password_file);
+}
+
+
 int
 entra_client_auth_watch(entra_credential_t *c, entra_err_t *err)
 {

@@ -284,6 +284,24 @@ entra_default_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
+entra_default_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    unsigned                i;
+    entra_credential_t     *m;
+    const entra_default_t  *conf = c->conf;
+
+    for (i = 0; i < conf->nowned; i++) {
+        m = conf->owned[i];
+
+        if (m->type->files) {
+            m->type->files(m, visit, data);
+        }
+    }
+}
+
+
+static void
 entra_default_identity(const entra_credential_t *c, entra_buf_t *out)
 {
     const entra_default_t  *conf = c->conf;
@@ -316,6 +334,7 @@ const entra_credential_type_t  entra_default_azure_credential = {
     .free = entra_default_free,
     .step = entra_default_step,
     .watch = entra_default_watch,
+    .files = entra_default_files,
     .identity = entra_default_identity,
     .secrets = entra_default_secrets
 };

@@ -269,6 +269,19 @@ entra_endpoint_key_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
+entra_endpoint_key_visit(const entra_credential_t *c,
+    entra_file_visit_pt visit, void *data)
+{
+    unsigned                     i;
+    const entra_endpoint_key_t  *conf = c->conf;
+
+    for (i = 0; i < conf->nfiles; i++) {
+        visit(data, &conf->files[i]);
+    }
+}
+
+
+static void
 entra_endpoint_key_identity(const entra_credential_t *c, entra_buf_t *out)
 {
     unsigned               i;
@@ -322,6 +335,7 @@ const entra_credential_type_t  entra_endpoint_key_credential = {
     .free = entra_endpoint_key_free,
     .step = entra_endpoint_key_step,
     .watch = entra_endpoint_key_watch,
+    .files = entra_endpoint_key_visit,
     .identity = entra_endpoint_key_identity,
     .secrets = entra_endpoint_key_secrets
 };

@@ -167,6 +167,17 @@ entra_environment_watch(entra_credential_t *c, entra_err_t *err)
 }
 
 
+static void
+entra_environment_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_environment_t  *conf = c->conf;
+
+    visit(data, &conf->dotenv_file);
+    entra_client_auth_files(c, visit, data);
+}
+
+
 const entra_credential_type_t  entra_environment_credential = {
     .name = "environment",
     .azure_name = "EnvironmentCredential",
@@ -179,5 +190,6 @@ const entra_credential_type_t  entra_environment_credential = {
     .free = entra_environment_free,
     .step = entra_client_auth_step,
     .watch = entra_environment_watch,
+    .files = entra_environment_files,
     .secrets = entra_client_auth_secrets
 };

@@ -95,5 +95,6 @@ const entra_credential_type_t  entra_on_behalf_of_credential = {
     .free = entra_client_auth_free,
     .step = entra_on_behalf_of_step,
     .watch = entra_client_auth_watch,
+    .files = entra_client_auth_files,
     .secrets = entra_client_auth_secrets
 };

@@ -325,6 +325,16 @@ entra_workload_watch(entra_credential_t *c, entra_err_t *err)
 }
 
 
+static void
+entra_workload_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_workload_t  *conf = c->conf;
+
+    visit(data, &conf->file);
+}
+
+
 static const entra_param_t  entra_workload_params[] = {
     { "federated_token_file", ENTRA_PARAM_FILE,
       offsetof(entra_workload_t, federated_token_file) },
@@ -348,5 +358,6 @@ const entra_credential_type_t  entra_workload_identity_credential = {
     .init = entra_workload_init,
     .free = entra_workload_free,
     .step = entra_workload_step,
-    .watch = entra_workload_watch
+    .watch = entra_workload_watch,
+    .files = entra_workload_files
 };
