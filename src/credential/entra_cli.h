@@ -21,6 +21,7 @@
 #define ENTRA_CLI_TIMEOUT_MIN  100
 #define ENTRA_CLI_TIMEOUT_MAX  (5 * 60 * 1000)
 #define ENTRA_CLI_LINE         320          /* of what a tool said, bytes */
+#define ENTRA_CLI_WORD         64           /* bytes: it may be a token */
 
 
 /* parameters, the same for all; conf of these types */
@@ -81,7 +82,8 @@ int entra_cli_says(entra_str_t text, const char *part);
 
 /*
  * The line of stderr that tells most, without anything that looks like a
- * token, without control characters; "" when there is none.
+ * token (no word of ENTRA_CLI_WORD bytes, see entra_err_word()), without
+ * control characters; "" when there is none.
  */
 void entra_cli_line(entra_str_t text, char line[ENTRA_CLI_LINE]);
 

@@ -392,6 +392,44 @@ secrets(void)
 }
 
 
+/* a long word is cut, whatever of "=+/._-~%" it is made of */
+
+static void
+words(void)
+{
+    char         line[ENTRA_CLI_LINE], text[ENTRA_CLI_LINE + 200];
+    size_t       i, n;
+    const char  *separator;
+
+    for (separator = "=+/._-~%a"; *separator; separator++) {
+        memset(text, 'e', sizeof(text));
+
+        for (i = 6; i < 400; i += 7) {
+            text[i] = *separator;
+        }
+
+        text[400] = '\0';
+        entra_cli_line(entra_str_c(text), line);
+        ok(strcmp(line, "[...]") == 0, "words with %c: %s", *separator, line);
+    }
+
+    memset(text, '=', sizeof(text));
+    memcpy(text, "\"accessToken\":", 14);
+    text[200] = '\0';
+    entra_cli_line(entra_str_c(text), line);
+    is(line, "\"accessToken\":==", "what looks like a long separator");
+
+    memset(text, ' ', sizeof(text));
+    n = ENTRA_CLI_LINE - 10;
+    memset(text, 'a', 1);
+    memset(text + n, 'e', 100);
+    text[n + 100] = '\0';
+    entra_cli_line(entra_str_c(text), line);
+    ok(strchr(line, 'e') == NULL && strstr(line, "[...]"),
+       "where the line ends, too");
+}
+
+
 static void
 absent(void)
 {
@@ -599,6 +637,7 @@ main(void)
 
     ends();
     secrets();
+    words();
     absent();
     claims();
     pwsh_command();
