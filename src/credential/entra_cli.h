@@ -33,6 +33,7 @@ typedef struct {
     int64_t             process_timeout;
 
     char               *path;           /* owned; NULL: not found so far */
+    uid_t               owner;          /* may own the tool, beside root */
 } entra_cli_t;
 
 

@@ -475,8 +475,8 @@ entra_client_auth_in_env(const entra_credential_t *c)
 }
 
 
-int
-entra_client_auth_init(entra_credential_t *c, entra_client_auth_t *auth,
+static int
+entra_client_auth_source(entra_credential_t *c, entra_client_auth_t *auth,
     unsigned allowed, entra_err_t *err)
 {
     if (entra_client_auth_check(auth, err) != 0) {
@@ -501,6 +501,24 @@ entra_client_auth_init(entra_credential_t *c, entra_client_auth_t *auth,
     }
 
     return entra_client_auth_env(c, auth, allowed, err);
+}
+
+
+int
+entra_client_auth_init(entra_credential_t *c, entra_client_auth_t *auth,
+    unsigned allowed, entra_err_t *err)
+{
+    if (entra_client_auth_source(c, auth, allowed, err) != 0) {
+        return -1;
+    }
+
+    entra_credential_secret_file(c, auth->secrets[0].file.path);
+    entra_credential_secret_file(c, auth->secrets[1].file.path);
+    entra_credential_secret_file(c, auth->principal_file.path);
+    entra_credential_secret_file(c, auth->certificate_file.path);
+    entra_credential_secret_file(c, auth->password_file.path);
+
+    return 0;
 }
 
 

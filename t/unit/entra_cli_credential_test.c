@@ -58,24 +58,23 @@ make(const char *type, const char *block)
 static void
 configuration(void)
 {
-    const char  *open_to_all;
+    char         block[600];
+    const char  *tool;
 
     refused("azure_cli", "executable az", "is not an absolute path");
     refused("azure_cli", "executable /nonexistent/az", "does not exist");
     refused("azure_cli", "executable /etc", "is not a regular file");
     refused("azure_cli", "executable /etc/passwd", "cannot be executed");
 
-    open_to_all = fixture_write("az", "#!/bin/sh\n");
-    chmod(open_to_all, 0777);
     refused("azure_cli", "executable /bin/true;config_dir /nonexistent",
             "config_dir \"/nonexistent\" is not a directory");
 
-    {
-        char  block[600];
+    /* whoever may make files where it is: see entra_access_test.c, too */
 
-        snprintf(block, sizeof(block), "executable %s", open_to_all);
-        refused("azure_cli", block, "can be changed by everybody");
-    }
+    tool = fixture_write("az", "#!/bin/sh\n");
+    chmod(tool, 0777);
+    snprintf(block, sizeof(block), "executable %s", tool);
+    refused("azure_cli", block, "everybody on this machine");
 
     refused("azure_cli", TOOL "client_id x", "client_id has no meaning here");
     refused("azure_cli", TOOL "subscription $(reboot)",
