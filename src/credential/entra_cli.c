@@ -363,6 +363,7 @@ entra_cli_begin(entra_acquire_t *a, const entra_cli_tool_t *tool)
     if (access(conf->path, F_OK) == 0
         && entra_cli_fit(conf, conf->path, &a->err) != 0)
     {
+        a->err.unavailable = 1;         /* a chain goes on */
         return -1;
     }
 
