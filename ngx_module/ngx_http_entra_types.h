@@ -193,6 +193,7 @@ typedef struct {
     ngx_array_t                  *tokens;       /* of a variable: all, sorted */
     u_char                       *file;
     ngx_uint_t                    line;
+    unsigned                      second:1;     /* of entra_token */
 } ngx_http_entra_auth_t;
 
 

@@ -58,6 +58,7 @@ static const char  ngx_http_entra_html_head[] =
     ".more td{border-bottom:0}.soft{opacity:.7}\n"
     ".scope{display:block;min-width:13rem;font-size:.8rem;"
     "white-space:normal;overflow-wrap:anywhere}\n"
+    ".last{margin-top:2rem}\n"
     "</style>\n</head>\n<body>\n<h1>nginx-entra</h1>\n";
 
 
@@ -155,7 +156,7 @@ ngx_http_entra_status_html(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
     ngx_http_entra_html_policies(mcf, b);
     ngx_http_entra_html_lists(mcf, b, now);
 
-    entra_buf_addf(b, "<p class=\"soft\" style=\"margin-top:2rem\">Version "
+    entra_buf_addf(b, "<p class=\"soft last\">Version "
                    NGX_HTTP_ENTRA_VERSION ", %.*s, worker %d. The same as "
                    "<a href=\"?format=json\">JSON</a> and for <a href=\""
                    "?format=prometheus\">Prometheus</a>.</p>\n</body>\n"

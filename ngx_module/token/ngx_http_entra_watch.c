@@ -404,16 +404,21 @@ ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c)
     int                       rc;
     ngx_uint_t                i;
     entra_err_t               err;
+    entra_str_t               line, warnings;
     ngx_http_entra_token_t  **token;
 
     entra_err_clear(&err);
 
     rc = c->core->type->watch(c->core, &err);
 
-    if (c->core->warnings.len && ngx_worker == 0) {
+    warnings = entra_buf_str(&c->core->warnings);
+
+    while (warnings.len && ngx_worker == 0) {
+        line = entra_str_cut(&warnings, '\n');
+
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "entra credential \"%V\": %s", &c->name,
-                      c->core->warnings.data);
+                      "entra credential \"%V\": %*s", &c->name, line.len,
+                      line.data);
     }
 
     entra_buf_reset(&c->core->warnings);

@@ -563,11 +563,8 @@ entra_reply_redact(entra_err_t *err, const char *secret)
     char    *p;
     size_t   n;
 
-    static const char  token[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
-
     for (p = err->text; (p = strstr(p, "eyJ")) != NULL; p++) {
-        n = strspn(p, token);
+        n = entra_err_word(entra_str_c(p));
 
         if (n >= ENTRA_REPLY_TOKENISH) {
             entra_reply_cut(err->text, sizeof(err->text), p, n);

@@ -71,5 +71,12 @@ void entra_err_line(const entra_err_t *err, entra_buf_t *out);
 /* copies src into dst[size], control characters and non-ASCII replaced */
 void entra_err_clean(char *dst, size_t size, entra_str_t src);
 
+/*
+ * Bytes at the beginning of s that may all be of one token or secret: letters,
+ * digits and -_.~+/=%, as JWTs, base64 and what is percent-encoded have them.
+ * Text from outside is searched for long words with this.
+ */
+size_t entra_err_word(entra_str_t s);
+
 
 #endif /* ENTRA_ERR_H */

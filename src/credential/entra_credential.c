@@ -46,6 +46,7 @@ entra_credential_create(const entra_credential_type_t *type, entra_str_t name,
     c->name = entra_str_dup(name);
     c->conf = calloc(1, type->conf_size ? type->conf_size : 1);
     entra_buf_init(&c->warnings, ENTRA_WARNINGS_MAX);
+    c->group = ENTRA_ACCESS_NO_GROUP;
 
     if (c->name == NULL || c->conf == NULL) {
         free(c->name);
@@ -151,10 +152,19 @@ entra_credential_warn(entra_credential_t *c, const char *fmt, ...)
         entra_err_clean(clean, sizeof(clean), entra_str_c(line));
 
         if (c->warnings.len) {
-            entra_buf_add_c(&c->warnings, "; ");
+            entra_buf_add_char(&c->warnings, '\n');
         }
 
         entra_buf_add_c(&c->warnings, clean);
+    }
+}
+
+
+void
+entra_credential_secret_file(entra_credential_t *c, const char *path)
+{
+    if (path) {
+        entra_access_secret(path, c->group, &c->warnings);
     }
 }
 
@@ -406,6 +416,29 @@ entra_credential_init(entra_credential_t *c, entra_err_t *err)
     c->ready = 1;
 
     return 0;
+}
+
+
+int
+entra_credential_init_inner(entra_credential_t *c, entra_credential_t *inner,
+    entra_err_t *err)
+{
+    int  rc;
+
+    inner->group = c->group;
+
+    rc = entra_credential_init(inner, err);
+
+    if (rc == 0 && inner->warnings.len) {
+
+        if (c->warnings.len) {
+            entra_buf_add_char(&c->warnings, '\n');
+        }
+
+        entra_buf_add_str(&c->warnings, entra_buf_str(&inner->warnings));
+    }
+
+    return rc;
 }
 
 

@@ -186,12 +186,10 @@ entra_default_member(entra_credential_t *c,
 
     entra_err_clear(&why);
 
-    if (entra_credential_init(m, &why) != 0) {
+    if (entra_credential_init_inner(c, m, &why) != 0) {
         entra_credential_free(m);
         return entra_chain_add(&conf->chain, name, NULL, why.text, err);
     }
-
-    entra_buf_add_str(&c->warnings, entra_buf_str(&m->warnings));
 
     conf->owned[conf->nowned++] = m;
 

@@ -116,7 +116,14 @@ entra_endpoint_key_init(entra_credential_t *c, entra_err_t *err)
                              : e->using ? "using" : "resource_manager");
     }
 
-    return entra_endpoint_key_files(conf, err);
+    if (entra_endpoint_key_files(conf, err) != 0) {
+        return -1;
+    }
+
+    entra_credential_secret_file(c, conf->key_file[0]);
+    entra_credential_secret_file(c, conf->key_file[1]);
+
+    return 0;
 }
 
 

@@ -79,6 +79,7 @@ entra_environment_load(entra_credential_t *c, entra_err_t *err)
         }
 
         c->env = conf->env;
+        entra_credential_secret_file(c, conf->dotenv_path);
     }
 
     if (entra_credential_default(&c->tenant_id,

@@ -166,6 +166,8 @@ entra_workload_file(entra_credential_t *c, entra_err_t *err)
         entra_workload_audience(c, token);
     }
 
+    entra_credential_secret_file(c, path);
+
     return 0;
 }
 

@@ -160,9 +160,15 @@ configuration(void)
 
     chmod(key_file, 0644);
     c = make("interactive_browser", with_state(fixture_path("state")), NULL);
+    ok(c->warnings.len == 0, "a directory of our own");
+    entra_credential_free(c);
+
+    chmod(fixture_dir, 0711);
+    c = make("interactive_browser", with_state(fixture_path("state")), NULL);
     ok(strstr(c->warnings.data, "can be read by everybody") != NULL,
        "an open key file");
     entra_credential_free(c);
+    chmod(fixture_dir, 0700);
     chmod(key_file, 0600);
 
     fixture_write("state", "rubbish");
