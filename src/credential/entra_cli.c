@@ -437,6 +437,16 @@ entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool)
 }
 
 
+/* another sign-in of the same person would not help */
+
+static int
+entra_cli_barred(const entra_aadsts_t *known)
+{
+    return known->user && (known->remedy == ENTRA_REMEDY_POLICY
+                           || known->remedy == ENTRA_REMEDY_CONSENT);
+}
+
+
 entra_next_e
 entra_cli_failed(entra_acquire_t *a, const entra_cli_tool_t *tool,
     const char *sign_in)
@@ -453,7 +463,8 @@ entra_cli_failed(entra_acquire_t *a, const entra_cli_tool_t *tool,
     if (a->err.aadsts) {
         class = known ? known->class : ENTRA_ERR_DENIED;
         a->err.advice = known && class != ENTRA_ERR_DENIED ? known->advice
-                                                           : sign_in;
+                        : known && entra_cli_barred(known) ? known->user
+                        : sign_in;
 
     } else if (entra_cli_says(a->result->err, "Permission denied")) {
         class = ENTRA_ERR_CONFIG;
