@@ -261,7 +261,8 @@ void ngx_http_entra_obo_exit(void);
 ngx_int_t ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx);
 ngx_uint_t ngx_http_entra_obo_settled(ngx_http_entra_token_t *token);
 ngx_uint_t ngx_http_entra_obo_refused(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token,
+    const char **detail);
 
 /* ngx_http_entra_decide.c */
 

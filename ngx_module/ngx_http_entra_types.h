@@ -100,6 +100,7 @@ struct ngx_http_entra_record_s {
     ngx_uint_t            error_class;
     ngx_uint_t            error_status;
     uint32_t              error_aadsts;
+    ngx_uint_t            error_remedy;         /* entra_remedy_e */
     u_char                error_name[32];       /* OAuth "error" */
     u_char                error_id[64];         /* correlation id */
     u_char                error_text[512];
