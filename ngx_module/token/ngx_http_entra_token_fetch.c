@@ -452,12 +452,18 @@ ngx_http_entra_token_force(ngx_http_entra_token_t *token,
     {
         rc = NGX_OK;
 
-    } else if ((rec->forced && now - rec->forced < NGX_HTTP_ENTRA_FORCE)
+    } else if ((rec->forced
+                && now - rec->forced < NGX_HTTP_ENTRA_FORCE << rec->vain)
                || rec->next > now)
     {
         rc = NGX_DECLINED;
 
     } else {
+        /* the one that was forced is refused, too: less and less often */
+
+        rec->vain = (claims == NULL && rec->forced
+                     && generation == rec->forced_generation + 1)
+                    ? ngx_min(rec->vain + 1, NGX_HTTP_ENTRA_VAIN_MAX) : 0;
         rec->forced = now;
         rec->forced_generation = generation;
         rec->refresh = now;
