@@ -439,6 +439,33 @@ entra_reply_seconds(const entra_json_t *root, const char *name,
 }
 
 
+/*
+ * expires_in needs no clock and goes first.  But a source on this machine may
+ * hand out a token from its cache with the expires_in of its first day: its
+ * date is the truth then, unless the clock is wrong.
+ */
+
+static int
+entra_reply_left(const entra_json_t *root, unsigned flags, int64_t now,
+    int64_t *left)
+{
+    int64_t  date;
+
+    if (entra_reply_seconds(root, "expires_in", left) != 0) {
+        return entra_reply_expires_on(root, now, left);
+    }
+
+    if ((flags & ENTRA_REPLY_LOCAL)
+        && entra_reply_expires_on(root, now, &date) == 0
+        && date > 0 && date < *left)
+    {
+        *left = date;
+    }
+
+    return 0;
+}
+
+
 static const char *
 entra_reply_take(const entra_json_t *root, unsigned flags, int64_t now,
     entra_token_t *token, entra_err_t *err)
@@ -461,9 +488,7 @@ entra_reply_take(const entra_json_t *root, unsigned flags, int64_t now,
         return "there is no access_token in it";
     }
 
-    if (entra_reply_seconds(root, "expires_in", &left) != 0
-        && entra_reply_expires_on(root, now, &left) != 0)
-    {
+    if (entra_reply_left(root, flags, now, &left) != 0) {
         return "neither expires_in nor expires_on tells when the token"
                " expires";
     }
