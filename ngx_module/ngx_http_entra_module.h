@@ -110,6 +110,8 @@ char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_entra_keys_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_keys_free(ngx_http_entra_main_conf_t *mcf);
+void ngx_http_entra_keys_authority(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *out);
 ngx_uint_t ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf);
 ngx_http_entra_token_t *ngx_http_entra_keys_token(
     ngx_http_entra_main_conf_t *mcf);           /* NULL: no caller tokens */
