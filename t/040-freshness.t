@@ -23,7 +23,7 @@ sub case {
     my $more = delete $app{more} // '';
     $id{$name} = sprintf '%08x-0000-4000-8000-000000000000', 1 + keys %id;
     $e->app(client_id => $id{$name}, secrets => [{ value => "s-$name" }],
-            %app);
+            actions => ['*/score/action'], %app);
     $t->write("$name.secret", "s-$name\n");
     $credentials .= <<"EOC";
 entra_credential $name client_secret {

@@ -19,6 +19,9 @@ use EntraTest::Examples;
 my $t = EntraTest->new->need('http_ssl_module')->need('http_sub_module')
     ->need('http_v2_module')->module;
 my $e = $t->emulator;
+my @roles = ('AzureML Data Scientist', 'Storage Blob Data Contributor');
+$e->grant(@roles);
+$e->control(POST => 'user', { actions => \@roles });
 my $x = EntraTest::Examples->new($t);
 my $d = $t->dir;
 

@@ -17,6 +17,8 @@ static ngx_table_elt_t *ngx_http_entra_answer_header(ngx_http_request_t *r,
     const char *key, ngx_str_t *value);
 static ngx_int_t ngx_http_entra_answer_challenge(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+static void ngx_http_entra_answer_challenge_claims(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_str_t claims, const char *more);
 static ngx_int_t ngx_http_entra_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_entra_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -171,27 +173,45 @@ ngx_http_entra_answer_step_up(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_buf_add_c(&claims, "}}}");
 
     if (entra_buf_ok(&claims)) {
-        ngx_http_entra_answer_claims(r, ctx, entra_buf_str(&claims));
+        ngx_http_entra_answer_challenge_claims(r, ctx, entra_buf_str(&claims),
+                                               ", cc_type=\"authcontext\"");
     }
 
     entra_buf_free(&claims);
 }
 
 
-/* a claims challenge, as the Microsoft identity platform writes them */
-
 void
 ngx_http_entra_answer_claims(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_str_t claims)
 {
-    u_char       *p;
-    entra_buf_t   text;
+    ngx_http_entra_answer_challenge_claims(r, ctx, claims, "");
+}
 
-    entra_buf_init(&text, 64 + NGX_HTTP_ENTRA_CLAIMS_MAX * 2);
 
+/*
+ * A claims challenge, as the Microsoft identity platform defines it ("Claims
+ * challenges, claims requests, and client capabilities"): MSAL takes its
+ * authority from authorization_uri; client_id and cc_type as in Microsoft's
+ * sample of authentication contexts
+ */
+
+static void
+ngx_http_entra_answer_challenge_claims(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_str_t claims, const char *more)
+{
+    u_char                      *p;
+    entra_buf_t                  text;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+
+    entra_buf_init(&text, 1024 + NGX_HTTP_ENTRA_CLAIMS_MAX * 2);
+
+    ngx_http_entra_keys_authority(mcf, &text);
     entra_buf_add_c(&text, "error=\"insufficient_claims\", claims=\"");
     entra_enc_base64(&text, claims.data, claims.len);
-    entra_buf_add_c(&text, "\"");
+    entra_buf_addf(&text, "\"%s", more);
 
     if (entra_buf_ok(&text)) {
         p = ngx_pnalloc(r->pool, text.len + 1);

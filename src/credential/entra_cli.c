@@ -476,6 +476,16 @@ entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool)
 }
 
 
+/* another sign-in of the same person would not help */
+
+static int
+entra_cli_barred(const entra_aadsts_t *known)
+{
+    return known->user && (known->remedy == ENTRA_REMEDY_POLICY
+                           || known->remedy == ENTRA_REMEDY_CONSENT);
+}
+
+
 void
 entra_cli_unknown(entra_acquire_t *a, entra_str_t text)
 {
@@ -492,7 +502,8 @@ entra_cli_unknown(entra_acquire_t *a, entra_str_t text)
     if (a->err.aadsts) {
         class = known ? known->class : ENTRA_ERR_DENIED;
         a->err.advice = known && class != ENTRA_ERR_DENIED ? known->advice
-                                                           : tool->sign_in;
+                        : known && entra_cli_barred(known) ? known->user
+                        : tool->sign_in;
 
     } else if (entra_cli_has(text, "Permission denied")) {
         class = ENTRA_ERR_CONFIG;

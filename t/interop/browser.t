@@ -19,6 +19,7 @@ my $t = EntraTest->new->module;
 plan skip_all => 'no chromium' unless EntraTest::Chromium::available();
 my $e = $t->emulator(settings => { sign_in => 'ask', device_interval => 1 });
 my ($here, $evil) = map { $t->port($_) } qw(PORT PORT2);
+$e->redirects("https://localhost:$here/in/callback");
 
 $t->start(<<'EOC');
 entra_trusted_certificate %%CA%%;
