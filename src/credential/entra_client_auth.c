@@ -252,6 +252,7 @@ entra_client_auth_certificate_read(entra_credential_t *c,
 
     entra_certificate_free(auth->certificate);
     auth->certificate = cert;
+    c->cert_expires = entra_certificate_expires(cert);
 
     entra_client_auth_warn_dates(c, auth);
 

@@ -100,7 +100,12 @@ entra_client_auth_watch_certificate(entra_credential_t *c,
         return password;
     }
 
-    return entra_client_auth_certificate_read(c, auth, err) == 0 ? 1 : -1;
+    if (entra_client_auth_certificate_read(c, auth, err) != 0) {
+        auth->certificate_file.stale = 1;
+        return -1;
+    }
+
+    return 1;
 }
 
 
@@ -125,6 +130,12 @@ entra_client_auth_look(entra_credential_t *c, entra_client_auth_t *auth,
 
         bad |= rc[i] < 0;
     }
+
+    c->stale_files = auth->secrets[0].file.stale
+                     + auth->secrets[1].file.stale
+                     + auth->principal_file.stale
+                     + auth->certificate_file.stale
+                     + auth->password_file.stale;
 
     return bad ? -1 : 0;
 }
