@@ -181,7 +181,7 @@ sub exposition {
             push @wrong, "HELP of $1 twice" if $help{$1}++;
             push @wrong, "HELP of $1: $2" if $2 =~ /\\(?![\\n])/;
             $now = $1;
-        } elsif (/^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|summary)$/) {
+        } elsif (/^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|histogram)$/) {
             push @wrong, "TYPE of $1 twice" if $family{$1};
             push @wrong, "TYPE of $1 before its HELP" unless $help{$1};
             $family{$1} = $2;
@@ -191,8 +191,8 @@ sub exposition {
                   \ ([-+]?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|Inf)|NaN)$/x)
         {
             my ($name, $labels, $value) = ($1, $2 // '', $3);
-            my $base = ($family{$now // ''} // '') eq 'summary'
-                ? $name =~ s/_(sum|count)$//r : $name;
+            my $base = ($family{$now // ''} // '') eq 'histogram'
+                ? $name =~ s/_(bucket|sum|count)$//r : $name;
             push @wrong, "$name is not of the family " . ($now // 'none')
                 unless defined $now && $base eq $now;
             push @wrong, "$name without TYPE" unless $family{$base};
@@ -271,22 +271,44 @@ unlike($page, qr/<script|javascript:|\son\w+=|https?:\/\/[^<]*\.(js|css)/,
 like($page, qr/&lt;script&gt;&#39;&quot;&amp;/, 'what files say is escaped');
 like($page, qr/>Not ready: 1 of/, 'is it ready?');
 like($page, qr/AADSTS7000215.*correlation id [0-9a-f-]{36}/, 'the last error');
-like($page, qr{<td>trial</td><td><span[ ]class="warn">report_only</span></td>
-     <td\ class="n">0</td><td\ class="n">0</td><td\ class="n">0</td>
-     <td\ class="n">1</td>}x, 'what a report-only policy would have denied');
-like($page, qr{<td>unused</td><td><span class="off">not used}, 'one in vain');
-like($page, qr{<td>office</td><td>named location</td><td class="n">2</td>},
-     'the list that stays in use');
-like($page, qr{entra_caller_token</td><td>keys\ of\ callers'\ tokens</td>
-     <td\ class="n">[1-9]}x, 'keys');
-like($page, qr{<td>bad\ <span\ class="soft">client_secret</span>.*
-     https://ml\.azure\.com<wbr>/\.default.*<span\ class="bad">failing</span>
-     .*\n<tr\ class="note"><td\ colspan="11"><div>
-     <span\ class="bad">Failing}x,
-     'a credential that fails, and why below it');
+
+# its text, as tables of cells
+sub rows {
+    my ($heading) = @_;
+    my ($table) = $page =~ m{<h2>\Q$heading\E</h2>\n(?:<form.*\n)?<table.*?
+        <tbody>(.*?)</tbody>}sx or return;
+    return map { [map { s/<[^>]+>//gr } m{<td[^>]*>(.*?)</td>}g] }
+        grep { length } split /\n/, $table;
+}
+my %blocks = map { $_->[0] => $_ } rows('Policies that block');
+my %grants = map { $_->[0] => $_ } rows('Policies that grant');
+is_deeply([sort keys %blocks], [qw(outside trial unused)], 'what blocks');
+is_deeply($blocks{trial}, ['trial', 'report_only', 0, 0, 1],
+          'what a report-only policy would have denied');
+is($blocks{unused}[1], 'not used', 'one in vain');
+is_deeply($grants{score}, ['score', 'enabled', 1, 0, 0, 0],
+          'apart from what grants');
+my %lists = map { $_->[0] => $_ } rows('Lists and keys');
+is_deeply([@{ $lists{office} }[1, 2]], ['named location', 2],
+          'the list that stays in use');
+is($lists{entra_caller_token}[1], "keys of callers' tokens", 'keys');
+my @rows = rows('Credentials');
+like($rows[0][0], qr{^bad client_secret}, 'what fails comes first');
+like($rows[0][0], qr{https://ml\.azure\.com/\.default$}, 'for what');
+like($rows[0][1], qr/^failing [1-9]\d* failures?, next attempt in \d+ /,
+     'how often, and when it is tried again');
+like($rows[1][0], qr/^Failing \(20\d\d-.*AADSTS7000215/, 'and why below it');
+my ($shown) = grep { $_->[0] =~ m{^good .*ml\.azure} } @rows;
+like($shown->[1], qr/^valid next attempt in \d+ /, 'one that is valid');
+like($shown->[2], qr/^expires in \d+ min, refresh in \d+ min$/,
+     'for how long');
+like($shown->[3], qr/^1 \d\.\d\d s each$/, 'fetches');
+like($shown->[4], qr/HIT \d+.*BLOCKED 1/, 'requests by status');
+is($shown->[5], '403: 1, 424: 1, 429: 1', 'what the upstream refused');
 my @open;
 my $crossed = 0;
 while ($page =~ m{<(/?)(table|tr|td|th|div|p|h1|h2|span|a|b|html|head|body|
+                   main|thead|tbody|ul|li|small|i|form|button|svg|
                    style|title)\b[^>]*>}xg) {
     if (!$1) { push @open, $2 } else { $crossed++ if pop @open ne $2 }
 }
