@@ -11,7 +11,7 @@
 
 /*
  * Text and background of each pair have a contrast of 4.5 at least (WCAG 2.2,
- * 1.4.3), in both schemes; t/091-status-page.t computes it.
+ * 1.4.3), in both schemes: t/interop/pages.t asks a browser.
  */
 
 static const char  entra_html_style[] =
@@ -34,7 +34,8 @@ static const char  entra_html_style[] =
     ".info{color:var(--info)}.off,.soft,small{color:var(--soft)}\n"
     ".good,.warn,.bad,.info,.off{font-weight:600}\n"
     "small,.soft{font-size:.87rem;font-weight:400}\n"
-    ".break{overflow-wrap:anywhere}i{font-style:normal;white-space:nowrap}\n"
+    ".break{overflow-wrap:anywhere}i{font-style:normal}"
+    "td i{white-space:nowrap}\n"
 
     "ul.states{list-style:none;display:flex;flex-wrap:wrap;gap:.4rem .6rem;"
     "margin:.6rem 0;padding:0}\n"
@@ -49,9 +50,10 @@ static const char  entra_html_style[] =
     "border-bottom:1px solid var(--line)}\n"
     "th{font-size:.87rem;color:var(--soft);background:var(--panel)}\n"
     ".n{text-align:right;font-variant-numeric:tabular-nums}\n"
+    "table.wide th:first-child{width:28%}\n"
     "td b{font-weight:600}tr.more td{border-bottom:0}"
     "tr.note td{padding-top:0}\n"
-    "svg{display:block;width:100%;min-width:7rem;height:.6rem;"
+    "svg{display:block;width:18rem;max-width:100%;height:.6rem;"
     "margin:.35rem 0}\n"
     "svg .all{fill:var(--line)}svg .good{fill:var(--good)}"
     "svg .warn{fill:var(--warn)}svg .bad{fill:var(--bad)}"
@@ -79,7 +81,8 @@ static const char  entra_html_style[] =
     /* a row becomes a block whose cells say what they are */
 
     "@media(max-width:52rem){main{padding:.8rem}"
-    "table.wide thead{position:absolute;clip-path:inset(50%)}\n"
+    "table.wide thead{position:absolute;width:1px;height:1px;"
+    "overflow:hidden;clip-path:inset(50%)}\n"
     "table.wide,table.wide tbody,table.wide tr,table.wide td{display:block}\n"
     "table.wide td{border:0;padding:.15rem 0;text-align:left;"
     "overflow-wrap:anywhere}\n"
