@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use JSON::PP ();
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
@@ -73,6 +74,9 @@ server {
     location /evil { entra_auth good; proxy_pass https://\$arg_h; }
     location = /entra/status { entra_status; }
     location = /entra/ready { entra_status ready; }
+    location = /entra/ready/good { entra_status ready good judged; }
+    location = /entra/ready/bad { entra_status ready good bad; }
+    location = /entra/live { entra_status live; }
 }
 EOC
 $t->start($conf);
@@ -95,6 +99,16 @@ my $aml = 'https://ml.azure.com/.default';
 my $good = one('good', $aml);
 is($good->{type}, 'client_secret', 'type');
 is($good->{state}, 'valid', 'state');
+is(one('lazy')->{state}, 'empty', 'one that nobody has asked for');
+is($t->status->{ready}, JSON::PP::false, 'ready, in the status too');
+my $states = $t->status->{states};
+is_deeply([@$states{qw(valid failing empty)}], [3, 1, 1], 'how many of each');
+is_deeply([map { $_->{credential} } @{ $t->get('/entra/status?search=LAZ')
+    ->json->{credentials} }], ['lazy'], 'search');
+is_deeply([map { $_->{credential} } @{ $t->get('/entra/status?state=failing')
+    ->json->{credentials} }], ['bad'], 'by state');
+is(scalar @{ $t->get('/entra/status?search=%00&state=x')->json->{credentials} },
+   5, 'what makes no sense is not asked for');
 cmp_ok($good->{expires_in}, '>', 3000, 'seconds to expiry');
 cmp_ok($good->{refresh_in}, '>', 0, 'seconds to refresh');
 cmp_ok($good->{refresh_in}, '<', $good->{expires_in}, 'which comes first');
@@ -149,6 +163,27 @@ is($r->status, 503, 'not ready');
 like($r->body, qr/"bad"/, 'says which credential');
 unlike($r->body, qr/"lazy"|"good"/, 'and no other');
 
+is($t->get('/entra/ready/good')->status, 200, 'ready, of chosen ones');
+$r = $t->get('/entra/ready/bad');
+is($r->status, 503, 'one of which is not');
+is_deeply([map { $_->{credential} } @{ $r->json->{not_ready} }], ['bad'],
+          'says so, and nothing of the others');
+is($r->json->{not_ready}[0]{state}, 'failing', 'with its state');
+is($r->header('retry-after'), 1, 'to be asked again soon');
+$r = $t->get('/entra/live');
+is($r->status, 200, 'live, ready or not');
+is($r->body, qq({"live":true}\n), 'and no more');
+for my $one (['ready nobody', qr/names credential "nobody": there is no such/],
+             ['ready lazy', qr/names credential "lazy": with "preload off"/],
+             ['alive', qr/takes no parameter, "live", or "ready"/])
+{
+    my ($words, $why) = @$one;
+    my ($ok, $out) = $t->check($conf =~ s/entra_status live/entra_status $words/r);
+    ok(!$ok, "entra_status $words: refused");
+    like($out, $why, 'with the reason');
+    like($out, qr/in \S+nginx\.conf:\d+/, 'and the line');
+}
+
 # Prometheus
 my $text = $t->get('/entra/status?format=prometheus');
 like($text->header('content-type'), qr{^text/plain}, 'Prometheus');
@@ -161,7 +196,23 @@ like($text, qr/^$_/m, "metric $_") for
     qr/entra_requests_total\{[^}]*"good"[^}]*status="HIT"[^}]*\} \d/,
     qr/entra_decisions_total/,
     qr/entra_egress_blocked_total 1/,
-    qr/entra_replays_total/;
+    qr/entra_replays_total/,
+    qr/entra_build_info\{version="[\d.]+",nginx="[\d.]+"\} 1\n/,
+    qr/entra_ready 0\n/,
+    qr/entra_tokens\{state="failing"\} 1\n/,
+    qr/entra_token_consecutive_failures\{[^}]*"bad"[^}]*\} [1-9]/,
+    qr/entra_token_consecutive_failures\{[^}]*"good"[^}]*\} 0\n/,
+    qr/entra_token_fetch_seconds_bucket\{[^}]*"good"[^}]*le="\+Inf"\} 1\n/,
+    qr/entra_token_fetch_seconds_count\{[^}]*"good"[^}]*\} 1\n/,
+    qr/entra_credential_stale_files\{credential="good"\} 0\n/,
+    qr/entra_denials_total\{reason="block"\} 0\n/,
+    qr/entra_list_stale\{name="office"\} 0\n/;
+unlike($text, qr/^entra_token_expiry_seconds\{[^}]*"lazy"/m,
+       'no alarm for what nobody has asked for');
+my @le = $text =~ /^entra_token_fetch_seconds_bucket\{credential="good",
+    scope="[^"]*ml[^"]*",le="[^"]+"\}\ (\d+)$/mgx;
+is(scalar @le, 9, 'buckets');
+is_deeply([sort { $a <=> $b } @le], \@le, 'which are cumulative');
 my %typed = map { $_ => 1 } $text =~ /^# TYPE (\S+)/mg;
 my %named = map { s/_(bucket|sum|count)$//r => 1 } $text =~ /^(\w+)[{ ]/mg;
 is_deeply([grep { !$typed{$_} } sort keys %named], [], 'each has its TYPE');
@@ -325,7 +376,22 @@ is($s->{named_locations}[0]{entries}, 2, 'entries of a list');
 like($s->{named_locations}[0]{error}, qr/office\.cidr:2/, 'its error');
 my ($trial) = grep { $_->{name} eq 'trial' } @{ $s->{policies} };
 is($trial->{would_deny}, 1, 'would_deny');
+like($t->get('/entra/status?format=prometheus')->body,
+     qr/^entra_list_stale\{name="office"\} 1$/m, 'a list that is stale');
 $t->write('office.cidr', "127.0.0.0/8\n");
+ok(wait_until(sub { $t->get('/entra/status?format=prometheus')->body
+                    =~ /^entra_list_stale\{name="office"\} 0$/m }),
+   'until it is not');
+
+# a secret that cannot be used
+my $secret = slurp($t->{vars}{SECRET_FILE});
+$t->write('bad.secret', "two\nlines\n");
+ok(wait_until(sub { one('bad')->{files_stale} == 1 }), 'a stale file');
+like($t->get('/entra/status?format=prometheus')->body,
+     qr/^entra_credential_stale_files\{credential="bad"\} 1$/m, 'is counted');
+$t->write('bad.secret', 'wrong');
+ok(wait_until(sub { one('bad')->{files_stale} == 0 }),
+   'until it is as it was');
 
 # another worker, another reload: the same counters
 my %n;
