@@ -212,7 +212,7 @@ unlike($text, qr/^entra_token_expiry_seconds\{[^}]*"lazy"/m,
 my @le = $text =~ /^entra_token_fetch_seconds_bucket\{credential="good",
     scope="[^"]*ml[^"]*",le="[^"]+"\}\ (\d+)$/mgx;
 is(scalar @le, 9, 'buckets');
-is_deeply([sort { $a <=> $b } @le], \@le, 'which are cumulative');
+is_deeply([sort { $::a <=> $::b } @le], \@le, 'which are cumulative');
 my %typed = map { $_ => 1 } $text =~ /^# TYPE (\S+)/mg;
 my %named = map { s/_(bucket|sum|count)$//r => 1 } $text =~ /^(\w+)[{ ]/mg;
 is_deeply([grep { !$typed{$_} } sort keys %named], [], 'each has its TYPE');
