@@ -326,6 +326,10 @@ ngx_int_t ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_entra_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_variables_index(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+
+/* entra_reason_e as a word: "block", "no_grant", ...; NONE: "undetermined" */
+const char *ngx_http_entra_reason(ngx_uint_t reason);
+
 void ngx_http_entra_variable_set(ngx_http_variable_value_t *v,
     const void *data, size_t len);
 

@@ -63,6 +63,7 @@ server {
     listen 127.0.0.1:%%PORT%%;
     include %%PROXY%%;
     entra_wait 500ms;
+    add_header X-Reason \$entra_reason always;
     location /good { entra_auth good; proxy_pass https://echo.test; }
     location /p { entra_auth judged; proxy_pass https://echo.test; }
     location /bad { entra_auth bad; proxy_pass https://echo.test; }
@@ -137,8 +138,10 @@ unlike($r->body, qr/[\x00-\x08\x0b\x0c\x0e-\x1f]/, 'no control characters');
 
 # counting
 $t->get('/good') for 1 .. 3;
-$t->get('/bad');
-$t->get("/evil?h=127.0.0.2:$t->{vars}{UPSTREAM}");
+is($t->get('/bad')->header('x-reason'), 'no_token', 'why in a word: no token');
+is($t->get("/evil?h=127.0.0.2:$t->{vars}{UPSTREAM}")->header('x-reason'),
+   'egress', 'the egress guard');
+is($t->get('/good//x')->header('x-reason'), 'ambiguous_path', 'a path');
 is(one('good', $aml)->{requests}{HIT}, 3, 'HIT');
 is($t->status->{egress_blocked}, 1, 'egress');
 is(one('good', $aml)->{requests}{BLOCKED}, 1, 'BLOCKED');

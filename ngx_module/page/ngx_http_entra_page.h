@@ -146,9 +146,6 @@ extern const char *const  ngx_http_entra_states[];
 /* from the request's pool; NULL without memory */
 ngx_http_entra_snapshot_t *ngx_http_entra_snapshot(ngx_http_request_t *r);
 
-/* of a denial: "block", "no_grant", ... */
-const char *ngx_http_entra_reason(ngx_uint_t reason);
-
 /* the printers */
 void ngx_http_entra_status_json(const ngx_http_entra_snapshot_t *s,
     const ngx_http_entra_view_t *view, entra_buf_t *b);

@@ -41,18 +41,6 @@ const char *const  ngx_http_entra_states[] = {
 const ngx_uint_t  ngx_http_entra_refusals[] = { 401, 403, 424, 429 };
 
 
-const char *
-ngx_http_entra_reason(ngx_uint_t reason)
-{
-    static const char *const  names[] = {
-        "undetermined", "invalid_certificate", "invalid_token", "block",
-        "controls", "no_grant", "too_many_policies", "other_workspace"
-    };
-
-    return names[reason];
-}
-
-
 ngx_http_entra_snapshot_t *
 ngx_http_entra_snapshot(ngx_http_request_t *r)
 {
