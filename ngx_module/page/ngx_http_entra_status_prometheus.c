@@ -61,33 +61,47 @@ ngx_http_entra_prometheus_head(entra_buf_t *b, const char *name,
 }
 
 
-/* backslash, quote and line feed are escaped */
+/*
+ * Backslash, quote and line feed are escaped.  There are dozens of labels for
+ * each token: what needs no escape is copied at once.
+ */
 
 static void
 ngx_http_entra_prometheus_label(entra_buf_t *b, const char *name,
     const ngx_str_t *value)
 {
-    ngx_uint_t  i;
+    ngx_uint_t  i, from;
 
-    entra_buf_addf(b, "%s=\"", name);
+    entra_buf_add_c(b, name);
+    entra_buf_add(b, "=\"", 2);
+
+    from = 0;
 
     for (i = 0; i < value->len; i++) {
-        switch (value->data[i]) {
-        case '\\':
-            entra_buf_add_c(b, "\\\\");
-            break;
-        case '"':
-            entra_buf_add_c(b, "\\\"");
-            break;
-        case LF:
-            entra_buf_add_c(b, "\\n");
-            break;
-        default:
-            entra_buf_add_char(b, value->data[i]);
+        if (value->data[i] != '\\' && value->data[i] != '"'
+            && value->data[i] != LF)
+        {
+            continue;
         }
+
+        entra_buf_add(b, value->data + from, i - from);
+        entra_buf_add_char(b, '\\');
+        entra_buf_add_char(b, value->data[i] == LF ? 'n' : value->data[i]);
+        from = i + 1;
     }
 
+    entra_buf_add(b, value->data + from, value->len - from);
     entra_buf_add_char(b, '"');
+}
+
+
+static void
+ngx_http_entra_prometheus_count(entra_buf_t *b, ngx_atomic_uint_t n)
+{
+    u_char  text[NGX_ATOMIC_T_LEN + 1], *last;
+
+    last = ngx_sprintf(text, "%uA\n", n);
+    entra_buf_add(b, text, last - text);
 }
 
 
@@ -98,16 +112,21 @@ ngx_http_entra_prometheus_series(entra_buf_t *b, const char *name,
     const ngx_http_entra_shown_token_t *t, const char *label,
     const char *value)
 {
-    entra_buf_addf(b, "%s{", name);
+    entra_buf_add_c(b, name);
+    entra_buf_add_char(b, '{');
     ngx_http_entra_prometheus_label(b, "credential", &t->credential);
     entra_buf_add_char(b, ',');
     ngx_http_entra_prometheus_label(b, "scope", &t->scope);
 
     if (label) {
-        entra_buf_addf(b, ",%s=\"%s\"", label, value);
+        entra_buf_add_char(b, ',');
+        entra_buf_add_c(b, label);
+        entra_buf_add(b, "=\"", 2);
+        entra_buf_add_c(b, value);
+        entra_buf_add_char(b, '"');
     }
 
-    entra_buf_add_c(b, "} ");
+    entra_buf_add(b, "} ", 2);
 }
 
 
@@ -135,6 +154,15 @@ ngx_http_entra_prometheus_gateway(const ngx_http_entra_snapshot_t *s,
                        ngx_http_entra_states[i],
                        (unsigned long) s->states[i]);
     }
+}
+
+
+/* nobody has asked for it */
+
+static ngx_uint_t
+ngx_http_entra_prometheus_idle(const ngx_http_entra_shown_token_t *t)
+{
+    return !t->preload && !t->held && t->fetches == 0;
 }
 
 
@@ -201,7 +229,7 @@ ngx_http_entra_prometheus_tokens(const ngx_http_entra_snapshot_t *s,
 
             /* "below 10 minutes" is not to be said of what is not needed */
 
-            if (n == 0 && !t->preload && !t->held && t->fetches == 0) {
+            if (n == 0 && ngx_http_entra_prometheus_idle(t)) {
                 continue;
             }
 
@@ -229,9 +257,9 @@ ngx_http_entra_prometheus_refresh(const ngx_http_entra_snapshot_t *s,
         t = &s->tokens[i];
 
         ngx_http_entra_prometheus_series(b, name, t, "result", "success");
-        entra_buf_addf(b, "%lu\n", (unsigned long) t->generation);
+        ngx_http_entra_prometheus_count(b, t->generation);
         ngx_http_entra_prometheus_series(b, name, t, "result", "failure");
-        entra_buf_addf(b, "%lu\n", (unsigned long) t->failures);
+        ngx_http_entra_prometheus_count(b, t->failures);
     }
 }
 
@@ -253,6 +281,10 @@ ngx_http_entra_prometheus_fetch(const ngx_http_entra_snapshot_t *s,
         t = &s->tokens[i];
         sum = 0;
 
+        if (ngx_http_entra_prometheus_idle(t)) {
+            continue;
+        }
+
         for (n = 0; n < NGX_HTTP_ENTRA_FETCH_BUCKETS; n++) {
             sum += t->took[n];
 
@@ -264,7 +296,7 @@ ngx_http_entra_prometheus_fetch(const ngx_http_entra_snapshot_t *s,
             ngx_http_entra_prometheus_series(b,
                 "entra_token_fetch_seconds_bucket", t, "le",
                 n < NGX_HTTP_ENTRA_FETCH_BUCKETS - 1 ? le : "+Inf");
-            entra_buf_addf(b, "%lu\n", (unsigned long) sum);
+            ngx_http_entra_prometheus_count(b, sum);
         }
 
         ngx_http_entra_prometheus_series(b, "entra_token_fetch_seconds_sum",
@@ -272,7 +304,7 @@ ngx_http_entra_prometheus_fetch(const ngx_http_entra_snapshot_t *s,
         entra_buf_addf(b, "%.10g\n", (double) t->fetch_ms / 1000);
         ngx_http_entra_prometheus_series(b, "entra_token_fetch_seconds_count",
                                          t, NULL, NULL);
-        entra_buf_addf(b, "%lu\n", (unsigned long) sum);
+        ngx_http_entra_prometheus_count(b, sum);
     }
 }
 
@@ -339,7 +371,7 @@ ngx_http_entra_prometheus_requests(const ngx_http_entra_snapshot_t *s,
         for (n = NGX_HTTP_ENTRA_HIT; n < NGX_HTTP_ENTRA_STATUSES; n++) {
             ngx_http_entra_prometheus_series(b, requests, t, "status",
                 (char *) ngx_http_entra_status_names[n].data);
-            entra_buf_addf(b, "%lu\n", (unsigned long) t->requests[n]);
+            ngx_http_entra_prometheus_count(b, t->requests[n]);
         }
     }
 
@@ -354,7 +386,7 @@ ngx_http_entra_prometheus_requests(const ngx_http_entra_snapshot_t *s,
             (void) snprintf(status, sizeof(status), "%u",
                             (unsigned) ngx_http_entra_refusals[n]);
             ngx_http_entra_prometheus_series(b, refused, t, "status", status);
-            entra_buf_addf(b, "%lu\n", (unsigned long) t->upstream[n]);
+            ngx_http_entra_prometheus_count(b, t->upstream[n]);
         }
     }
 }
