@@ -144,6 +144,21 @@ ngx_int_t ngx_http_entra_observe(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_observe_end(ngx_http_entra_main_conf_t *mcf);
 
+/* ngx_http_entra_upstream_value.c */
+
+/* around the handler of each directive of another module */
+ngx_int_t ngx_http_entra_upstream_value_use(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_entra_upstream_value_used(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
+/* of entra_token $name: the index of the variable behind it, or NGX_ERROR */
+ngx_int_t ngx_http_entra_token_variable(ngx_conf_t *cf, ngx_str_t *name);
+
+/* after the last directive: no other one asks for a token */
+ngx_int_t ngx_http_entra_upstream_value_check(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+
 /* ngx_http_entra_zone.c */
 
 void *ngx_http_entra_zone_create(ngx_conf_t *cf);
@@ -203,6 +218,9 @@ void ngx_http_entra_token_due(ngx_http_entra_token_t *token);
 void ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
     const char *value, size_t len);
 void ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now);
+
+/* wipes the copies that were replaced */
+void ngx_http_entra_token_free_retired(void);
 
 /* ngx_http_entra_token_fetch.c: one fetch across all workers */
 
@@ -287,6 +305,20 @@ ngx_int_t ngx_http_entra_authorization(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 ngx_int_t ngx_http_entra_second_token(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_entra_host(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+/* the Host of the upstream request, evaluated once */
+ngx_int_t ngx_http_entra_upstream_host(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_complex_value_t *value,
+    ngx_str_t *host);
+
+/* ngx_http_entra_attempt.c: each attempt of nginx to send the request */
+
+void ngx_http_entra_attempt_hook(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+ngx_int_t ngx_http_entra_attempt_watch(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
 
 /* ngx_http_entra_egress.c */
 
@@ -302,8 +334,11 @@ ngx_int_t ngx_http_entra_replay_init(ngx_conf_t *cf,
 
 void ngx_http_entra_replay_hook(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+void ngx_http_entra_replay_wrap(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
 ngx_http_entra_kept_t *ngx_http_entra_replay_kept(ngx_http_request_t *r);
-ngx_uint_t ngx_http_entra_replay_foreign(ngx_http_request_t *r);
+ngx_uint_t ngx_http_entra_replay_foreign(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
 ngx_uint_t ngx_http_entra_replay_waits(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 
@@ -332,6 +367,8 @@ const char *ngx_http_entra_reason(ngx_uint_t reason);
 
 void ngx_http_entra_variable_set(ngx_http_variable_value_t *v,
     const void *data, size_t len);
+ngx_int_t ngx_http_entra_variable_nothing(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 /* ngx_http_entra_status.c */
 

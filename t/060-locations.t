@@ -122,7 +122,8 @@ server {
         proxy_pass https://echo.test;
     }
     location = /nowhere { entra_auth red;
-                          return 200 "[\$entra_authorization]"; }
+                          ssi on; default_type text/html;
+        return 200 '[<!--#echo var="entra_authorization" default="" -->]'; }
     location = /entra/ready { entra_auth off; entra_status ready; }
     location = /entra/status { entra_auth off; entra_status; }
 }

@@ -87,7 +87,6 @@ log_format nested escape=json '{"decision":"\$entra_decision",'
 server {
     listen 127.0.0.1:%%PORT%%;
     include %%PROXY%%;
-    proxy_set_header Authorization \$entra_authorization;
     access_log %%DIR%%/vars.log vars;
     access_log %%DIR%%/none.log none;
     access_log %%DIR%%/object.log object if=\$entra_decision_json;

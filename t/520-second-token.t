@@ -79,7 +79,9 @@ $t->start(block(<<"EOC"));
     location /only { entra_auth off; proxy_pass https://echo.test; }
     location /none { entra_token \$other second;
                      proxy_pass https://echo.test; }
-    location /return { return 200 "[\$aml][\$other]"; }
+    location /return { ssi on; default_type text/html; return 200
+        '[<!--#echo var="aml" default=""-->][<!--#echo var="other" default=""-->]';
+    }
     location /slow { entra_token \$other slow; entra_wait 500ms;
                      proxy_pass https://echo.test; }
     location = /entra/status { entra_auth off; entra_status; }

@@ -87,18 +87,19 @@ ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (var->get_handler && var->get_handler != ngx_http_entra_second_token) {
+    if (var->get_handler && var->get_handler != ngx_http_entra_variable_nothing)
+    {
         return "names a variable that exists already";
     }
 
-    var->get_handler = ngx_http_entra_second_token;
+    /* where no upstream request is made it is empty */
 
-    index = ngx_http_get_variable_index(cf, &value[1]);
+    var->get_handler = ngx_http_entra_variable_nothing;
+
+    index = ngx_http_entra_token_variable(cf, &value[1]);
     if (index == NGX_ERROR) {
         return NGX_CONF_ERROR;
     }
-
-    var->data = (uintptr_t) index;
 
     if (lcf->seconds == NGX_CONF_UNSET_PTR) {
         lcf->seconds = ngx_array_create(cf->pool, 1,

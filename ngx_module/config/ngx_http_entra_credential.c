@@ -231,13 +231,10 @@ ngx_http_entra_credential_paths(ngx_conf_t *cf,
 
     value = cf->args->elts;
 
-    for (param = type->params; param && param->name; param++) {
-        if (ngx_strcmp(value[0].data, param->name) == 0) {
-            break;
-        }
-    }
+    param = entra_credential_param_find(type,
+                                        entra_str_c((char *) value[0].data));
 
-    if (param == NULL || param->name == NULL
+    if (param == NULL
         || (param->kind != ENTRA_PARAM_FILE && param->kind != ENTRA_PARAM_FILES
             && param->kind != ENTRA_PARAM_DIR))
     {

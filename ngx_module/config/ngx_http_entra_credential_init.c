@@ -212,7 +212,7 @@ ngx_http_entra_credential_material(ngx_http_entra_credential_t *credential)
     u_char      digest[32];
     ngx_uint_t  i;
 
-    entra_credential_material(credential->core, digest);
+    entra_credential_secret_digest(credential->core, digest);
 
     for (i = 0; i < credential->nmaterial; i++) {
         if (ngx_memcmp(credential->material[i], digest, 32) == 0) {

@@ -276,7 +276,7 @@ ngx_http_entra_html_search(const ngx_http_entra_view_t *view, entra_buf_t *b)
     entra_buf_add_c(b, "<input type=\"search\" name=\"search\" "
                     "aria-label=\"Name, type or scope\" placeholder=\"Name, "
                     "type or scope\" value=\"");
-    entra_html_text(b, (entra_str_t) { view->search.len,
+    entra_enc_html(b, (entra_str_t) { view->search.len,
                                        (char *) view->search.data });
     entra_buf_add_c(b, "\"><button>Search</button></form>\n");
 }
@@ -404,7 +404,7 @@ ngx_http_entra_html_name(const ngx_http_entra_shown_token_t *t, time_t now,
     entra_buf_t *b)
 {
     entra_buf_add_c(b, "<td><b class=\"break\">");
-    entra_html_text(b, (entra_str_t) { t->credential.len,
+    entra_enc_html(b, (entra_str_t) { t->credential.len,
                                        (char *) t->credential.data });
     entra_buf_addf(b, "</b> <small>%s", t->type);
 
@@ -452,9 +452,9 @@ ngx_http_entra_html_scope(entra_buf_t *b, entra_str_t scope)
 
     n -= n > 0;
 
-    entra_html_text(b, (entra_str_t) { n, scope.data });
+    entra_enc_html(b, (entra_str_t) { n, scope.data });
     entra_buf_add_c(b, "<wbr>");
-    entra_html_text(b, (entra_str_t) { scope.len - n, scope.data + n });
+    entra_enc_html(b, (entra_str_t) { scope.len - n, scope.data + n });
 }
 
 

@@ -7,6 +7,7 @@
 
 #include "ngx_http_entra_page.h"
 #include "ngx_http_entra_what_if.h"
+#include "entra_enc.h"
 #include "entra_form.h"
 #include "entra_html.h"
 
@@ -89,7 +90,7 @@ ngx_http_entra_what_if_form(ngx_http_request_t *r, entra_str_t query,
          i++)
     {
         entra_buf_add_c(b, "<option>");
-        entra_html_text(b, (entra_str_t) { c[i]->name.len,
+        entra_enc_html(b, (entra_str_t) { c[i]->name.len,
                                            (char *) c[i]->name.data });
         entra_buf_add_c(b, "</option>");
     }
@@ -123,7 +124,7 @@ ngx_http_entra_what_if_field(const ngx_http_entra_what_if_field_t *field,
                        field->name, field->hint,
                        ngx_strcmp(field->name, "credential") == 0
                        ? " list=\"credentials\" required" : "");
-        entra_html_text(b, entra_buf_str(&value));
+        entra_enc_html(b, entra_buf_str(&value));
         entra_buf_add_c(b, "\"></label>\n");
     }
 
@@ -170,7 +171,7 @@ ngx_http_entra_what_if_table(const entra_what_if_t *what_if,
     entra_buf_init(&line, 8192);
     entra_decision_line(decision, &what_if->signals, &line);
     entra_buf_add_c(b, "<p class=\"break\">");
-    entra_html_text(b, entra_buf_str(&line));
+    entra_enc_html(b, entra_buf_str(&line));
     entra_buf_add_c(b, "</p>\n");
     entra_buf_free(&line);
 

@@ -69,7 +69,7 @@ ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_ctx_t **result)
         return NGX_AGAIN;
     }
 
-    if (ngx_http_entra_replay_foreign(r)) {
+    if (ngx_http_entra_replay_foreign(r, ctx, lcf)) {
         return NGX_HTTP_NOT_FOUND;
     }
 
@@ -200,7 +200,7 @@ ngx_http_entra_resolve_auth(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     ctx->resolved = 1;
     ctx->lcf = lcf;
-    ctx->location = clcf->name;
+    ctx->location = clcf == lcf->replay_location ? lcf->name : clcf->name;
     ctx->exact = 0;
     ctx->token = NULL;
     ctx->policies = NULL;

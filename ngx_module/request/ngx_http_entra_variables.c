@@ -32,8 +32,6 @@ static ngx_int_t ngx_http_entra_variable_replayed(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_variable_decision(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_entra_variable_nothing(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_entra_variable_about(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, uintptr_t data, entra_buf_t *b);
 static void ngx_http_entra_variable_json(ngx_http_request_t *r,
@@ -42,8 +40,11 @@ static void ngx_http_entra_variable_json(ngx_http_request_t *r,
 
 static ngx_http_variable_t  ngx_http_entra_vars[] = {
 
-    { ngx_string("entra_authorization"), NULL, ngx_http_entra_authorization,
-      0, NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_NOHASH, 0 },
+    /* its value is behind a private name: see ngx_http_entra_inject.c */
+
+    { ngx_string("entra_authorization"), NULL,
+      ngx_http_entra_variable_nothing, 0,
+      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_NOHASH, 0 },
 
     { ngx_string("entra_credential"), NULL,
       ngx_http_entra_variable_credential, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -361,7 +362,7 @@ ngx_http_entra_variable_decision(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_entra_variable_nothing(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {

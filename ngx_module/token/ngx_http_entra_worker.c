@@ -31,6 +31,7 @@ typedef struct {
 
 static ngx_int_t ngx_http_entra_worker_start(ngx_cycle_t *cycle,
     ngx_http_entra_main_conf_t *mcf);
+static void ngx_http_entra_worker_no_core(ngx_cycle_t *cycle);
 static void ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker);
 static void ngx_http_entra_worker_watch(ngx_event_t *ev);
 static void ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf);
@@ -107,6 +108,7 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     }
 
     ngx_http_entra_worker = worker;
+    ngx_http_entra_worker_no_core(cycle);
     ngx_http_entra_worker_seams(worker);
 
     ngx_http_entra_obo_init();
@@ -129,6 +131,37 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     ngx_add_timer(&worker->watch, NGX_HTTP_ENTRA_WATCH);
 
     return NGX_OK;
+}
+
+
+/*
+ * A core holds tokens and secrets, and so does the memory that other processes
+ * of the workers' user may read.  nginx makes workers dumpable after it has
+ * changed their user; that is taken back, but where cores are asked for.
+ */
+
+static void
+ngx_http_entra_worker_no_core(ngx_cycle_t *cycle)
+{
+#if (NGX_HAVE_PR_SET_DUMPABLE)
+
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        || ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT
+        || ccf->rlimit_core != NGX_CONF_UNSET)
+    {
+        return;
+    }
+
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "prctl(PR_SET_DUMPABLE) failed");
+    }
+
+#endif
 }
 
 
@@ -157,6 +190,12 @@ ngx_http_entra_worker_exit(ngx_cycle_t *cycle)
     if (worker->watch.timer_set) {
         ngx_del_timer(&worker->watch);
     }
+
+    if (worker->retire.posted) {
+        ngx_delete_posted_event(&worker->retire);
+    }
+
+    ngx_http_entra_token_free_retired();
 
     ngx_http_entra_exec_exit();
     ngx_http_entra_curl_destroy(worker->curl);

@@ -269,13 +269,11 @@ entra_arm_pattern(entra_str_t text, entra_err_t *err)
         return NULL;
     }
 
-    copy = entra_str_dup(text);
-    if (copy == NULL) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-        return NULL;
-    }
+    copy = entra_str_dup_lower(text);
 
-    entra_str_lower(copy, text);
+    if (copy == NULL) {
+        (void) entra_err_no_memory(err);
+    }
 
     return copy;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_challenge.h"
 #include "entra_enc.h"
 #include "entra_err.h"
@@ -25,8 +26,7 @@ typedef struct {
 static int
 entra_is_token(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-           || (c >= 'A' && c <= 'Z')
+    return entra_is_alnum(c)
            || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 

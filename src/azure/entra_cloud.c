@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_cloud.h"
 
 
@@ -299,7 +300,7 @@ entra_cloud_scope(const entra_cloud_t *cloud, entra_str_t name,
     scope = entra_buf_steal(&b);
 
     if (scope == NULL) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(err);
     }
 
     return scope;
@@ -347,14 +348,6 @@ entra_cloud_resource(entra_str_t scope)
     }
 
     return scope;
-}
-
-
-static int
-entra_is_alnum(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-           || (c >= 'A' && c <= 'Z');
 }
 
 
@@ -438,7 +431,7 @@ entra_authority_check(entra_str_t host, entra_str_t rest, entra_err_t *err)
 char *
 entra_cloud_authority(entra_str_t text, entra_err_t *err)
 {
-    char         *url, *p;
+    char         *url;
     entra_str_t   host, rest;
     entra_buf_t   b;
 
@@ -477,15 +470,11 @@ entra_cloud_authority(entra_str_t text, entra_err_t *err)
     url = entra_buf_steal(&b);
 
     if (url == NULL) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(err);
         return NULL;
     }
 
-    for (p = url; *p; p++) {
-        if (*p >= 'A' && *p <= 'Z') {
-            *p = (char) (*p | 0x20);
-        }
-    }
+    entra_str_lower(url, entra_str_c(url));
 
     return url;
 }

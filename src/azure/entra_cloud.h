@@ -16,7 +16,7 @@
 #define ENTRA_CLOUD_HOSTS_MAX  12
 
 
-typedef struct {
+typedef struct entra_cloud_s {
     const char  *name;                  /* "public", "china", "usgov" */
     const char  *authority_host;        /* https://login.microsoftonline.com */
     const char  *resource_manager;      /* https://management.azure.com */

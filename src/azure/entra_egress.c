@@ -26,29 +26,9 @@ entra_egress_free(entra_egress_t *egress)
 
 
 static int
-entra_egress_is_host_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-           || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-}
-
-
-static int
 entra_egress_host_ok(entra_str_t host)
 {
-    size_t  i;
-
-    if (host.len == 0 || host.len > ENTRA_EGRESS_HOST_MAX) {
-        return 0;
-    }
-
-    for (i = 0; i < host.len; i++) {
-        if (!entra_egress_is_host_char(host.data[i])) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return host.len <= ENTRA_EGRESS_HOST_MAX && entra_str_is_word(host, ".-_");
 }
 
 
@@ -118,24 +98,6 @@ entra_egress_port(entra_str_t text, unsigned *port)
 }
 
 
-static char *
-entra_egress_lower(entra_str_t host)
-{
-    char    *copy;
-    size_t   i;
-
-    copy = entra_str_dup(host);
-
-    for (i = 0; copy && i < host.len; i++) {
-        if (copy[i] >= 'A' && copy[i] <= 'Z') {
-            copy[i] |= 0x20;
-        }
-    }
-
-    return copy;
-}
-
-
 static int
 entra_egress_parse(entra_egress_rule_t *rule, entra_str_t text,
     entra_err_t *err)
@@ -156,8 +118,7 @@ entra_egress_parse(entra_egress_rule_t *rule, entra_str_t text,
 
     if (rule->plain && entra_str_starts(rest, "unix:/")) {
         rule->host = entra_str_dup(rest);
-        return rule->host ? 0 : entra_err_set(err, ENTRA_ERR_CONFIG,
-                                              "no memory");
+        return rule->host ? 0 : entra_err_no_memory(err);
     }
 
     if (rest.len && rest.data[rest.len - 1] == '/') {
@@ -187,9 +148,9 @@ entra_egress_parse(entra_egress_rule_t *rule, entra_str_t text,
                              (int) text.len, text.data);
     }
 
-    rule->host = entra_egress_lower(host);
+    rule->host = entra_str_dup_lower(host);
     if (rule->host == NULL) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "entra_aadsts.h"
+#include "entra_ascii.h"
 #include "entra_json.h"
 #include "entra_reply.h"
 #include "entra_time.h"
@@ -87,9 +88,7 @@ entra_reply_aadsts(entra_str_t *text)
         return 0;
     }
 
-    for (i = 6; i < text->len && text->data[i] >= '0' && text->data[i] <= '9';
-         i++)
-    {
+    for (i = 6; i < text->len && entra_is_digit(text->data[i]); i++) {
         /* void */
     }
 

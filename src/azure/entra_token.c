@@ -60,7 +60,7 @@ entra_token_set(entra_token_t *token, entra_str_t value, int64_t lifetime,
 
     copy = entra_str_dup(value);
     if (copy == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     if (lifetime > ENTRA_LIFETIME_MAX) {

@@ -104,7 +104,7 @@ entra_workspace_find(const char *path, entra_err_t *err)
         found = entra_str_dup(entra_str_c(path));
 
         if (found == NULL) {
-            entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            entra_err_no_memory(err);
         }
 
         return found;
@@ -139,26 +139,9 @@ entra_workspace_find(const char *path, entra_err_t *err)
 static int
 entra_workspace_value_ok(entra_str_t value, const char *more)
 {
-    char    c;
-    size_t  i;
-
-    if (value.len == 0 || value.len > ENTRA_WORKSPACE_VALUE
-        || value.data[0] == '.' || value.data[value.len - 1] == '.')
-    {
-        return 0;
-    }
-
-    for (i = 0; i < value.len; i++) {
-        c = value.data[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-              || (c >= 'A' && c <= 'Z') || (c && strchr(more, c))))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
+    return value.len <= ENTRA_WORKSPACE_VALUE
+           && entra_str_is_word(value, more)
+           && value.data[0] != '.' && value.data[value.len - 1] != '.';
 }
 
 
@@ -181,7 +164,7 @@ entra_workspace_take(char **field, const char *name, entra_str_t value,
 
     *field = entra_str_dup(value);
     if (*field == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -308,7 +291,7 @@ entra_workspace_load(entra_workspace_t *ws, const char *path,
     rc = entra_file_init(&file, found, ENTRA_WORKSPACE_FILE_MAX);
 
     if (rc != 0) {
-        entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        entra_err_no_memory(err);
         free(found);
         return -1;
     }

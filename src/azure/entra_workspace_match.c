@@ -7,23 +7,11 @@
 
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_workspace.h"
 
 
 #define ENTRA_WORKSPACE_PROVIDER  "Microsoft.MachineLearningServices"
-
-
-static int
-entra_match_hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20;
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 
 /*
@@ -34,20 +22,9 @@ entra_match_hex(char c)
 static int
 entra_match_escape_ok(const char *p, const char *end)
 {
-    int  hi, lo, c;
+    int  c;
 
-    if (end - p < 3) {
-        return 0;
-    }
-
-    hi = entra_match_hex(p[1]);
-    lo = entra_match_hex(p[2]);
-
-    if (hi < 0 || lo < 0) {
-        return 0;
-    }
-
-    c = hi * 16 + lo;
+    c = end - p < 3 ? -1 : entra_hex_byte(p + 1);
 
     return c >= ' ' && c != 0x7f && strchr("./\\%;?#", c) == NULL;
 }
@@ -139,7 +116,7 @@ entra_match_service(entra_str_t path)
         || entra_str_case_eq_c(service, "providers")
         || version.len < 2
         || (version.data[0] != 'v' && version.data[0] != 'V')
-        || version.data[1] < '0' || version.data[1] > '9')
+        || !entra_is_digit(version.data[1]))
     {
         return path;
     }
@@ -165,8 +142,7 @@ entra_match_word(entra_str_t segment, const char *word)
         c = segment.data[i++];
 
         if (c == '%' && segment.len - i >= 2) {
-            c = entra_match_hex(segment.data[i]) * 16
-                + entra_match_hex(segment.data[i + 1]);
+            c = (char) entra_hex_byte(segment.data + i);
             i += 2;
         }
 

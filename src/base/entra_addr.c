@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "entra_addr.h"
+#include "entra_ascii.h"
 
 
 static const unsigned char  entra_addr_mapped[12] = {
@@ -71,7 +72,7 @@ entra_addr_parse_v4(unsigned char bytes[4], const char *p, const char *end)
         start = p;
         value = 0;
 
-        while (p < end && *p >= '0' && *p <= '9' && p - start < 3) {
+        while (p < end && entra_is_digit(*p) && p - start < 3) {
             value = value * 10 + (unsigned) (*p++ - '0');
         }
 
@@ -83,19 +84,6 @@ entra_addr_parse_v4(unsigned char bytes[4], const char *p, const char *end)
     }
 
     return p == end ? 0 : -1;
-}
-
-
-static int
-entra_addr_hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20;
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 
@@ -115,7 +103,7 @@ entra_addr_group(unsigned char *out, size_t room, const char **pos,
     start = p = *pos;
     value = 0;
 
-    while (p < end && p - start < 4 && (digit = entra_addr_hex(*p)) >= 0) {
+    while (p < end && p - start < 4 && (digit = entra_hex_digit(*p)) >= 0) {
         value = value << 4 | (unsigned) digit;
         p++;
     }

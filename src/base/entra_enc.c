@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_enc.h"
 
 
@@ -155,9 +156,7 @@ entra_dec_base64_lenient(entra_buf_t *out, entra_str_t text)
 static int
 entra_is_unreserved(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-           || (c >= '0' && c <= '9')
-           || c == '-' || c == '.' || c == '_' || c == '~';
+    return entra_is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 
@@ -293,6 +292,51 @@ entra_enc_json(entra_buf_t *out, entra_str_t text)
     }
 
     entra_buf_add_char(out, '"');
+}
+
+
+static const char *
+entra_html_entity(char c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    }
+
+    return NULL;
+}
+
+
+void
+entra_enc_html(entra_buf_t *out, entra_str_t text)
+{
+    size_t       i, n;
+    const char  *entity;
+
+    for (i = 0; i < text.len; i += n) {
+        n = entra_utf8_len((const unsigned char *) text.data + i,
+                           text.len - i);
+        entity = entra_html_entity(text.data[i]);
+
+        if (entity) {
+            entra_buf_add_c(out, entity);
+
+        } else if (n == 0 || entra_is_control(text.data[i])) {
+            n = 1;
+            entra_buf_add_char(out, ' ');
+
+        } else {
+            entra_buf_add(out, text.data + i, n);
+        }
+    }
 }
 
 

@@ -39,6 +39,12 @@ void entra_enc_form_pair(entra_buf_t *out, const char *name,
  */
 void entra_enc_json(entra_buf_t *out, entra_str_t text);
 
+/*
+ * Text of HTML, also in quoted attributes.  Control characters, line ends
+ * too, and bytes that are not valid UTF-8 become spaces.
+ */
+void entra_enc_html(entra_buf_t *out, entra_str_t text);
+
 void entra_enc_hex(entra_buf_t *out, const void *data, size_t len);
 
 /*

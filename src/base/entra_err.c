@@ -64,6 +64,13 @@ entra_err_set(entra_err_t *err, entra_err_class_e class, const char *fmt, ...)
 
 
 int
+entra_err_no_memory(entra_err_t *err)
+{
+    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+}
+
+
+int
 entra_err_unavailable(entra_err_t *err, const char *fmt, ...)
 {
     va_list  args;

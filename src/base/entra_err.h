@@ -56,6 +56,9 @@ int entra_err_set(entra_err_t *err, entra_err_class_e class, const char *fmt,
 int entra_err_unavailable(entra_err_t *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* transient, "no memory" */
+int entra_err_no_memory(entra_err_t *err);
+
 /* "configuration", "denied", "throttled", "transient", "protocol" */
 const char *entra_err_class_name(entra_err_class_e class);
 

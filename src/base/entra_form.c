@@ -5,20 +5,8 @@
 
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_form.h"
-
-
-static int
-entra_form_hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c = (char) (c | 0x20);
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 
 /* one character at s: its value and its length, or -1 */
@@ -26,8 +14,6 @@ entra_form_hex(char c)
 static int
 entra_form_char(entra_str_t s, size_t *len)
 {
-    int  high, low;
-
     *len = 1;
 
     if (s.data[0] == '+') {
@@ -42,11 +28,9 @@ entra_form_char(entra_str_t s, size_t *len)
         return -1;
     }
 
-    high = entra_form_hex(s.data[1]);
-    low = entra_form_hex(s.data[2]);
     *len = 3;
 
-    return high < 0 || low < 0 ? -1 : high << 4 | low;
+    return entra_hex_byte(s.data + 1);
 }
 
 
@@ -72,49 +56,25 @@ entra_form_is(entra_str_t s, const char *name)
 }
 
 
-static int
-entra_form_decode(entra_str_t s, entra_buf_t *out)
+int
+entra_form_decode(entra_str_t text, entra_buf_t *out)
 {
     int     c;
     size_t  n;
 
-    while (s.len) {
-        c = entra_form_char(s, &n);
+    while (text.len) {
+        c = entra_form_char(text, &n);
 
         if (c <= 0) {
             return -1;
         }
 
         entra_buf_add_char(out, (char) c);
-        s.data += n;
-        s.len -= n;
+        text.data += n;
+        text.len -= n;
     }
 
     return entra_buf_ok(out) ? 0 : -1;
-}
-
-
-/* what is before the separator; text becomes what is behind it */
-
-static entra_str_t
-entra_form_cut(entra_str_t *text, char separator)
-{
-    size_t       n;
-    entra_str_t  first;
-
-    first.data = text->data;
-
-    for (n = 0; n < text->len && text->data[n] != separator; n++) {
-        /* void */
-    }
-
-    first.len = n;
-
-    n += n < text->len;
-    text->data += n;
-    text->len -= n;
-
-    return first;
 }
 
 
@@ -129,8 +89,8 @@ entra_form_field(entra_str_t text, const char *name, entra_buf_t *out)
     }
 
     while (text.len) {
-        pair = entra_form_cut(&text, '&');
-        key = entra_form_cut(&pair, '=');
+        pair = entra_str_cut(&text, '&');
+        key = entra_str_cut(&pair, '=');
 
         if (!entra_form_is(key, name)) {
             continue;
@@ -154,8 +114,8 @@ entra_form_cookie(entra_str_t header, const char *name)
     entra_str_t  pair, key, value = entra_str_null;
 
     while (header.len) {
-        pair = entra_str_trim(entra_form_cut(&header, ';'));
-        key = entra_form_cut(&pair, '=');
+        pair = entra_str_trim(entra_str_cut(&header, ';'));
+        key = entra_str_cut(&pair, '=');
 
         if (entra_str_eq_c(key, name)) {
             found++;

@@ -16,6 +16,12 @@
 
 
 /*
+ * Appends a name or value of a form, decoded.  0; or -1: a "%" without two
+ * digits, a NUL, longer than out may be.
+ */
+int entra_form_decode(entra_str_t text, entra_buf_t *out);
+
+/*
  * Appends the decoded value of a field of application/x-www-form-urlencoded
  * text (a body, or a query without its "?").  1: it is there; 0: it is not;
  * -1: it is there twice, longer than out may be, a "%" without two digits, a

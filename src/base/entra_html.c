@@ -94,46 +94,9 @@ static const char  entra_html_style[] =
 
 
 void
-entra_html_text(entra_buf_t *out, entra_str_t text)
-{
-    size_t  i, n;
-
-    for (i = 0; i < text.len; i += n) {
-        n = entra_utf8_len((const unsigned char *) text.data + i,
-                           text.len - i);
-
-        if (n == 0 || (n == 1 && ((unsigned char) text.data[i] < ' '
-                                  || text.data[i] == 0x7f)))
-        {
-            n = 1;
-            entra_buf_add_char(out, ' ');
-
-        } else if (text.data[i] == '&') {
-            entra_buf_add_c(out, "&amp;");
-
-        } else if (text.data[i] == '<') {
-            entra_buf_add_c(out, "&lt;");
-
-        } else if (text.data[i] == '>') {
-            entra_buf_add_c(out, "&gt;");
-
-        } else if (text.data[i] == '"') {
-            entra_buf_add_c(out, "&quot;");
-
-        } else if (text.data[i] == '\'') {
-            entra_buf_add_c(out, "&#39;");
-
-        } else {
-            entra_buf_add(out, text.data + i, n);
-        }
-    }
-}
-
-
-void
 entra_html_c(entra_buf_t *out, const char *text)
 {
-    entra_html_text(out, entra_str_c(text));
+    entra_enc_html(out, entra_str_c(text));
 }
 
 

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * HTML of the module's pages: escaping, one style sheet for all of them, and
+ * HTML of the module's pages: one style sheet for all of them, and
  * the Content-Security-Policy that names it.  No JavaScript.
  */
 
@@ -13,11 +13,7 @@
 #include "entra_str.h"
 
 
-/*
- * As text, also inside of an attribute's quotes.  Control characters and
- * bytes that are not UTF-8 become a space.
- */
-void entra_html_text(entra_buf_t *out, entra_str_t text);
+/* entra_enc_html() of a C string */
 void entra_html_c(entra_buf_t *out, const char *text);
 
 /*

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_enc.h"
 #include "entra_json_strict.h"
 
@@ -38,8 +39,7 @@ entra_json_number_ok(entra_str_t s)
         s.len--;
     }
 
-    if (s.len > 1 && s.data[0] == '0' && s.data[1] >= '0' && s.data[1] <= '9')
-    {
+    if (s.len > 1 && s.data[0] == '0' && entra_is_digit(s.data[1])) {
         return 0;
     }
 

@@ -11,6 +11,7 @@
 
 #include <openssl/crypto.h>
 
+#include "entra_ascii.h"
 #include "entra_str.h"
 
 
@@ -35,13 +36,6 @@ int
 entra_str_eq_c(entra_str_t a, const char *text)
 {
     return entra_str_eq(a, entra_str_c(text));
-}
-
-
-static unsigned char
-entra_lower(char c)
-{
-    return (unsigned char) (c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
 
@@ -101,6 +95,21 @@ entra_str_lower(char *out, entra_str_t s)
 }
 
 
+char *
+entra_str_dup_lower(entra_str_t s)
+{
+    char  *copy;
+
+    copy = entra_str_dup(s);
+
+    if (copy) {
+        entra_str_lower(copy, s);
+    }
+
+    return copy;
+}
+
+
 int
 entra_str_starts(entra_str_t s, const char *prefix)
 {
@@ -119,10 +128,86 @@ entra_str_ends(entra_str_t s, const char *suffix)
 }
 
 
-static int
-entra_is_space(char c)
+int
+entra_str_has(entra_str_t s, const char *part)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    size_t  i, n = strlen(part);
+
+    for (i = 0; i + n <= s.len; i++) {
+        if (memcmp(s.data + i, part, n) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+entra_str_is_word(entra_str_t s, const char *more)
+{
+    size_t  i;
+
+    for (i = 0; i < s.len; i++) {
+        if (!entra_is_alnum(s.data[i])
+            && (s.data[i] == '\0' || strchr(more, s.data[i]) == NULL))
+        {
+            return 0;
+        }
+    }
+
+    return s.len != 0;
+}
+
+
+int
+entra_str_is_guid(entra_str_t s)
+{
+    size_t  i;
+
+    if (s.len != ENTRA_GUID_LEN) {
+        return 0;
+    }
+
+    for (i = 0; i < s.len; i++) {
+        if (i == 8 || i == 13 || i == 18 || i == 23
+            ? s.data[i] != '-' : entra_hex_digit(s.data[i]) < 0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+entra_str_has_control(entra_str_t s)
+{
+    size_t  i;
+
+    for (i = 0; i < s.len; i++) {
+        if (entra_is_control(s.data[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+entra_str_is_visible(entra_str_t s)
+{
+    size_t  i;
+
+    for (i = 0; i < s.len; i++) {
+        if (!entra_is_visible(s.data[i])) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -191,7 +276,7 @@ entra_str_int(entra_str_t s, int64_t *value)
     }
 
     for (i = 0; i < s.len; i++) {
-        if (s.data[i] < '0' || s.data[i] > '9') {
+        if (!entra_is_digit(s.data[i])) {
             return -1;
         }
 

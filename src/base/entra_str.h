@@ -53,8 +53,24 @@ int entra_str_case_eq_c(entra_str_t a, const char *text);
 /* ASCII in lower case, other bytes as they are; out: s.len bytes, may be s */
 void entra_str_lower(char *out, entra_str_t s);
 
+/* a copy in lower case, or NULL without memory */
+char *entra_str_dup_lower(entra_str_t s);
+
 int entra_str_starts(entra_str_t s, const char *prefix);
 int entra_str_ends(entra_str_t s, const char *suffix);
+int entra_str_has(entra_str_t s, const char *part);
+
+/* not empty, and nothing but ASCII letters, digits and those in more */
+int entra_str_is_word(entra_str_t s, const char *more);
+
+/* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", in either letter case */
+#define ENTRA_GUID_LEN  36
+int entra_str_is_guid(entra_str_t s);
+
+/* a control character of ASCII; nothing but visible ASCII, or empty */
+int entra_str_has_control(entra_str_t s);
+int entra_str_is_visible(entra_str_t s);
+
 entra_str_t entra_str_trim(entra_str_t s);      /* SP, HT, CR, LF, VT, FF */
 
 /* up to the separator, or all; rest goes on behind it */

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_time.h"
 
 
@@ -106,7 +107,7 @@ entra_scan_digits(entra_scan_t *s, unsigned min, unsigned max, int *value)
     int       v = 0;
     unsigned  n = 0;
 
-    while (n < max && s->p < s->end && *s->p >= '0' && *s->p <= '9') {
+    while (n < max && s->p < s->end && entra_is_digit(*s->p)) {
         v = v * 10 + (*s->p++ - '0');
         n++;
     }
@@ -172,11 +173,11 @@ entra_scan_fraction(entra_scan_t *s)
         return 0;
     }
 
-    if (s->p == s->end || *s->p < '0' || *s->p > '9') {
+    if (s->p == s->end || !entra_is_digit(*s->p)) {
         return -1;
     }
 
-    while (s->p < s->end && *s->p >= '0' && *s->p <= '9') {
+    while (s->p < s->end && entra_is_digit(*s->p)) {
         s->p++;
     }
 
@@ -299,10 +300,7 @@ entra_scan_month(entra_scan_t *s, int *month)
 static void
 entra_scan_letters(entra_scan_t *s)
 {
-    while (s->p < s->end
-           && ((*s->p >= 'A' && *s->p <= 'Z')
-               || (*s->p >= 'a' && *s->p <= 'z')))
-    {
+    while (s->p < s->end && entra_is_alpha(*s->p)) {
         s->p++;
     }
 }
@@ -460,7 +458,7 @@ entra_time_number(entra_str_t text, int64_t *at)
 
     whole.data = s.p;
 
-    while (s.p < s.end && *s.p >= '0' && *s.p <= '9') {
+    while (s.p < s.end && entra_is_digit(*s.p)) {
         s.p++;
     }
 

@@ -5,22 +5,21 @@
 
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_url.h"
 
 
 static int
 entra_url_host_char(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-           || (c >= 'A' && c <= 'Z') || c == '.' || c == '-';
+    return entra_is_alnum(c) || c == '.' || c == '-';
 }
 
 
 static int
 entra_url_ipv6_char(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')
-           || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
+    return entra_hex_digit(c) >= 0 || c == ':' || c == '.';
 }
 
 
@@ -66,7 +65,7 @@ entra_url_target(entra_str_t target, entra_url_t *url)
     for (i = 0; i < target.len; i++) {
         c = target.data[i];
 
-        if (c <= ' ' || c >= 0x7f || strchr("\"#<>\\^`{|}", c)) {
+        if (!entra_is_visible(c) || strchr("\"#<>\\^`{|}", c)) {
             return -1;
         }
 
@@ -121,7 +120,7 @@ entra_url_parse(entra_str_t text, entra_url_t *url)
     if (p < end && *p == ':') {
         url->port.data = ++p;
 
-        while (p < end && *p >= '0' && *p <= '9') {
+        while (p < end && entra_is_digit(*p)) {
             p++;
         }
 

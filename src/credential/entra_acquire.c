@@ -307,7 +307,7 @@ entra_acquire_inner(entra_acquire_t *a)
                                 a->claims, a->assertion,
                                 entra_acquire_inner_done, a);
     if (inner == NULL) {
-        (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(&a->err);
         return NULL;
     }
 
@@ -346,7 +346,7 @@ entra_acquire_begin(entra_acquire_t *a, entra_http_reply_t *no_reply,
         a->handle = world->timer(world->data, a->sleep,
                                  entra_acquire_timer_done, a);
         if (a->handle == NULL) {
-            return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+            return entra_err_no_memory(&a->err);
         }
 
         return 0;

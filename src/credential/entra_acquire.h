@@ -12,6 +12,8 @@
 
 
 #include "entra_credential.h"
+#include "entra_iface.h"
+#include "entra_token.h"
 
 
 #define ENTRA_ACQUIRE_STEPS_MAX  256        /* a runaway is a protocol error */

@@ -6,44 +6,20 @@
  * in.
  */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "entra_cli.h"
 #include "entra_enc.h"
-#include "entra_json.h"
 #include "entra_time.h"
 
 
 #define ENTRA_AZD_CLAIMS_MAX  (16 * 1024)
 
 
-static const char  entra_azd_sign_in[] =
-    "run \"azd auth login\" as the user of nginx's workers, with the same"
-    " AZD_CONFIG_DIR (config_dir)";
-
 static const char  *const entra_azd_places[] = {
     "/usr/local/bin/azd", "/usr/bin/azd", "/opt/microsoft/azd/azd",
     "/opt/homebrew/bin/azd", "/home/linuxbrew/.linuxbrew/bin/azd", NULL
 };
-
-static const entra_cli_tool_t  entra_azd = {
-    .name = "the Azure Developer CLI",
-    .command = "azd",
-    .places = entra_azd_places,
-    .install = "install the Azure Developer CLI, or write"
-               " \"executable PATH;\"",
-    .config_env = "AZD_CONFIG_DIR",
-    .no_subscription = "subscription has no meaning here: azd knows none when"
-                       " it gives tokens, write \"tenant_id ID;\""
-};
-
-
-static int
-entra_azd_init(entra_credential_t *c, entra_err_t *err)
-{
-    return entra_cli_init(c, &entra_azd, err);
-}
 
 
 static void
@@ -61,13 +37,9 @@ entra_azd_claims(entra_acquire_t *a)
 }
 
 
-static entra_next_e
+static void
 entra_azd_start(entra_acquire_t *a)
 {
-    if (entra_cli_begin(a, &entra_azd) != 0) {
-        return ENTRA_NEXT_FAILED;
-    }
-
     entra_cli_arg(a, "auth");
     entra_cli_arg(a, "token");
     entra_cli_arg(a, "--output");
@@ -88,8 +60,6 @@ entra_azd_start(entra_acquire_t *a)
     entra_cli_env(a, "NO_COLOR", "true");
     entra_cli_env(a, "AZURE_DEV_COLLECT_TELEMETRY", "no");
     entra_cli_env(a, "AZD_SKIP_UPDATE_CHECK", "true");
-
-    return entra_cli_run(a);
 }
 
 
@@ -101,18 +71,12 @@ entra_azd_start(entra_acquire_t *a)
 static void
 entra_azd_message(entra_str_t text, entra_buf_t *out)
 {
-    size_t         n;
-    entra_str_t    line, message;
+    entra_str_t    message;
     entra_json_t  *root;
 
     while (text.len) {
-        for (n = 0; n < text.len && text.data[n] != '\n'; n++) { /* void */ }
-
-        line.data = text.data;
-        line.len = n;
-
-        root = entra_json_parse(entra_str_trim(line), ENTRA_PROCESS_OUT_MAX,
-                                ENTRA_JSON_OBJECT);
+        root = entra_json_parse(entra_str_trim(entra_str_cut(&text, '\n')),
+                                ENTRA_PROCESS_OUT_MAX, ENTRA_JSON_OBJECT);
         message = entra_json_member_string(root, "message");
 
         if (message.len == 0) {
@@ -126,124 +90,84 @@ entra_azd_message(entra_str_t text, entra_buf_t *out)
         }
 
         entra_json_free(root);
-
-        n += n < text.len;
-        text.data += n;
-        text.len -= n;
     }
 }
 
 
-static entra_next_e
-entra_azd_said(entra_acquire_t *a)
+static void
+entra_azd_explain(entra_acquire_t *a, entra_str_t text)
 {
-    entra_str_t  said = a->result->err;
+    int  mfa;
 
-    if (entra_cli_says(said, "unknown flag: --claims")) {
+    if (entra_cli_has(text, "unknown flag: --claims")) {
         (void) entra_err_set(&a->err, ENTRA_ERR_CONFIG,
                              "this version of the Azure Developer CLI cannot"
                              " answer a claims challenge");
         a->err.advice = "install azd 1.18.1 or later, or sign in again";
-        return ENTRA_NEXT_FAILED;
+        return;
     }
 
-    if (!entra_cli_says(said, "AADSTS")
-        && (entra_cli_says(said, "not logged in")
-            || entra_cli_says(said, "azd auth login")
-            || entra_cli_says(said, "azd login"))
-        && !entra_cli_says(said, "multi-factor")
-        && !entra_cli_says(said, "reauthentication required"))
+    mfa = entra_cli_has(text, "multi-factor")
+          || entra_cli_has(text, "reauthentication");
+
+    if (!mfa && !entra_cli_has(text, "AADSTS")
+        && (entra_cli_has(text, "not logged in")
+            || entra_cli_has(text, "azd auth login")
+            || entra_cli_has(text, "azd login")))
     {
-        (void) entra_err_unavailable(&a->err, "nobody has signed in to the"
-                                     " Azure Developer CLI");
-        a->err.advice = entra_azd_sign_in;
-        return ENTRA_NEXT_FAILED;
+        entra_cli_signed_out(a);
+        return;
     }
 
-    (void) entra_cli_failed(a, &entra_azd, entra_azd_sign_in);
+    entra_cli_unknown(a, text);
 
-    if (a->err.aadsts == 0 && (entra_cli_says(said, "multi-factor")
-                               || entra_cli_says(said, "reauthentication")))
-    {
+    if (a->err.aadsts == 0 && mfa) {
         a->err.class = ENTRA_ERR_DENIED;
-        a->err.advice = entra_azd_sign_in;
+        a->err.advice = a->credential->type->tool->sign_in;
     }
-
-    return ENTRA_NEXT_FAILED;
 }
 
 
-static entra_next_e
-entra_azd_refused(entra_acquire_t *a)
+static void
+entra_azd_failed(entra_acquire_t *a, entra_str_t text)
 {
-    entra_buf_t                    said;
-    entra_next_e                   next;
-    entra_process_result_t         result;
-    const entra_process_result_t  *original = a->result;
+    entra_buf_t  message;
 
-    entra_buf_init(&said, ENTRA_PROCESS_OUT_MAX);
-    entra_azd_message(original->out, &said);
-    entra_azd_message(original->err, &said);
+    entra_buf_init(&message, ENTRA_PROCESS_OUT_MAX);
+    entra_azd_message(a->result->out, &message);
+    entra_azd_message(text, &message);
 
-    result = *original;
+    entra_azd_explain(a, message.len ? entra_buf_str(&message) : text);
 
-    if (said.len) {
-        result.err = entra_buf_str(&said);
-    }
-
-    a->result = &result;
-    next = entra_azd_said(a);
-    a->result = original;
-
-    entra_buf_free(&said);
-
-    return next;
+    entra_buf_free(&message);
 }
 
 
-static entra_next_e
-entra_azd_step(entra_acquire_t *a)
+static int
+entra_azd_token(entra_acquire_t *a, const entra_json_t *root,
+    entra_str_t *token, int64_t *expires_on)
 {
-    int64_t        at;
-    entra_str_t    token;
-    entra_next_e   next;
-    entra_json_t  *root;
+    *token = entra_json_member_string(root, "token");
 
-    if (a->step == 0) {
-        return entra_azd_start(a);
-    }
-
-    if (entra_cli_ended(a, &entra_azd) != 0) {
-        return ENTRA_NEXT_FAILED;
-    }
-
-    if (a->result->status != 0) {
-        return entra_azd_refused(a);
-    }
-
-    root = entra_json_parse(a->result->out, ENTRA_PROCESS_OUT_MAX,
-                            ENTRA_JSON_OBJECT);
-    token = entra_json_member_string(root, "token");
-
-    if (token.len
-        && entra_time_rfc3339(entra_json_member_string(root, "expiresOn"), &at)
-           == 0)
-    {
-        next = entra_cli_token(a, &entra_azd, token, at, entra_azd_sign_in);
-
-    } else {
-        next = entra_cli_nonsense(a, &entra_azd);
-    }
-
-    entra_json_free(root);
-
-    return next;
+    return entra_time_rfc3339(entra_json_member_string(root, "expiresOn"),
+                              expires_on);
 }
 
 
-static const entra_param_t  entra_azd_params[] = {
-    ENTRA_CLI_PARAMS,
-    { NULL, 0, 0 }
+static const entra_cli_tool_t  entra_azd = {
+    .name = "the Azure Developer CLI",
+    .command = "azd",
+    .places = entra_azd_places,
+    .install = "install the Azure Developer CLI, or write"
+               " \"executable PATH;\"",
+    .sign_in = "run \"azd auth login\" as the user of nginx's workers, with"
+               " the same AZD_CONFIG_DIR (config_dir)",
+    .config_env = "AZD_CONFIG_DIR",
+    .no_subscription = "subscription has no meaning here: azd knows none when"
+                       " it gives tokens, write \"tenant_id ID;\"",
+    .start = entra_azd_start,
+    .token = entra_azd_token,
+    .failed = entra_azd_failed
 };
 
 
@@ -251,10 +175,11 @@ const entra_credential_type_t  entra_azure_developer_cli_credential = {
     .name = "azure_developer_cli",
     .azure_name = "AzureDeveloperCliCredential",
     .conf_size = sizeof(entra_cli_t),
-    .params = entra_azd_params,
+    .params = { entra_cli_params },
+    .tool = &entra_azd,
     .delegated = 1,
-    .init = entra_azd_init,
+    .init = entra_cli_init,
     .free = entra_cli_free,
-    .step = entra_azd_step,
+    .step = entra_cli_step,
     .identity = entra_cli_identity
 };

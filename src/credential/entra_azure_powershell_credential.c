@@ -7,34 +7,19 @@
  */
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "entra_cli.h"
+#include "entra_cloud.h"
 #include "entra_enc.h"
-#include "entra_json.h"
 
 
 #define ENTRA_PWSH_MARK      "nginx-entra:"
 #define ENTRA_PWSH_ENCODED   (16 * 1024)
 
 
-static const char  entra_pwsh_sign_in[] =
-    "run \"Connect-AzAccount\" in pwsh as the user of nginx's workers, with"
-    " the same HOME (config_dir)";
-
 static const char  *const entra_pwsh_places[] = {
     "/usr/bin/pwsh", "/usr/local/bin/pwsh", "/opt/microsoft/powershell/7/pwsh",
     "/snap/bin/pwsh", "/opt/homebrew/bin/pwsh", NULL
-};
-
-/* its profile is in $HOME/.Azure, and no variable of its own names another */
-
-static const entra_cli_tool_t  entra_pwsh = {
-    .name = "Azure PowerShell",
-    .command = "pwsh",
-    .places = entra_pwsh_places,
-    .install = "install PowerShell 7 with the module Az.Accounts, or write"
-               " \"executable PATH;\""
 };
 
 
@@ -76,13 +61,6 @@ static const char  entra_pwsh_script[] =
     "Answer @{ token = $v; expires_on = $t.ExpiresOn.ToUnixTimeSeconds() }\n";
 
 
-static int
-entra_pwsh_init(entra_credential_t *c, entra_err_t *err)
-{
-    return entra_cli_init(c, &entra_pwsh, err);
-}
-
-
 /* base64 of UTF-16LE, as -EncodedCommand wants it; the script is ASCII */
 
 static char *
@@ -106,18 +84,14 @@ entra_pwsh_encode(void)
 }
 
 
-static entra_next_e
+static void
 entra_pwsh_start(entra_acquire_t *a)
 {
     char               *script, *resource;
     const entra_cli_t  *conf = a->credential->conf;
 
-    if (entra_cli_begin(a, &entra_pwsh) != 0) {
-        return ENTRA_NEXT_FAILED;
-    }
-
     script = entra_pwsh_encode();
-    resource = entra_str_dup(entra_cloud_resource(entra_str_c(a->scope)));
+    resource = entra_cli_resource(a);
 
     if (script && resource) {
         entra_cli_arg(a, "-NoProfile");
@@ -127,7 +101,7 @@ entra_pwsh_start(entra_acquire_t *a)
         entra_cli_env(a, "ENTRA_RESOURCE", resource);
 
     } else {
-        (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(&a->err);
     }
 
     free(script);
@@ -143,141 +117,108 @@ entra_pwsh_start(entra_acquire_t *a)
 
     entra_cli_env(a, "POWERSHELL_TELEMETRY_OPTOUT", "1");
     entra_cli_env(a, "POWERSHELL_UPDATECHECK", "Off");
-
-    return entra_cli_run(a);
 }
 
 
-static entra_next_e
-entra_pwsh_refused(entra_acquire_t *a)
+static void
+entra_pwsh_failed(entra_acquire_t *a, entra_str_t text)
 {
-    entra_str_t  said = a->result->err;
-
-    if (entra_cli_says(said, "AADSTS")) {
-        return entra_cli_failed(a, &entra_pwsh, entra_pwsh_sign_in);
+    if (entra_cli_has(text, "AADSTS")) {
+        entra_cli_unknown(a, text);
+        return;
     }
 
-    if (entra_cli_says(said, "Connect-AzAccount")) {
-        (void) entra_err_unavailable(&a->err, "nobody has signed in to Azure"
-                                     " PowerShell");
-        a->err.advice = entra_pwsh_sign_in;
-        return ENTRA_NEXT_FAILED;
+    if (entra_cli_has(text, "Connect-AzAccount")) {
+        entra_cli_signed_out(a);
+        return;
     }
 
-    (void) entra_cli_failed(a, &entra_pwsh, entra_pwsh_sign_in);
+    entra_cli_unknown(a, text);
     a->err.unavailable = 1;
 
-    if (entra_cli_says(said, "AuthorizationManager check failed")) {
+    if (entra_cli_has(text, "AuthorizationManager check failed")) {
         a->err.class = ENTRA_ERR_CONFIG;
         a->err.advice = "PowerShell's execution policy forbids its modules:"
                         " change it with Set-ExecutionPolicy";
     }
-
-    return ENTRA_NEXT_FAILED;
 }
 
 
 /* what follows the mark, up to the end of its line */
 
 static entra_str_t
-entra_pwsh_answer(entra_str_t text)
+entra_pwsh_answer(entra_str_t out)
 {
-    size_t       n;
     entra_str_t  line;
 
-    while (text.len) {
-        for (n = 0; n < text.len && text.data[n] != '\n'; n++) { /* void */ }
-
-        line.data = text.data;
-        line.len = n;
-        line = entra_str_trim(line);
+    while (out.len) {
+        line = entra_str_trim(entra_str_cut(&out, '\n'));
 
         if (entra_str_starts(line, ENTRA_PWSH_MARK)) {
             line.data += sizeof(ENTRA_PWSH_MARK) - 1;
             line.len -= sizeof(ENTRA_PWSH_MARK) - 1;
             return line;
         }
-
-        n += n < text.len;
-        text.data += n;
-        text.len -= n;
     }
 
     return entra_str_null;
 }
 
 
-static entra_next_e
+static int
 entra_pwsh_problem(entra_acquire_t *a, entra_str_t problem)
 {
     const entra_cli_t  *conf = a->credential->conf;
 
     if (entra_str_eq_c(problem, "module")) {
-        (void) entra_err_unavailable(&a->err, "PowerShell has no module"
-                                     " Az.Accounts 2.2.0 or later");
         a->err.advice = "run \"Install-Module Az.Accounts\" in pwsh, for all"
                         " users or for that of nginx's workers";
-        return ENTRA_NEXT_FAILED;
+        return entra_err_unavailable(&a->err, "PowerShell has no module"
+                                     " Az.Accounts 2.2.0 or later");
     }
 
-    (void) entra_err_set(&a->err, ENTRA_ERR_CONFIG,
-                         "Azure PowerShell has no context with the"
-                         " subscription \"%s\"",
-                         conf->subscription ? conf->subscription : "");
     a->err.advice = "write in \"subscription\" one that \"Get-AzContext"
                     " -ListAvailable\" shows";
 
-    return ENTRA_NEXT_FAILED;
+    return entra_err_set(&a->err, ENTRA_ERR_CONFIG,
+                         "Azure PowerShell has no context with the"
+                         " subscription \"%s\"",
+                         conf->subscription ? conf->subscription : "");
 }
 
 
-static entra_next_e
-entra_pwsh_step(entra_acquire_t *a)
+static int
+entra_pwsh_token(entra_acquire_t *a, const entra_json_t *root,
+    entra_str_t *token, int64_t *expires_on)
 {
-    int64_t        at;
-    entra_str_t    token, problem;
-    entra_next_e   next;
-    entra_json_t  *root;
+    entra_str_t  problem;
 
-    if (a->step == 0) {
-        return entra_pwsh_start(a);
-    }
-
-    if (entra_cli_ended(a, &entra_pwsh) != 0) {
-        return ENTRA_NEXT_FAILED;
-    }
-
-    if (a->result->status != 0) {
-        return entra_pwsh_refused(a);
-    }
-
-    root = entra_json_parse(entra_pwsh_answer(a->result->out),
-                            ENTRA_PROCESS_OUT_MAX, ENTRA_JSON_OBJECT);
-    token = entra_json_member_string(root, "token");
     problem = entra_json_member_string(root, "problem");
 
     if (problem.len) {
-        next = entra_pwsh_problem(a, problem);
-
-    } else if (token.len
-               && entra_json_member_int64(root, "expires_on", &at) == 0)
-    {
-        next = entra_cli_token(a, &entra_pwsh, token, at,
-                               entra_pwsh_sign_in);
-
-    } else {
-        next = entra_cli_nonsense(a, &entra_pwsh);
+        return entra_pwsh_problem(a, problem);
     }
 
-    entra_json_free(root);
+    *token = entra_json_member_string(root, "token");
 
-    return next;
+    return entra_json_member_int64(root, "expires_on", expires_on);
 }
 
 
-static const entra_param_t  entra_pwsh_params[] = {
-    ENTRA_CLI_PARAMS,
-    { NULL, 0, 0 }
+/* its profile is in $HOME/.Azure, and no variable of its own names another */
+
+static const entra_cli_tool_t  entra_pwsh = {
+    .name = "Azure PowerShell",
+    .command = "pwsh",
+    .places = entra_pwsh_places,
+    .install = "install PowerShell 7 with the module Az.Accounts, or write"
+               " \"executable PATH;\"",
+    .sign_in = "run \"Connect-AzAccount\" in pwsh as the user of nginx's"
+               " workers, with the same HOME (config_dir)",
+    .start = entra_pwsh_start,
+    .answer = entra_pwsh_answer,
+    .token = entra_pwsh_token,
+    .failed = entra_pwsh_failed
 };
 
 
@@ -285,9 +226,10 @@ const entra_credential_type_t  entra_azure_powershell_credential = {
     .name = "azure_powershell",
     .azure_name = "AzurePowerShellCredential",
     .conf_size = sizeof(entra_cli_t),
-    .params = entra_pwsh_params,
-    .init = entra_pwsh_init,
+    .params = { entra_cli_params },
+    .tool = &entra_pwsh,
+    .init = entra_cli_init,
     .free = entra_cli_free,
-    .step = entra_pwsh_step,
+    .step = entra_cli_step,
     .identity = entra_cli_identity
 };

@@ -14,7 +14,7 @@
 #include "entra_bundle.h"
 
 
-#define ENTRA_CHAIN_MAX       16            /* certificates of a file */
+#define ENTRA_BUNDLE_CERTS    16            /* certificates of a file */
 #define ENTRA_MAC_ROUNDS_MAX  2000000       /* about a second */
 
 
@@ -62,23 +62,6 @@ entra_bundle_error(entra_err_t *err, const char *what)
 
 
 static int
-entra_pem_has(entra_str_t content, const char *text)
-{
-    size_t  i, n = strlen(text);
-
-    for (i = 0; i + n <= content.len; i++) {
-        if (content.data[i] == text[0]
-            && memcmp(content.data + i, text, n) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
 entra_pem_key(entra_bundle_t *bundle, entra_str_t content,
     const char *password, entra_err_t *err)
 {
@@ -97,12 +80,12 @@ entra_pem_key(entra_bundle_t *bundle, entra_str_t content,
         return 0;
     }
 
-    if (!entra_pem_has(content, "PRIVATE KEY-----")) {
+    if (!entra_str_has(content, "PRIVATE KEY-----")) {
         return entra_bundle_error(err, "it holds no private key: put"
                    " certificate and key into the same PEM file");
     }
 
-    if (entra_pem_has(content, "ENCRYPTED")) {
+    if (entra_str_has(content, "ENCRYPTED")) {
         return entra_bundle_error(err, password
                    ? "the password does not open its private key"
                    : "its private key is encrypted: write"
@@ -128,7 +111,7 @@ entra_pem_certificates(entra_bundle_t *bundle, entra_str_t content,
         return entra_bundle_error(err, "no memory");
     }
 
-    while (sk_X509_num(bundle->others) <= ENTRA_CHAIN_MAX
+    while (sk_X509_num(bundle->others) <= ENTRA_BUNDLE_CERTS
            && (x = PEM_read_bio_X509(bio, NULL, entra_bundle_password,
                                      NULL)) != NULL)
     {
@@ -145,7 +128,7 @@ entra_pem_certificates(entra_bundle_t *bundle, entra_str_t content,
                    " certificate and key into the same PEM file");
     }
 
-    if (sk_X509_num(bundle->others) > ENTRA_CHAIN_MAX) {
+    if (sk_X509_num(bundle->others) > ENTRA_BUNDLE_CERTS) {
         return entra_bundle_error(err, "it holds too many certificates");
     }
 
@@ -380,7 +363,7 @@ entra_bundle_read(entra_bundle_t *bundle, entra_str_t content,
                                                    : "it is empty");
     }
 
-    if (!entra_pem_has(content, "-----BEGIN")) {
+    if (!entra_str_has(content, "-----BEGIN")) {
         rc = entra_pkcs12(bundle, content, password, err);
 
     } else {

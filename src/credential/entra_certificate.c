@@ -112,7 +112,7 @@ entra_certificate_parse(entra_str_t content, const char *password,
 
     cert = calloc(1, sizeof(entra_certificate_t));
     if (cert == NULL) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(err);
         return NULL;
     }
 

@@ -33,7 +33,7 @@ entra_chain_add(entra_chain_t *chain, const char *label,
     if (member->label == NULL || (why && member->why == NULL)) {
         free(member->label);
         free(member->why);
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     chain->n++;
@@ -138,7 +138,7 @@ entra_chain_try(entra_acquire_t *a, entra_chain_t *chain)
         a->other_in_chain = !member->insist;
 
         if (a->other_scope == NULL) {
-            entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+            entra_err_no_memory(&a->err);
             return ENTRA_NEXT_FAILED;
         }
 
@@ -254,7 +254,7 @@ entra_chain_identity(const entra_chain_t *chain, entra_buf_t *out)
 
 
 void
-entra_chain_material(const entra_chain_t *chain, entra_buf_t *out)
+entra_chain_secrets(const entra_chain_t *chain, entra_buf_t *out)
 {
     unsigned       i;
     unsigned char  digest[32];
@@ -264,7 +264,7 @@ entra_chain_material(const entra_chain_t *chain, entra_buf_t *out)
             continue;
         }
 
-        entra_credential_material(chain->members[i].credential, digest);
+        entra_credential_secret_digest(chain->members[i].credential, digest);
         entra_buf_add(out, digest, sizeof(digest));
     }
 }

@@ -67,7 +67,7 @@ void entra_chain_free(entra_chain_t *chain);
 
 /* what the members' tokens depend on, and their secrets' digests */
 void entra_chain_identity(const entra_chain_t *chain, entra_buf_t *out);
-void entra_chain_material(const entra_chain_t *chain, entra_buf_t *out);
+void entra_chain_secrets(const entra_chain_t *chain, entra_buf_t *out);
 
 
 #endif /* ENTRA_CHAIN_H */

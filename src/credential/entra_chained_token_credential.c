@@ -137,7 +137,7 @@ entra_chained_init(entra_credential_t *c, entra_err_t *err)
         }
     }
 
-    entra_credential_material(c, conf->digest);
+    entra_credential_secret_digest(c, conf->digest);
 
     return 0;
 }
@@ -173,7 +173,7 @@ entra_chained_watch(entra_credential_t *c, entra_err_t *err)
     unsigned char     digest[32];
     entra_chained_t  *conf = c->conf;
 
-    entra_credential_material(c, digest);
+    entra_credential_secret_digest(c, digest);
 
     changed = memcmp(digest, conf->digest, sizeof(digest)) != 0;
     memcpy(conf->digest, digest, sizeof(digest));
@@ -192,11 +192,11 @@ entra_chained_identity(const entra_credential_t *c, entra_buf_t *out)
 
 
 static void
-entra_chained_material(const entra_credential_t *c, entra_buf_t *out)
+entra_chained_secrets(const entra_credential_t *c, entra_buf_t *out)
 {
     const entra_chained_t  *conf = c->conf;
 
-    entra_chain_material(&conf->chain, out);
+    entra_chain_secrets(&conf->chain, out);
 }
 
 
@@ -211,11 +211,11 @@ const entra_credential_type_t  entra_chained_token_credential = {
     .azure_name = "ChainedTokenCredential",
     .conf_size = sizeof(entra_chained_t),
     .state_size = sizeof(entra_chain_state_t),
-    .params = entra_chained_params,
+    .params = { entra_chained_params },
     .init = entra_chained_init,
     .free = entra_chained_free,
     .step = entra_chained_step,
     .watch = entra_chained_watch,
     .identity = entra_chained_identity,
-    .material = entra_chained_material
+    .secrets = entra_chained_secrets
 };

@@ -3,7 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,8 +14,8 @@
 
 #include "entra_aadsts.h"
 #include "entra_cli.h"
-#include "entra_enc.h"
-#include "entra_reply.h"
+#include "entra_cloud.h"
+#include "entra_env.h"
 
 
 /* nothing of nginx's own PATH */
@@ -35,12 +35,15 @@ static const char  *const entra_cli_inherited[] = {
 };
 
 
-static int
-entra_cli_alnum(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-           || (c >= 'A' && c <= 'Z');
-}
+const entra_param_t  entra_cli_params[] = {
+    { "executable", ENTRA_PARAM_STRING, offsetof(entra_cli_t, executable) },
+    { "config_dir", ENTRA_PARAM_DIR, offsetof(entra_cli_t, config_dir) },
+    { "subscription", ENTRA_PARAM_STRING,
+      offsetof(entra_cli_t, subscription) },
+    { "process_timeout", ENTRA_PARAM_MSEC,
+      offsetof(entra_cli_t, process_timeout) },
+    { NULL, 0, 0 }
+};
 
 
 /* letters, digits and more; never what a program takes for an option */
@@ -48,15 +51,8 @@ entra_cli_alnum(char c)
 static int
 entra_cli_word_ok(const char *word, const char *more)
 {
-    size_t  i;
-
-    for (i = 0; word[i]; i++) {
-        if (!entra_cli_alnum(word[i]) && !strchr(more, word[i])) {
-            return 0;
-        }
-    }
-
-    return i != 0 && i <= ENTRA_CLI_WORD_MAX && word[0] != '-';
+    return entra_str_is_word(entra_str_c(word), more)
+           && strlen(word) <= ENTRA_CLI_WORD_MAX && word[0] != '-';
 }
 
 
@@ -198,10 +194,10 @@ entra_cli_words(const entra_credential_t *c, const entra_cli_tool_t *tool,
 
 
 int
-entra_cli_init(entra_credential_t *c, const entra_cli_tool_t *tool,
-    entra_err_t *err)
+entra_cli_init(entra_credential_t *c, entra_err_t *err)
 {
-    entra_cli_t  *conf = c->conf;
+    entra_cli_t             *conf = c->conf;
+    const entra_cli_tool_t  *tool = c->type->tool;
 
     if (conf->process_timeout == -1) {
         conf->process_timeout = ENTRA_CLI_TIMEOUT;
@@ -316,7 +312,7 @@ entra_cli_environment(entra_acquire_t *a, const entra_cli_tool_t *tool)
 }
 
 
-int
+static int
 entra_cli_begin(entra_acquire_t *a, const entra_cli_tool_t *tool)
 {
     entra_cli_t  *conf = a->credential->conf;
@@ -338,22 +334,34 @@ entra_cli_begin(entra_acquire_t *a, const entra_cli_tool_t *tool)
     entra_cli_environment(a, tool);
 
     if (a->process.path == NULL) {
-        return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(&a->err);
     }
 
     return 0;
 }
 
 
-/* entra_cli_run() looks whether it went well */
-
 void
 entra_cli_arg(entra_acquire_t *a, const char *arg)
 {
     if (entra_process_arg(&a->process, arg) != 0) {
-        (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
-                             "no memory for the arguments of a process");
+        (void) entra_err_no_memory(&a->err);
     }
+}
+
+
+char *
+entra_cli_resource(entra_acquire_t *a)
+{
+    char  *resource;
+
+    resource = entra_str_dup(entra_cloud_resource(entra_str_c(a->scope)));
+
+    if (resource == NULL) {
+        (void) entra_err_no_memory(&a->err);
+    }
+
+    return resource;
 }
 
 
@@ -368,14 +376,6 @@ entra_cli_env(entra_acquire_t *a, const char *name, const char *value)
 }
 
 
-entra_next_e
-entra_cli_run(entra_acquire_t *a)
-{
-    return a->err.class == ENTRA_ERR_NONE ? ENTRA_NEXT_PROCESS
-                                          : ENTRA_NEXT_FAILED;
-}
-
-
 /* by itself, and not as a shell does that has found no program */
 
 static int
@@ -387,7 +387,9 @@ entra_cli_exited(int status)
 }
 
 
-int
+/* 0: it ran and exited, with any code but 126 and 127; or -1 and a->err */
+
+static int
 entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool)
 {
     char                           line[ENTRA_CLI_LINE];
@@ -437,25 +439,25 @@ entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool)
 }
 
 
-entra_next_e
-entra_cli_failed(entra_acquire_t *a, const entra_cli_tool_t *tool,
-    const char *sign_in)
+void
+entra_cli_unknown(entra_acquire_t *a, entra_str_t text)
 {
-    char                   line[ENTRA_CLI_LINE];
-    const entra_aadsts_t  *known;
-    entra_err_class_e      class = ENTRA_ERR_PROTOCOL;
+    char                     line[ENTRA_CLI_LINE];
+    const entra_aadsts_t    *known;
+    entra_err_class_e        class = ENTRA_ERR_PROTOCOL;
+    const entra_cli_tool_t  *tool = a->credential->type->tool;
 
-    entra_cli_line(a->result->err, line);
+    entra_cli_line(text, line);
 
-    a->err.aadsts = entra_cli_aadsts(a->result->err);
+    a->err.aadsts = entra_cli_aadsts(text);
     known = entra_aadsts_find(a->err.aadsts);
 
     if (a->err.aadsts) {
         class = known ? known->class : ENTRA_ERR_DENIED;
         a->err.advice = known && class != ENTRA_ERR_DENIED ? known->advice
-                                                           : sign_in;
+                                                           : tool->sign_in;
 
-    } else if (entra_cli_says(a->result->err, "Permission denied")) {
+    } else if (entra_cli_has(text, "Permission denied")) {
         class = ENTRA_ERR_CONFIG;
         a->err.advice = "write \"config_dir DIR;\" with a directory that the"
                         " user of nginx's workers may read and write, and"
@@ -465,24 +467,34 @@ entra_cli_failed(entra_acquire_t *a, const entra_cli_tool_t *tool,
     (void) entra_err_set(&a->err, class, "%s failed (exit code %d)%s%s",
                          tool->name, a->result->status, line[0] ? ": " : "",
                          line);
-
-    return ENTRA_NEXT_FAILED;
 }
 
 
-entra_next_e
-entra_cli_nonsense(entra_acquire_t *a, const entra_cli_tool_t *tool)
+void
+entra_cli_signed_out(entra_acquire_t *a)
+{
+    const entra_cli_tool_t  *tool = a->credential->type->tool;
+
+    (void) entra_err_unavailable(&a->err, "nobody has signed in to %s",
+                                 tool->name);
+    a->err.advice = tool->sign_in;
+}
+
+
+/* what came out is not repeated, it might hold a token */
+
+static int
+entra_cli_no_token(entra_acquire_t *a, const entra_cli_tool_t *tool)
 {
     const entra_cli_t  *conf = a->credential->conf;
 
-    (void) entra_err_set(&a->err, ENTRA_ERR_PROTOCOL,
-                         "%s (%s) ended well, but what it wrote (%zu bytes)"
-                         " is not a token", tool->name, conf->path,
-                         a->result->out.len);
     a->err.advice = "run the same command as the user of nginx's workers, and"
                     " see that it is the tool itself that answers";
 
-    return ENTRA_NEXT_FAILED;
+    return entra_err_set(&a->err, ENTRA_ERR_PROTOCOL,
+                         "%s (%s) exited 0, but its output (%zu bytes) is not"
+                         " a token", tool->name, conf->path,
+                         a->result->out.len);
 }
 
 
@@ -500,33 +512,81 @@ entra_cli_refused(const entra_acquire_t *a, entra_str_t value)
 }
 
 
-entra_next_e
+static int
 entra_cli_token(entra_acquire_t *a, const entra_cli_tool_t *tool,
-    entra_str_t value, int64_t at, const char *sign_in)
+    entra_str_t value, int64_t expires_on)
 {
     int64_t  left;
 
-    left = at - entra_acquire_now(a);
+    left = expires_on - entra_acquire_now(a);
 
     if (left <= 0) {
-        (void) entra_err_set(&a->err, ENTRA_ERR_PROTOCOL,
+        return entra_err_set(&a->err, ENTRA_ERR_PROTOCOL,
                              "%s gave a token that has expired: is the clock"
                              " of this machine right?", tool->name);
-        return ENTRA_NEXT_FAILED;
     }
 
+    /* none of these tools answers a claims challenge by itself */
+
     if (entra_cli_refused(a, value)) {
-        (void) entra_err_set(&a->err, ENTRA_ERR_DENIED,
+        a->err.advice = tool->claims ? tool->claims : tool->sign_in;
+        return entra_err_set(&a->err, ENTRA_ERR_DENIED,
                              "%s still has the token that was refused with a"
                              " claims challenge, which it cannot answer by"
                              " itself", tool->name);
-        a->err.advice = sign_in;
+    }
+
+    return entra_token_set(&a->token, value, left, 0, &a->err);
+}
+
+
+static int
+entra_cli_receive(entra_acquire_t *a, const entra_cli_tool_t *tool)
+{
+    int            rc;
+    int64_t        expires_on;
+    entra_str_t    text, value = entra_str_null;
+    entra_json_t  *root;
+
+    text = tool->answer ? tool->answer(a->result->out) : a->result->out;
+    root = entra_json_parse(text, ENTRA_PROCESS_OUT_MAX, ENTRA_JSON_OBJECT);
+
+    if (tool->token(a, root, &value, &expires_on) == 0 && value.len) {
+        rc = entra_cli_token(a, tool, value, expires_on);
+
+    } else {
+        rc = a->err.class == ENTRA_ERR_NONE ? entra_cli_no_token(a, tool) : -1;
+    }
+
+    entra_json_free(root);
+
+    return rc;
+}
+
+
+entra_next_e
+entra_cli_step(entra_acquire_t *a)
+{
+    const entra_cli_tool_t  *tool = a->credential->type->tool;
+
+    if (a->step == 0) {
+        if (entra_cli_begin(a, tool) == 0) {
+            tool->start(a);
+        }
+
+        return a->err.class == ENTRA_ERR_NONE ? ENTRA_NEXT_PROCESS
+                                              : ENTRA_NEXT_FAILED;
+    }
+
+    if (entra_cli_ended(a, tool) != 0) {
         return ENTRA_NEXT_FAILED;
     }
 
-    if (entra_token_set(&a->token, value, left, 0, &a->err) != 0) {
+    if (a->result->status != 0) {
+        tool->failed(a, a->result->err);
         return ENTRA_NEXT_FAILED;
     }
 
-    return ENTRA_NEXT_DONE;
+    return entra_cli_receive(a, tool) == 0 ? ENTRA_NEXT_DONE
+                                           : ENTRA_NEXT_FAILED;
 }

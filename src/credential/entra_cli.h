@@ -15,12 +15,13 @@
 
 
 #include "entra_acquire.h"
+#include "entra_json.h"
 
 
 #define ENTRA_CLI_TIMEOUT      10000        /* ms, as in Azure Identity */
 #define ENTRA_CLI_TIMEOUT_MIN  100
 #define ENTRA_CLI_TIMEOUT_MAX  (5 * 60 * 1000)
-#define ENTRA_CLI_LINE         320          /* of what a tool said, bytes */
+#define ENTRA_CLI_LINE         320          /* of what a tool wrote, bytes */
 
 
 /* parameters, the same for all; conf of these types */
@@ -35,49 +36,62 @@ typedef struct {
 } entra_cli_t;
 
 
-#define ENTRA_CLI_PARAMS                                                      \
-    { "executable", ENTRA_PARAM_STRING, offsetof(entra_cli_t, executable) },  \
-    { "config_dir", ENTRA_PARAM_DIR, offsetof(entra_cli_t, config_dir) },     \
-    { "subscription", ENTRA_PARAM_STRING,                                     \
-      offsetof(entra_cli_t, subscription) },                                  \
-    { "process_timeout", ENTRA_PARAM_MSEC,                                    \
-      offsetof(entra_cli_t, process_timeout) }
-
-
-typedef struct {
+typedef struct entra_cli_tool_s {
     const char         *name;           /* "the Azure CLI" */
     const char         *command;        /* "az" */
     const char *const  *places;         /* absolute paths, ended by NULL */
     const char         *install;        /* advice when there is none */
+    const char         *sign_in;        /* advice when nobody has signed in */
+    const char         *claims;         /* advice after a claims challenge */
     const char         *config_env;     /* what config_dir becomes */
     const char         *no_subscription;    /* why it cannot be given */
+
+    /* adds arguments and variables of its own to a->process */
+    void              (*start)(entra_acquire_t *a);
+
+    /* the JSON in what it wrote; NULL: all of it is */
+    entra_str_t       (*answer)(entra_str_t out);
+
+    /*
+     * The token in it, borrowed, and when it expires: 0; or -1, with a->err
+     * when the JSON says why there is none.  root may be NULL.
+     */
+    int               (*token)(entra_acquire_t *a, const entra_json_t *root,
+                           entra_str_t *token, int64_t *expires_on);
+
+    /* fills a->err from stderr, for an exit code that is not 0 */
+    void              (*failed)(entra_acquire_t *a, entra_str_t text);
 } entra_cli_tool_t;
 
 
-/* init() and free() of the types */
-int entra_cli_init(entra_credential_t *c, const entra_cli_tool_t *tool,
-    entra_err_t *err);
+/* members of the types, which name their tool */
+extern const entra_param_t  entra_cli_params[];
+int entra_cli_init(entra_credential_t *c, entra_err_t *err);
 void entra_cli_free(entra_credential_t *c);
+entra_next_e entra_cli_step(entra_acquire_t *a);
 void entra_cli_identity(const entra_credential_t *c, entra_buf_t *out);
 
-/*
- * Step 0: fills a->process with path, argv[0], time-out and the common
- * environment.  The caller adds arguments and variables of its own, and ends
- * with entra_cli_run().  0, or -1 and a->err.
- */
-int entra_cli_begin(entra_acquire_t *a, const entra_cli_tool_t *tool);
+/* for start(): a failure is in a->err, where entra_cli_step() looks */
 void entra_cli_arg(entra_acquire_t *a, const char *arg);
 void entra_cli_env(entra_acquire_t *a, const char *name, const char *value);
-entra_next_e entra_cli_run(entra_acquire_t *a);
+
+/* the acquisition's scope as a resource, on the heap; or NULL and a->err */
+char *entra_cli_resource(entra_acquire_t *a);
 
 /*
- * Step 1, what all tools have in common: 0 when it ran and ended by itself
- * (with any exit code but 126 and 127); or -1 and a->err.
+ * For failed(): nothing known was written.  The line, and the AADSTS number
+ * with its class when there is one.
  */
-int entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool);
+void entra_cli_unknown(entra_acquire_t *a, entra_str_t text);
+
+/* the same: "nobody has signed in to ...", a chain goes on */
+void entra_cli_signed_out(entra_acquire_t *a);
+
+
+/* entra_cli_output.c */
 
 /* does this part of the tool's stderr appear (ASCII letters alike)? */
-int entra_cli_says(entra_str_t text, const char *part);
+int entra_cli_has(entra_str_t text, const char *part);
 
 /*
  * The line of stderr that tells most, without anything that looks like a
@@ -87,27 +101,6 @@ void entra_cli_line(entra_str_t text, char line[ENTRA_CLI_LINE]);
 
 /* the number behind the first "AADSTS", or 0 */
 uint32_t entra_cli_aadsts(entra_str_t text);
-
-/*
- * The exit code says that it failed, and nothing known was said: the line,
- * and the AADSTS number with its class when there is one.  sign_in is the
- * advice that replaces "sign in again".  Always ENTRA_NEXT_FAILED.
- */
-entra_next_e entra_cli_failed(entra_acquire_t *a,
-    const entra_cli_tool_t *tool, const char *sign_in);
-
-/*
- * The token was found; at is its expiry.  One that was refused before with
- * claims is an error with sign_in as advice: these tools cannot answer a
- * claims challenge by themselves.
- */
-entra_next_e entra_cli_token(entra_acquire_t *a,
-    const entra_cli_tool_t *tool, entra_str_t value, int64_t at,
-    const char *sign_in);
-
-/* what came out was no token; it is not repeated, it might hold one */
-entra_next_e entra_cli_nonsense(entra_acquire_t *a,
-    const entra_cli_tool_t *tool);
 
 
 #endif /* ENTRA_CLI_H */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "entra_ascii.h"
 #include "entra_client_secret.h"
 
 
@@ -16,7 +17,7 @@ entra_client_secret_check(entra_str_t value, const char *path,
 {
     size_t         i;
     const char    *what = NULL;
-    unsigned char  c;
+    char           c;
 
     if (value.len == 0) {
         what = "is empty";
@@ -33,12 +34,12 @@ entra_client_secret_check(entra_str_t value, const char *path,
     }
 
     for (i = 0; what == NULL && i < value.len; i++) {
-        c = (unsigned char) value.data[i];
+        c = value.data[i];
 
         if (c == '\n' || c == '\r') {
             what = "has more than one line: it should hold the secret only";
 
-        } else if (c < ' ' || c == 0x7f) {
+        } else if (entra_is_control(c)) {
             what = "holds a control character";
         }
     }
@@ -65,7 +66,7 @@ entra_client_secret_replace(entra_client_secret_t *secret, entra_str_t value,
 
     copy = entra_str_dup(value);
     if (copy == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     entra_free_secret(secret->value);
@@ -104,7 +105,7 @@ entra_client_secret_open(entra_client_secret_t *secret, const char *path,
     if (entra_file_init(&secret->file, path, ENTRA_CLIENT_SECRET_MAX * 2)
         != 0)
     {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     if (entra_client_secret_watch(secret, err) >= 0) {
@@ -162,28 +163,4 @@ entra_client_secret_free(entra_client_secret_t *secret)
     entra_file_free(&secret->file);
     entra_free_secret(secret->value);
     secret->value = NULL;
-}
-
-
-int
-entra_client_secret_is_id(const char *value)
-{
-    size_t  i;
-
-    if (strlen(value) != 36) {
-        return 0;
-    }
-
-    for (i = 0; i < 36; i++) {
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (value[i] != '-') {
-                return 0;
-            }
-
-        } else if (strchr("0123456789abcdefABCDEF", value[i]) == NULL) {
-            return 0;
-        }
-    }
-
-    return 1;
 }

@@ -33,8 +33,5 @@ int entra_client_secret_watch(entra_client_secret_t *secret,
 
 void entra_client_secret_free(entra_client_secret_t *secret);       /* wipes */
 
-/* a UUID: then it is the ID that the portal shows beside the secret */
-int entra_client_secret_is_id(const char *value);
-
 
 #endif /* ENTRA_CLIENT_SECRET_H */

@@ -10,11 +10,13 @@
 
 #include <openssl/evp.h>
 
+#include "entra_cloud.h"
 #include "entra_credential.h"
+#include "entra_env.h"
 
 
 #define ENTRA_KEY_MAX       (32 * 1024)
-#define ENTRA_MATERIAL_MAX  (1024 * 1024)
+#define ENTRA_SECRETS_MAX   (1024 * 1024)
 #define ENTRA_WARNINGS_MAX  (16 * 1024)
 
 
@@ -29,6 +31,7 @@ entra_credential_t *
 entra_credential_create(const entra_credential_type_t *type, entra_str_t name,
     entra_env_t *env)
 {
+    unsigned              n;
     const entra_param_t  *param;
     entra_credential_t   *c;
 
@@ -51,7 +54,7 @@ entra_credential_create(const entra_credential_type_t *type, entra_str_t name,
         return NULL;
     }
 
-    for (param = type->params; param && param->name; param++) {
+    for (n = 0; (param = entra_credential_param_nth(type, n)) != NULL; n++) {
 
         if (param->kind == ENTRA_PARAM_FLAG) {
             *(int *) entra_param_at(c, param) = -1;
@@ -114,7 +117,8 @@ entra_credential_free(entra_credential_t *c)
         c->type->free(c);
     }
 
-    for (param = c->type->params; param && param->name; param++) {
+    for (i = 0; (param = entra_credential_param_nth(c->type, i)) != NULL; i++)
+    {
         entra_param_free(c, param);
     }
 
@@ -168,13 +172,6 @@ entra_credential_default(char **field, const char *value)
 }
 
 
-static int
-entra_credential_no_memory(entra_err_t *err)
-{
-    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-}
-
-
 /* what nginx.conf says about tenant_id was checked there, the rest was not */
 
 static int
@@ -187,7 +184,7 @@ entra_credential_tenant(entra_credential_t *c, entra_err_t *err)
                                  entra_env_get(c->env, "AZURE_TENANT_ID"))
            != 0)
     {
-        return entra_credential_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     if (c->tenant_id == NULL) {
@@ -232,7 +229,7 @@ entra_credential_client(entra_credential_t *c, entra_err_t *err)
                                  entra_env_get(c->env, "AZURE_CLIENT_ID"))
            != 0)
     {
-        return entra_credential_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     if (c->client_id == NULL) {
@@ -475,19 +472,19 @@ entra_credential_key(const entra_credential_t *c, entra_str_t scope,
 
 
 void
-entra_credential_material(const entra_credential_t *c,
+entra_credential_secret_digest(const entra_credential_t *c,
     unsigned char digest[32])
 {
     entra_buf_t  b;
 
     memset(digest, 0, 32);
 
-    if (c->type->material == NULL) {
+    if (c->type->secrets == NULL) {
         return;
     }
 
-    entra_buf_init(&b, ENTRA_MATERIAL_MAX);
-    c->type->material(c, &b);
+    entra_buf_init(&b, ENTRA_SECRETS_MAX);
+    c->type->secrets(c, &b);
 
     if (b.len) {
         entra_sha256(&b, digest);

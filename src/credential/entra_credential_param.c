@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_ascii.h"
+#include "entra_cloud.h"
 #include "entra_credential.h"
 
 
 #define ENTRA_WORD_MAX   4096
-#define ENTRA_NAMES_MAX  32
+#define ENTRA_USE_MAX    32
 #define ENTRA_MSEC_MAX   (24 * 3600 * 1000)
 
 
@@ -47,12 +49,31 @@ static const char  *const entra_common[] = {
 
 
 const entra_param_t *
+entra_credential_param_nth(const entra_credential_type_t *type, unsigned n)
+{
+    unsigned              i;
+    const entra_param_t  *param;
+
+    for (i = 0; i < ENTRA_PARAM_TABLES_MAX; i++) {
+        for (param = type->params[i]; param && param->name; param++) {
+            if (n-- == 0) {
+                return param;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+const entra_param_t *
 entra_credential_param_find(const entra_credential_type_t *type,
     entra_str_t name)
 {
+    unsigned              n;
     const entra_param_t  *param;
 
-    for (param = type->params; param && param->name; param++) {
+    for (n = 0; (param = entra_credential_param_nth(type, n)) != NULL; n++) {
         if (entra_str_eq_c(name, param->name)) {
             return param;
         }
@@ -89,8 +110,6 @@ entra_param_nwords(const entra_str_t *words, unsigned nwords, unsigned max,
 static int
 entra_param_word_ok(entra_str_t name, entra_str_t word, entra_err_t *err)
 {
-    size_t  i;
-
     if (word.len == 0) {
         return entra_err_set(err, ENTRA_ERR_CONFIG, "\"%.*s\" is empty",
                              (int) name.len, name.data);
@@ -101,12 +120,10 @@ entra_param_word_ok(entra_str_t name, entra_str_t word, entra_err_t *err)
                              (int) name.len, name.data);
     }
 
-    for (i = 0; i < word.len; i++) {
-        if ((unsigned char) word.data[i] < ' ' || word.data[i] == 0x7f) {
-            return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "a control character in the value of"
-                                 " \"%.*s\"", (int) name.len, name.data);
-        }
+    if (entra_str_has_control(word)) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "a control character in the value of \"%.*s\"",
+                             (int) name.len, name.data);
     }
 
     return 0;
@@ -123,7 +140,7 @@ entra_param_copy(char **field, entra_str_t name, entra_str_t word,
 
     *field = entra_str_dup(word);
     if (*field == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -184,7 +201,7 @@ entra_param_names(char ***names, const entra_str_t *words, unsigned nwords,
         return entra_param_duplicate(words[0], err);
     }
 
-    if (entra_param_nwords(words, nwords, ENTRA_NAMES_MAX + 1, "NAME ...",
+    if (entra_param_nwords(words, nwords, ENTRA_USE_MAX + 1, "NAME ...",
                            err)
         != 0)
     {
@@ -193,7 +210,7 @@ entra_param_names(char ***names, const entra_str_t *words, unsigned nwords,
 
     *names = calloc(nwords, sizeof(char *));
     if (*names == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     for (i = 1; i < nwords; i++) {
@@ -279,7 +296,7 @@ entra_param_time(entra_str_t s)
     entra_str_t  digits;
 
     do {
-        for (i = 0; i < s.len && s.data[i] >= '0' && s.data[i] <= '9'; i++) {
+        for (i = 0; i < s.len && entra_is_digit(s.data[i]); i++) {
             /* void */
         }
 
@@ -390,7 +407,7 @@ entra_param_cloud(entra_credential_t *c, const entra_str_t *words,
 
     name = entra_str_dup(words[1]);
     if (name == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     cloud = entra_cloud_find(name);
@@ -545,7 +562,8 @@ entra_param_unknown(entra_credential_t *c, entra_str_t name,
 
     entra_buf_addf(&b, "; \"%s\" has", c->type->name);
 
-    for (param = c->type->params; param && param->name; param++) {
+    for (n = 0; (param = entra_credential_param_nth(c->type, n)) != NULL; n++)
+    {
         entra_buf_addf(&b, " %s,", param->name);
     }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "entra_chain.h"
+#include "entra_env.h"
 
 
 #define ENTRA_DEFAULT_VAR  "AZURE_TOKEN_CREDENTIALS"
@@ -180,7 +181,7 @@ entra_default_member(entra_credential_t *c,
 
     if (m == NULL || entra_default_common(c, m, member) != 0) {
         entra_credential_free(m);
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     entra_err_clear(&why);
@@ -266,6 +267,8 @@ entra_default_watch(entra_credential_t *c, entra_err_t *err)
     entra_default_t     *conf = c->conf;
     entra_credential_t  *m;
 
+    c->stale_files = 0;
+
     for (i = 0; i < conf->nowned; i++) {
         m = conf->owned[i];
 
@@ -274,6 +277,7 @@ entra_default_watch(entra_credential_t *c, entra_err_t *err)
         }
 
         rc = m->type->watch(m, err);
+        c->stale_files += m->stale_files;
 
         changed |= rc == 1;
         failed |= rc == -1;
@@ -293,11 +297,11 @@ entra_default_identity(const entra_credential_t *c, entra_buf_t *out)
 
 
 static void
-entra_default_material(const entra_credential_t *c, entra_buf_t *out)
+entra_default_secrets(const entra_credential_t *c, entra_buf_t *out)
 {
     const entra_default_t  *conf = c->conf;
 
-    entra_chain_material(&conf->chain, out);
+    entra_chain_secrets(&conf->chain, out);
 }
 
 
@@ -311,11 +315,11 @@ const entra_credential_type_t  entra_default_azure_credential = {
     .azure_name = "DefaultAzureCredential",
     .conf_size = sizeof(entra_default_t),
     .state_size = sizeof(entra_chain_state_t),
-    .params = entra_default_params,
+    .params = { entra_default_params },
     .init = entra_default_init,
     .free = entra_default_free,
     .step = entra_default_step,
     .watch = entra_default_watch,
     .identity = entra_default_identity,
-    .material = entra_default_material
+    .secrets = entra_default_secrets
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_cloud.h"
 #include "entra_endpoint.h"
 #include "entra_reply.h"
 #include "entra_url.h"
@@ -18,27 +19,10 @@
 
 
 static int
-entra_endpoint_no_memory(entra_err_t *err)
-{
-    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-}
-
-
-static int
 entra_endpoint_name_ok(const char *name)
 {
-    size_t  i;
-
-    for (i = 0; name[i]; i++) {
-        if (!((name[i] >= '0' && name[i] <= '9')
-              || (name[i] >= 'a' && name[i] <= 'z')
-              || (name[i] >= 'A' && name[i] <= 'Z') || name[i] == '-'))
-        {
-            return 0;
-        }
-    }
-
-    return i > 0 && i <= ENTRA_ENDPOINT_NAME && name[0] != '-';
+    return entra_str_is_word(entra_str_c(name), "-")
+           && strlen(name) <= ENTRA_ENDPOINT_NAME && name[0] != '-';
 }
 
 
@@ -134,7 +118,7 @@ entra_endpoint_url(entra_endpoint_t *e, const entra_cloud_t *cloud,
 
     e->url = entra_buf_steal(&b);
 
-    return e->url ? 0 : entra_endpoint_no_memory(err);
+    return e->url ? 0 : entra_err_no_memory(err);
 }
 
 
@@ -198,7 +182,7 @@ entra_endpoint_ask(entra_acquire_t *a, entra_endpoint_t *e)
     a->other_scope = entra_str_dup(entra_str_c(e->scope));
 
     if (a->other_scope == NULL) {
-        (void) entra_endpoint_no_memory(&a->err);
+        (void) entra_err_no_memory(&a->err);
         return ENTRA_NEXT_FAILED;
     }
 
@@ -252,7 +236,7 @@ entra_endpoint_post(entra_acquire_t *a, entra_endpoint_t *e,
         || entra_http_request_header(&a->request, "Content-Type",
                                      entra_str("application/json")) != 0)
     {
-        (void) entra_endpoint_no_memory(&a->err);
+        (void) entra_err_no_memory(&a->err);
         return ENTRA_NEXT_FAILED;
     }
 

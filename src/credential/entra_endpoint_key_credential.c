@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 
 #include "entra_endpoint.h"
+#include "entra_file.h"
 #include "entra_json.h"
 
 
@@ -72,7 +73,7 @@ entra_endpoint_key_files(entra_endpoint_key_t *conf, entra_err_t *err)
         if (entra_file_init(file, conf->key_file[i], ENTRA_ENDPOINT_KEY_MAX)
             != 0)
         {
-            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            return entra_err_no_memory(err);
         }
 
         conf->nfiles++;
@@ -284,7 +285,7 @@ entra_endpoint_key_identity(const entra_credential_t *c, entra_buf_t *out)
 
 
 static void
-entra_endpoint_key_material(const entra_credential_t *c, entra_buf_t *out)
+entra_endpoint_key_secrets(const entra_credential_t *c, entra_buf_t *out)
 {
     unsigned               i;
     entra_endpoint_key_t  *conf = c->conf;
@@ -317,12 +318,12 @@ const entra_credential_type_t  entra_endpoint_key_credential = {
     .name = "endpoint_key",
     .azure_name = "onlineEndpoints/listKeys",
     .conf_size = sizeof(entra_endpoint_key_t),
-    .params = entra_endpoint_key_params,
+    .params = { entra_endpoint_key_params },
     .no_scope = 1,
     .init = entra_endpoint_key_init,
     .free = entra_endpoint_key_free,
     .step = entra_endpoint_key_step,
     .watch = entra_endpoint_key_watch,
     .identity = entra_endpoint_key_identity,
-    .material = entra_endpoint_key_material
+    .secrets = entra_endpoint_key_secrets
 };

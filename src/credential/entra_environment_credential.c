@@ -9,14 +9,17 @@
 #include <stdlib.h>
 
 #include "entra_client_auth.h"
+#include "entra_credential.h"
+#include "entra_env.h"
+#include "entra_file.h"
 
 
 typedef struct {
-    entra_client_auth_t   auth;
-    char                 *dotenv_path;
-    entra_file_t          dotenv_file;
-    entra_env_t          *env;              /* the file's, over ... */
-    entra_env_t          *outer;            /* ... nginx's own, borrowed */
+    entra_client_auth_conf_t   client_auth;     /* the first */
+    char                      *dotenv_path;
+    entra_file_t               dotenv_file;
+    entra_env_t               *env;             /* the file's, over ... */
+    entra_env_t               *outer;           /* ... nginx's own, borrowed */
 } entra_environment_t;
 
 
@@ -34,7 +37,7 @@ entra_environment_read(entra_environment_t *conf, entra_env_t **env,
 
     *env = entra_env_create(conf->outer, 0);
     if (*env == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     if (entra_env_parse(*env, entra_buf_str(&conf->dotenv_file.content), err)
@@ -58,7 +61,7 @@ entra_environment_load(entra_credential_t *c, entra_err_t *err)
 {
     entra_environment_t  *conf = c->conf;
 
-    conf->auth.send_chain = -1;
+    conf->client_auth.send_chain = -1;
     conf->outer = c->env;
 
     if (conf->dotenv_path) {
@@ -66,7 +69,7 @@ entra_environment_load(entra_credential_t *c, entra_err_t *err)
                             ENTRA_DOTENV_MAX)
             != 0)
         {
-            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            return entra_err_no_memory(err);
         }
 
         if (entra_file_refresh(&conf->dotenv_file, err) < 0
@@ -85,10 +88,10 @@ entra_environment_load(entra_credential_t *c, entra_err_t *err)
                                     entra_env_get(c->env, "AZURE_CLIENT_ID"))
            != 0)
     {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
-    return 0;
+    return entra_client_auth_load(c, err);
 }
 
 
@@ -107,9 +110,7 @@ entra_environment_init(entra_credential_t *c, entra_err_t *err)
                 : NULL;
 
     if (missing == NULL) {
-        return entra_client_auth_init(c, &conf->auth,
-                                      ENTRA_CLIENT_AUTH_SECRET
-                                      | ENTRA_CLIENT_AUTH_CERTIFICATE, err);
+        return entra_client_auth_init(c, err);
     }
 
     if (entra_env_get(c->env, "AZURE_USERNAME")) {
@@ -134,88 +135,35 @@ entra_environment_free(entra_credential_t *c)
 {
     entra_environment_t  *conf = c->conf;
 
-    entra_client_auth_free(&conf->auth);
+    entra_client_auth_free(c);
     entra_file_free(&conf->dotenv_file);
     entra_env_free(conf->env);
-}
-
-
-static entra_next_e
-entra_environment_step(entra_acquire_t *a)
-{
-    entra_environment_t  *conf = a->credential->conf;
-
-    return entra_client_auth_step(a, &conf->auth, a->state,
-                                  "client_credentials", NULL);
 }
 
 
 /* of the .env file, only another secret can be taken while running */
 
 static int
-entra_environment_watch_dotenv(entra_credential_t *c, entra_err_t *err)
-{
-    int                     rc;
-    const char             *value;
-    entra_env_t            *env;
-    entra_environment_t    *conf = c->conf;
-    entra_client_secret_t  *secret = &conf->auth.secrets[0];
-
-    if (conf->dotenv_path == NULL) {
-        return 0;
-    }
-
-    rc = entra_file_refresh(&conf->dotenv_file, err);
-    if (rc != 1) {
-        return rc;
-    }
-
-    if (entra_environment_read(conf, &env, err) != 0) {
-        return -1;
-    }
-
-    rc = 0;
-    value = entra_env_get(env, "AZURE_CLIENT_SECRET");
-
-    if (value && secret->value
-        && !entra_str_eq_c(entra_str_trim(entra_str_c(value)), secret->value))
-    {
-        rc = entra_client_secret_set(secret, entra_str_c(value), err) == 0
-             ? 1 : -1;
-    }
-
-    entra_env_free(env);
-
-    return rc;
-}
-
-
-static int
 entra_environment_watch(entra_credential_t *c, entra_err_t *err)
 {
     int                   rc;
+    const char           *value;
+    entra_env_t          *env;
     entra_environment_t  *conf = c->conf;
 
-    rc = entra_environment_watch_dotenv(c, err);
+    rc = conf->dotenv_path ? entra_file_refresh(&conf->dotenv_file, err) : 0;
 
     if (rc == 1) {
-        conf->auth.changed = 1;
+        rc = entra_environment_read(conf, &env, err);
+
+        if (rc == 0) {
+            value = entra_env_get(env, "AZURE_CLIENT_SECRET");
+            rc = value ? entra_client_auth_env_changed(c, value, err) : 0;
+            entra_env_free(env);
+        }
     }
 
-    if (rc < 0) {
-        return -1;
-    }
-
-    return entra_client_auth_watch(c, &conf->auth, err);
-}
-
-
-static void
-entra_environment_material(const entra_credential_t *c, entra_buf_t *out)
-{
-    const entra_environment_t  *conf = c->conf;
-
-    entra_client_auth_material(&conf->auth, out);
+    return rc < 0 ? -1 : entra_client_auth_watch(c, err);
 }
 
 
@@ -224,11 +172,12 @@ const entra_credential_type_t  entra_environment_credential = {
     .azure_name = "EnvironmentCredential",
     .conf_size = sizeof(entra_environment_t),
     .state_size = sizeof(entra_client_auth_state_t),
-    .params = entra_environment_params,
+    .params = { entra_environment_params },
+    .client_auth = ENTRA_CLIENT_AUTH_SECRET | ENTRA_CLIENT_AUTH_CERTIFICATE,
     .load = entra_environment_load,
     .init = entra_environment_init,
     .free = entra_environment_free,
-    .step = entra_environment_step,
+    .step = entra_client_auth_step,
     .watch = entra_environment_watch,
-    .material = entra_environment_material
+    .secrets = entra_client_auth_secrets
 };

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
+#include "entra_cloud.h"
 #include "entra_enc.h"
+#include "entra_env.h"
 #include "entra_mi_source.h"
 #include "entra_reply.h"
 #include "entra_url.h"
@@ -15,13 +17,6 @@
 
 #define ENTRA_MI_QUERY_MAX  (8 * 1024)
 #define ENTRA_MI_HALF       7200            /* seconds, see entra_mi_finish() */
-
-
-static int
-entra_mi_no_memory(entra_err_t *err)
-{
-    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-}
 
 
 /* what goes into a header has to be one, before the first request is made */
@@ -55,7 +50,7 @@ entra_mi_endpoint(entra_credential_t *c, const char *endpoint,
 
     mi->endpoint = entra_str_dup(entra_str_c(value));
     if (mi->endpoint == NULL) {
-        return entra_mi_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     if (secret == NULL) {
@@ -72,7 +67,7 @@ entra_mi_endpoint(entra_credential_t *c, const char *endpoint,
 
     mi->secret = entra_str_dup(entra_str_c(value));
 
-    return mi->secret ? 0 : entra_mi_no_memory(err);
+    return mi->secret ? 0 : entra_err_no_memory(err);
 }
 
 
@@ -110,7 +105,7 @@ entra_mi_get(entra_acquire_t *a, const char *api_version)
 
     entra_buf_free(&query);
 
-    return a->request.url ? 0 : entra_mi_no_memory(&a->err);
+    return a->request.url ? 0 : entra_err_no_memory(&a->err);
 }
 
 
@@ -120,7 +115,7 @@ entra_mi_header(entra_acquire_t *a, const char *name, const char *value)
     if (entra_http_request_header(&a->request, name, entra_str_c(value))
         != 0)
     {
-        return entra_mi_no_memory(&a->err);
+        return entra_err_no_memory(&a->err);
     }
 
     return 0;
@@ -232,21 +227,6 @@ entra_mi_finish(entra_acquire_t *a)
     }
 
     return ENTRA_NEXT_DONE;
-}
-
-
-int
-entra_mi_mentions(entra_str_t text, const char *word)
-{
-    size_t  i, n = strlen(word);
-
-    for (i = 0; i + n <= text.len; i++) {
-        if (memcmp(text.data + i, word, n) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "entra_env.h"
 #include "entra_mi_source.h"
 
 

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "entra_env.h"
+#include "entra_file.h"
 #include "entra_mi_source.h"
 
 
@@ -48,7 +50,7 @@ entra_mi_arc_init(entra_credential_t *c, entra_err_t *err)
 
     mi->endpoint = entra_str_dup(entra_str(ENTRA_MI_ARC_ENDPOINT));
     if (mi->endpoint == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -95,26 +97,8 @@ entra_mi_arc_realm(entra_str_t header)
 static int
 entra_mi_arc_name_ok(entra_str_t name)
 {
-    char    c;
-    size_t  i;
-
-    if (name.len <= sizeof(".key") - 1 || !entra_str_ends(name, ".key")
-        || name.data[0] == '.')
-    {
-        return 0;
-    }
-
-    for (i = 0; i < name.len; i++) {
-        c = name.data[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-              || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
+    return name.len > sizeof(".key") - 1 && entra_str_ends(name, ".key")
+           && name.data[0] != '.' && entra_str_is_word(name, "._-");
 }
 
 
@@ -155,7 +139,7 @@ entra_mi_arc_challenge(entra_str_t header, const char *dir, entra_err_t *err)
 
     copy = entra_str_dup(path);
     if (copy == NULL) {
-        entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        entra_err_no_memory(err);
     }
 
     return copy;
@@ -172,7 +156,7 @@ entra_mi_arc_key(entra_acquire_t *a, const char *path)
     entra_file_t  file;
 
     if (entra_file_init(&file, path, ENTRA_MI_ARC_KEY_MAX) != 0) {
-        return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(&a->err);
     }
 
     if (entra_file_refresh(&file, &a->err) < 0) {

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "entra_env.h"
 #include "entra_mi_source.h"
 
 
@@ -36,7 +37,7 @@ entra_mi_aml_init(entra_credential_t *c, entra_err_t *err)
         if (id) {
             mi->default_id = entra_str_dup(entra_str_c(id));
             if (mi->default_id == NULL) {
-                return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+                return entra_err_no_memory(err);
             }
 
             mi->selector = mi->default_id;

@@ -7,7 +7,9 @@
 
 #include <stdlib.h>
 
+#include "entra_cloud.h"
 #include "entra_enc.h"
+#include "entra_env.h"
 #include "entra_mi_source.h"
 
 
@@ -42,7 +44,7 @@ entra_mi_shell_step(entra_acquire_t *a)
                         entra_cloud_resource(entra_str_c(a->scope)));
 
     if (a->request.url == NULL || !entra_buf_ok(&a->request.body)) {
-        entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        entra_err_no_memory(&a->err);
         return ENTRA_NEXT_FAILED;
     }
 

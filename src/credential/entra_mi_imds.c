@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "entra_env.h"
 #include "entra_json.h"
 #include "entra_mi_source.h"
 #include "entra_url.h"
@@ -76,7 +77,7 @@ entra_mi_imds_init(entra_credential_t *c, entra_err_t *err)
 
     mi->endpoint = entra_buf_steal(&url);
     if (mi->endpoint == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -139,7 +140,7 @@ static int
 entra_mi_imds_docker(const entra_http_reply_t *reply)
 {
     return reply->status == 403
-           && entra_mi_mentions(reply->body, "unreachable");
+           && entra_str_has(reply->body, "unreachable");
 }
 
 

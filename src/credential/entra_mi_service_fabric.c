@@ -8,7 +8,9 @@
 
 #include <stdlib.h>
 
+#include "entra_ascii.h"
 #include "entra_enc.h"
+#include "entra_env.h"
 #include "entra_mi_source.h"
 #include "entra_url.h"
 
@@ -41,17 +43,11 @@ entra_mi_fabric_thumbprint(const char *text)
             continue;
         }
 
-        if (c >= 'A' && c <= 'F') {
-            c |= 0x20;
-        }
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))
-            || n == sizeof(hex))
-        {
+        if (entra_hex_digit(c) < 0 || n == sizeof(hex)) {
             return NULL;
         }
 
-        hex[n++] = c;
+        hex[n++] = (char) entra_lower(c);
     }
 
     if (n != sizeof(hex)) {
@@ -117,7 +113,7 @@ entra_mi_fabric_refused(entra_acquire_t *a)
     a->request.url = entra_buf_steal(&url);
 
     return a->request.url
-           ? 0 : entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+           ? 0 : entra_err_no_memory(&a->err);
 }
 
 
@@ -139,7 +135,7 @@ entra_mi_fabric_step(entra_acquire_t *a)
 
     a->request.pinned_sha1 = entra_str_dup(entra_str_c(mi->thumbprint));
     if (a->request.pinned_sha1 == NULL) {
-        entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        entra_err_no_memory(&a->err);
         return ENTRA_NEXT_FAILED;
     }
 

@@ -77,7 +77,7 @@ struct entra_mi_source_s {
 
     /* does the environment say that this is the place? */
     int                     (*detect)(const entra_mi_t *mi,
-                                 const entra_env_t *env);
+                                 const struct entra_env_s *env);
 
     /* takes what it needs from c->env; 0, or -1 and err */
     int                     (*init)(entra_credential_t *c, entra_err_t *err);
@@ -125,9 +125,6 @@ void entra_mi_error(entra_acquire_t *a);
  */
 char *entra_mi_arc_challenge(entra_str_t header, const char *dir,
     entra_err_t *err);
-
-/* is the word in it? */
-int entra_mi_mentions(entra_str_t text, const char *word);
 
 /* one GET with one header: the step of a simple source */
 entra_next_e entra_mi_simple(entra_acquire_t *a, const char *api_version,

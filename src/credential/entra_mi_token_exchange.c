@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "entra_env.h"
 #include "entra_mi_source.h"
 
 
@@ -38,7 +39,7 @@ entra_mi_exchange_init(entra_credential_t *c, entra_err_t *err)
     inner = entra_credential_create(type, entra_str_c(c->name), c->env);
 
     if (inner == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     mi->exchange = inner;
@@ -51,12 +52,12 @@ entra_mi_exchange_init(entra_credential_t *c, entra_err_t *err)
         || entra_credential_default(&inner->authority_host, c->authority_host)
            != 0)
     {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     for (i = 0; i < c->nscopes; i++) {
         if (entra_credential_default(&inner->scopes[i], c->scopes[i]) != 0) {
-            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            return entra_err_no_memory(err);
         }
 
         inner->nscopes++;

@@ -9,27 +9,13 @@
 
 #include <string.h>
 
+#include "entra_acquire.h"
 #include "entra_client_auth.h"
 #include "entra_enc.h"
 #include "entra_reply.h"
 
 
 #define ENTRA_OBO_GRANT  "urn:ietf:params:oauth:grant-type:jwt-bearer"
-
-
-static const entra_param_t  entra_on_behalf_of_params[] = {
-    ENTRA_CLIENT_AUTH_SECRET_PARAMS(0),
-    ENTRA_CLIENT_AUTH_CERTIFICATE_PARAMS(0),
-    ENTRA_CLIENT_AUTH_PRINCIPAL_PARAM(0),
-    { NULL, 0, 0 }
-};
-
-
-static int
-entra_on_behalf_of_load(entra_credential_t *c, entra_err_t *err)
-{
-    return entra_client_auth_load(c, c->conf, err);
-}
 
 
 static int
@@ -45,16 +31,7 @@ entra_on_behalf_of_init(entra_credential_t *c, entra_err_t *err)
                              " directory (tenant) ID", c->tenant_id);
     }
 
-    return entra_client_auth_init(c, c->conf,
-                                  ENTRA_CLIENT_AUTH_SECRET
-                                  | ENTRA_CLIENT_AUTH_CERTIFICATE, err);
-}
-
-
-static void
-entra_on_behalf_of_free(entra_credential_t *c)
-{
-    entra_client_auth_free(c->conf);
+    return entra_client_auth_init(c, err);
 }
 
 
@@ -82,8 +59,8 @@ entra_on_behalf_of_step(entra_acquire_t *a)
         return ENTRA_NEXT_FAILED;
     }
 
-    next = entra_client_auth_step(a, a->credential->conf, a->state,
-                                  ENTRA_OBO_GRANT, entra_on_behalf_of_fill);
+    next = entra_client_auth_grant(a, ENTRA_OBO_GRANT,
+                                   entra_on_behalf_of_fill);
 
     if (next == ENTRA_NEXT_FAILED) {
         entra_reply_redact(&a->err, a->assertion);
@@ -101,34 +78,22 @@ entra_on_behalf_of_step(entra_acquire_t *a)
 }
 
 
-static int
-entra_on_behalf_of_watch(entra_credential_t *c, entra_err_t *err)
-{
-    return entra_client_auth_watch(c, c->conf, err);
-}
-
-
-static void
-entra_on_behalf_of_material(const entra_credential_t *c, entra_buf_t *out)
-{
-    entra_client_auth_material(c->conf, out);
-}
-
-
 const entra_credential_type_t  entra_on_behalf_of_credential = {
     .name = "on_behalf_of",
     .azure_name = "OnBehalfOfCredential",
-    .conf_size = sizeof(entra_client_auth_t),
+    .conf_size = sizeof(entra_client_auth_conf_t),
     .state_size = sizeof(entra_client_auth_state_t),
-    .params = entra_on_behalf_of_params,
+    .params = { entra_client_secret_params, entra_client_certificate_params,
+                entra_service_principal_params },
+    .client_auth = ENTRA_CLIENT_AUTH_SECRET | ENTRA_CLIENT_AUTH_CERTIFICATE,
     .needs_tenant = 1,
     .needs_client_id = 1,
     .per_caller = 1,
     .delegated = 1,
-    .load = entra_on_behalf_of_load,
+    .load = entra_client_auth_load,
     .init = entra_on_behalf_of_init,
-    .free = entra_on_behalf_of_free,
+    .free = entra_client_auth_free,
     .step = entra_on_behalf_of_step,
-    .watch = entra_on_behalf_of_watch,
-    .material = entra_on_behalf_of_material
+    .watch = entra_client_auth_watch,
+    .secrets = entra_client_auth_secrets
 };

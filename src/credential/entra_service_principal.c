@@ -129,7 +129,7 @@ entra_service_principal_parse(entra_service_principal_t *sp, entra_str_t text,
     entra_json_free(root);
 
     if (rc != 0) {
-        rc = entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        rc = entra_err_no_memory(err);
 
     } else {
         rc = entra_sp_check(sp, err);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_env.h"
+#include "entra_file.h"
 #include "entra_token_proxy.h"
 #include "entra_url.h"
 
@@ -16,13 +18,6 @@
 #define ENTRA_PROXY_DATA  "AZURE_KUBERNETES_CA_DATA"
 
 #define ENTRA_PROXY_CA_MAX  (256 * 1024)
-
-
-static int
-entra_token_proxy_no_memory(entra_err_t *err)
-{
-    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-}
 
 
 static int
@@ -44,7 +39,7 @@ entra_token_proxy_ca(entra_token_proxy_t *proxy, const char *file,
 
         proxy->ca_data = entra_str_dup(entra_str_c(data));
 
-        return proxy->ca_data ? 0 : entra_token_proxy_no_memory(err);
+        return proxy->ca_data ? 0 : entra_err_no_memory(err);
     }
 
     if (file == NULL) {
@@ -52,7 +47,7 @@ entra_token_proxy_ca(entra_token_proxy_t *proxy, const char *file,
     }
 
     if (entra_file_init(&proxy->ca_file, file, ENTRA_PROXY_CA_MAX) != 0) {
-        return entra_token_proxy_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     return entra_file_refresh(&proxy->ca_file, err) < 0 ? -1 : 0;
@@ -174,7 +169,7 @@ entra_token_proxy_init(entra_token_proxy_t *proxy, const entra_env_t *env,
     }
 
     if (entra_token_proxy_base(proxy, &url, sni) != 0) {
-        return entra_token_proxy_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -244,7 +239,7 @@ entra_token_proxy_apply(entra_token_proxy_t *proxy, entra_acquire_t *a)
             && entra_http_request_header(request, "Host",
                                          entra_str_c(proxy->host)) != 0))
     {
-        return entra_token_proxy_no_memory(&a->err);
+        return entra_err_no_memory(&a->err);
     }
 
     return 0;

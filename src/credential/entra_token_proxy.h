@@ -12,6 +12,8 @@
 
 
 #include "entra_acquire.h"
+#include "entra_env.h"
+#include "entra_file.h"
 
 
 typedef struct {

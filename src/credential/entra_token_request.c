@@ -9,12 +9,13 @@
 #include <openssl/rand.h>
 
 #include "entra_challenge.h"
+#include "entra_cloud.h"
 #include "entra_enc.h"
 #include "entra_reply.h"
 #include "entra_token_request.h"
 
 
-#define ENTRA_URL_MAX  1024
+#define ENTRA_TOKEN_URL_MAX  1024
 
 
 int
@@ -157,7 +158,7 @@ entra_token_request_begin(entra_acquire_t *a, const char *grant_type)
     entra_http_request_t      *request = &a->request;
     const entra_credential_t  *c = a->credential;
 
-    entra_buf_init(&url, ENTRA_URL_MAX);
+    entra_buf_init(&url, ENTRA_TOKEN_URL_MAX);
 
     if (entra_token_request_url(c, "token", &url) != 0) {
         entra_buf_free(&url);

@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 
 #include "entra_aadsts.h"
+#include "entra_cloud.h"
 #include "entra_enc.h"
 #include "entra_json.h"
 #include "entra_token_proxy.h"
@@ -42,15 +43,7 @@ typedef struct {
 static int
 entra_workload_token_ok(entra_str_t token)
 {
-    size_t  i;
-
-    for (i = 0; i < token.len; i++) {
-        if (token.data[i] <= ' ' || token.data[i] >= 0x7f) {
-            return 0;
-        }
-    }
-
-    return token.len != 0;
+    return token.len && entra_str_is_visible(token);
 }
 
 
@@ -154,7 +147,7 @@ entra_workload_file(entra_credential_t *c, entra_err_t *err)
     }
 
     if (entra_file_init(&conf->file, path, ENTRA_WORKLOAD_MAX) != 0) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     if (entra_file_refresh(&conf->file, err) < 0) {
@@ -232,7 +225,7 @@ entra_workload_send(entra_acquire_t *a)
     token = entra_str_dup(entra_file_text(&conf->file));
     if (token == NULL || entra_workload_digest(conf, state->sent) != 0) {
         entra_free_secret(token);
-        entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+        entra_err_no_memory(&a->err);
         return ENTRA_NEXT_FAILED;
     }
 
@@ -353,7 +346,7 @@ const entra_credential_type_t  entra_workload_identity_credential = {
     .azure_name = "WorkloadIdentityCredential",
     .conf_size = sizeof(entra_workload_t),
     .state_size = sizeof(entra_workload_state_t),
-    .params = entra_workload_params,
+    .params = { entra_workload_params },
     .needs_tenant = 1,
     .needs_client_id = 1,
     .init = entra_workload_init,

@@ -9,6 +9,7 @@
 
 #include "entra_caller_keys.h"
 #include "entra_discovery.h"
+#include "entra_env.h"
 #include "entra_reply.h"
 #include "entra_token_request.h"
 #include "entra_url.h"
@@ -32,7 +33,7 @@ entra_caller_keys_version(unsigned request)
 static entra_next_e
 entra_caller_keys_no_memory(entra_acquire_t *a)
 {
-    (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+    (void) entra_err_no_memory(&a->err);
 
     return ENTRA_NEXT_FAILED;
 }
@@ -226,7 +227,7 @@ entra_caller_keys_create(const entra_caller_token_conf_t *conf,
     c = entra_credential_create(&entra_caller_keys_type,
                                 entra_str("entra_caller_token"), env);
     if (c == NULL) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(err);
         return NULL;
     }
 
@@ -235,7 +236,7 @@ entra_caller_keys_create(const entra_caller_token_conf_t *conf,
     c->cloud = conf->cloud;
 
     if (c->tenant_id == NULL || c->authority_host == NULL) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(err);
         entra_credential_free(c);
         return NULL;
     }

@@ -18,6 +18,7 @@
 
 #include "entra_acquire.h"
 #include "entra_caller_token.h"
+#include "entra_env.h"
 #include "entra_jwks.h"
 
 

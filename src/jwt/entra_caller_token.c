@@ -86,58 +86,13 @@ entra_caller_token_conf_free(entra_caller_token_conf_t *conf)
 }
 
 
-int
-entra_guid_ok(entra_str_t text)
-{
-    char    c;
-    size_t  i;
-
-    if (text.len != ENTRA_GUID_LEN) {
-        return 0;
-    }
-
-    for (i = 0; i < text.len; i++) {
-        c = text.data[i];
-
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (c != '-') {
-                return 0;
-            }
-
-        } else if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')
-                     || (c >= 'A' && c <= 'F')))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
 /* a copy; of a GUID in lower case, as Entra writes it into tokens */
 
 static char *
 entra_caller_token_copy(entra_str_t text)
 {
-    char  *copy, *p;
-
-    copy = entra_str_dup(text);
-
-    if (copy && entra_guid_ok(text)) {
-        for (p = copy; *p; p++) {
-            *p = (char) (*p >= 'A' && *p <= 'F' ? *p | 0x20 : *p);
-        }
-    }
-
-    return copy;
-}
-
-
-static int
-entra_caller_token_no_memory(entra_err_t *err)
-{
-    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+    return entra_str_is_guid(text) ? entra_str_dup_lower(text)
+                                   : entra_str_dup(text);
 }
 
 
@@ -151,7 +106,7 @@ entra_caller_token_tenant(entra_caller_token_conf_t *conf, entra_str_t value,
                              " are accepted");
     }
 
-    if (!entra_guid_ok(value)) {
+    if (!entra_str_is_guid(value)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "tenant_id \"%.*s\" is not a GUID: tokens name"
                              " their tenant by its id, write the \"Tenant ID\""
@@ -163,7 +118,7 @@ entra_caller_token_tenant(entra_caller_token_conf_t *conf, entra_str_t value,
 
     conf->tenant_id = entra_caller_token_copy(value);
 
-    return conf->tenant_id ? 0 : entra_caller_token_no_memory(err);
+    return conf->tenant_id ? 0 : entra_err_no_memory(err);
 }
 
 
@@ -258,7 +213,7 @@ entra_caller_token_audience(entra_caller_token_conf_t *conf,
 
     copy = entra_caller_token_copy(value);
     if (copy == NULL) {
-        return entra_caller_token_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     for (n = 0; n < conf->naudiences; n++) {
@@ -303,7 +258,7 @@ entra_caller_token_cloud(entra_caller_token_conf_t *conf, entra_str_t value,
 
     name = entra_str_dup(value);
     if (name == NULL) {
-        return entra_caller_token_no_memory(err);
+        return entra_err_no_memory(err);
     }
 
     conf->cloud = entra_cloud_find(name);
@@ -431,7 +386,7 @@ entra_caller_token_conf_done(entra_caller_token_conf_t *conf,
         conf->authority_host =
                       entra_str_dup(entra_str_c(conf->cloud->authority_host));
         if (conf->authority_host == NULL) {
-            return entra_caller_token_no_memory(err);
+            return entra_err_no_memory(err);
         }
     }
 

@@ -17,7 +17,6 @@
 #define ENTRA_AUDIENCE_LEN    512
 #define ENTRA_LEEWAY          60            /* seconds */
 #define ENTRA_LEEWAY_MAX      300
-#define ENTRA_GUID_LEN        36
 
 
 typedef struct {
@@ -44,9 +43,6 @@ int entra_caller_token_conf_param(entra_caller_token_conf_t *conf,
 /* end of the block: what is required is there, what is not gets its default */
 int entra_caller_token_conf_done(entra_caller_token_conf_t *conf,
     entra_err_t *err);
-
-/* 8-4-4-4-12 hexadecimal digits */
-int entra_guid_ok(entra_str_t text);
 
 
 #endif /* ENTRA_CALLER_TOKEN_H */

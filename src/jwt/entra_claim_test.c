@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_caller_token.h"
 #include "entra_claim_test.h"
 
@@ -147,12 +148,10 @@ static const char *
 entra_claim_wrong(entra_claim_form_e form, entra_str_t value,
     entra_claim_test_t *test)
 {
-    size_t  i;
-
     switch (form) {
 
     case ENTRA_CLAIM_GUID:
-        return entra_guid_ok(value) ? NULL : "is a GUID";
+        return entra_str_is_guid(value) ? NULL : "is a GUID";
 
     case ENTRA_CLAIM_KIND:
         return entra_str_eq_c(value, "app") || entra_str_eq_c(value, "user")
@@ -174,13 +173,7 @@ entra_claim_wrong(entra_claim_form_e form, entra_str_t value,
         return "has 1 to 512 bytes";
     }
 
-    for (i = 0; i < value.len; i++) {
-        if ((unsigned char) value.data[i] < ' ' || value.data[i] == 0x7f) {
-            return "has no control characters";
-        }
-    }
-
-    return NULL;
+    return entra_str_has_control(value) ? "has no control characters" : NULL;
 }
 
 
@@ -188,7 +181,6 @@ static int
 entra_claim_set(entra_claim_test_t *test, const entra_claim_name_t *claim,
     entra_str_t value, entra_err_t *err)
 {
-    char        *p;
     const char  *wrong;
 
     wrong = entra_claim_wrong(claim->form, value, test);
@@ -200,18 +192,12 @@ entra_claim_set(entra_claim_test_t *test, const entra_claim_name_t *claim,
     }
 
     test->claim = claim->claim;
-    test->guid = entra_guid_ok(value);
+    test->guid = entra_str_is_guid(value);
 
-    test->value = entra_str_dup(value);
-    if (test->value == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-    }
+    test->value = test->guid ? entra_str_dup_lower(value)
+                             : entra_str_dup(value);
 
-    for (p = test->value; test->guid && *p; p++) {
-        *p = (char) (*p >= 'A' && *p <= 'F' ? *p | 0x20 : *p);
-    }
-
-    return 0;
+    return test->value ? 0 : entra_err_no_memory(err);
 }
 
 

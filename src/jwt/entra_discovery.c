@@ -193,7 +193,7 @@ entra_discovery_parse(entra_discovery_t *d, entra_str_t document,
 
         } else {
             entra_discovery_free(d);
-            (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            (void) entra_err_no_memory(err);
         }
     }
 

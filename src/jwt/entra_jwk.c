@@ -30,24 +30,7 @@ entra_jwk_free(entra_jwk_t *key)
 int
 entra_kid_ok(entra_str_t kid)
 {
-    char    c;
-    size_t  i;
-
-    if (kid.len == 0 || kid.len > ENTRA_KID_MAX) {
-        return 0;
-    }
-
-    for (i = 0; i < kid.len; i++) {
-        c = kid.data[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
-              || (c >= 'a' && c <= 'z') || c == '_' || c == '-'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
+    return kid.len <= ENTRA_KID_MAX && entra_str_is_word(kid, "_-");
 }
 
 

@@ -47,13 +47,6 @@ entra_keyset_free(entra_keyset_t *set)
 }
 
 
-static int
-entra_keyset_no_memory(entra_err_t *err)
-{
-    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-}
-
-
 int
 entra_keyset_issuer(entra_keyset_t *set, entra_token_version_e version,
     entra_str_t issuer, entra_err_t *err)
@@ -69,7 +62,7 @@ entra_keyset_issuer(entra_keyset_t *set, entra_token_version_e version,
     free(set->issuer[version]);
     set->issuer[version] = entra_str_dup(issuer);
 
-    return set->issuer[version] ? 0 : entra_keyset_no_memory(err);
+    return set->issuer[version] ? 0 : entra_err_no_memory(err);
 }
 
 
@@ -215,7 +208,7 @@ entra_keyset_add(entra_keyset_t *set, unsigned versions,
         }
 
         if (rc == -1) {
-            return entra_keyset_no_memory(err);
+            return entra_err_no_memory(err);
         }
 
         key.versions = (unsigned) v;

@@ -291,13 +291,6 @@ entra_jwt_claims_issuer(const entra_json_t *payload, const char *issuer,
 
 
 static int
-entra_jwt_no_memory(entra_err_t *err)
-{
-    return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-}
-
-
-static int
 entra_jwt_read_texts(const entra_json_t *payload,
     const entra_jwt_claim_t *texts, entra_claims_t *claims, entra_err_t *err)
 {
@@ -321,7 +314,7 @@ entra_jwt_read_texts(const entra_json_t *payload,
 
         *p = entra_str_dup(text);
         if (*p == NULL) {
-            return entra_jwt_no_memory(err);
+            return entra_err_no_memory(err);
         }
     }
 
@@ -353,7 +346,7 @@ entra_jwt_read_list(const entra_json_t *value, const char *name,
         }
 
         if (entra_claims_add(list, text) != 0) {
-            return entra_jwt_no_memory(err);
+            return entra_err_no_memory(err);
         }
     }
 
@@ -391,7 +384,7 @@ entra_jwt_read_scopes(const entra_json_t *value, entra_claims_list_t *scp,
                                                       text.data + start })
                 != 0)
             {
-                return entra_jwt_no_memory(err);
+                return entra_err_no_memory(err);
             }
         }
 
@@ -509,5 +502,5 @@ entra_jwt_claims_read(const entra_json_t *payload,
 
     claims->aud = entra_str_dup(entra_str_c(aud));
 
-    return claims->aud ? 0 : entra_jwt_no_memory(err);
+    return claims->aud ? 0 : entra_err_no_memory(err);
 }

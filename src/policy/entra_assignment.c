@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_assignment.h"
 
 
@@ -24,30 +25,16 @@ entra_dim_name(entra_dim_e dim)
 int
 entra_name_ok(entra_str_t name)
 {
-    char      c;
-    size_t    i;
     unsigned  n;
 
     static const char *const  words[] = {
         "any", "except", "unix", "none", "arm", "preset", "file"
     };
 
-    if (name.len == 0 || name.len > ENTRA_NAME_MAX) {
+    if (name.len > ENTRA_NAME_MAX || !entra_str_is_word(name, "_-.")
+        || !entra_is_alpha(name.data[0]))
+    {
         return 0;
-    }
-
-    for (i = 0; i < name.len; i++) {
-        c = name.data[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
-            continue;
-        }
-
-        if (i == 0 || !((c >= '0' && c <= '9') || c == '_' || c == '-'
-                        || c == '.'))
-        {
-            return 0;
-        }
     }
 
     for (n = 0; n < sizeof(words) / sizeof(words[0]); n++) {
@@ -104,14 +91,14 @@ entra_refs_name(entra_refs_t *refs, const char *what, entra_str_t name,
 
     names = realloc(refs->names, (refs->nnames + 1) * sizeof(char *));
     if (names == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     refs->names = names;
 
     copy = entra_str_dup(name);
     if (copy == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     names[refs->nnames++] = copy;
@@ -158,7 +145,7 @@ entra_refs_address(entra_refs_t *refs, const char *what, entra_str_t word,
         return 0;
     }
 
-    if (word.len && ((word.data[0] >= '0' && word.data[0] <= '9')
+    if (word.len && (entra_is_digit(word.data[0])
                      || memchr(word.data, ':', word.len)
                      || memchr(word.data, '/', word.len)))
     {
@@ -201,7 +188,7 @@ static int
 entra_refs_seal(entra_refs_t *refs, entra_err_t *err)
 {
     if (refs->has_ranges && entra_cidr_set_seal(&refs->ranges) != 0) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;

@@ -57,7 +57,7 @@ entra_caller_push(entra_caller_t *caller, entra_err_t *err)
     lines = realloc(caller->lines, (caller->nlines + 1)
                                    * sizeof(entra_caller_line_t));
     if (lines == NULL) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(err);
         return NULL;
     }
 
@@ -69,7 +69,7 @@ entra_caller_push(entra_caller_t *caller, entra_err_t *err)
     line->claims = calloc(ENTRA_CALLER_TESTS_MAX, sizeof(entra_claim_test_t));
 
     if (line->certs == NULL || line->claims == NULL) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(err);
         return NULL;
     }
 

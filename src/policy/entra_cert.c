@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
+#include "entra_ascii.h"
 #include "entra_cert.h"
 #include "entra_enc.h"
 
@@ -49,14 +50,13 @@ entra_cert_name(entra_cert_t *cert, entra_claims_list_t *list, int lower,
 
         /* after a NUL others would see the end of the name */
 
-        if (data[i] <= ' ' || data[i] >= 0x7f) {
+        if (!entra_is_visible(data[i])) {
             return entra_err_set(err, ENTRA_ERR_PROTOCOL,
                                  "the certificate has an alternative name with"
                                  " a byte that is not visible ASCII");
         }
 
-        name[i] = (char) (lower && data[i] >= 'A' && data[i] <= 'Z'
-                          ? data[i] | 0x20 : data[i]);
+        name[i] = (char) (lower ? entra_lower(data[i]) : data[i]);
     }
 
     if (list->n == ENTRA_CLAIMS_LIST_MAX) {
@@ -65,7 +65,7 @@ entra_cert_name(entra_cert_t *cert, entra_claims_list_t *list, int lower,
     }
 
     if (entra_claims_add(list, (entra_str_t) { (size_t) len, name }) != 0) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -157,25 +157,12 @@ entra_cert_read(entra_cert_t *cert, X509 *x509, entra_err_t *err)
 }
 
 
-static int
-entra_cert_hex(int c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20;
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-
 /* 64 digits, a colon between each two of them is allowed */
 
 static int
 entra_cert_digest_hex(unsigned char digest[32], entra_str_t text)
 {
-    int     hi, lo;
+    int     byte;
     size_t  i, step;
 
     step = text.len == 95 ? 3 : 2;
@@ -185,16 +172,15 @@ entra_cert_digest_hex(unsigned char digest[32], entra_str_t text)
     }
 
     for (i = 0; i < 32; i++) {
-        hi = entra_cert_hex(text.data[i * step]);
-        lo = entra_cert_hex(text.data[i * step + 1]);
+        byte = entra_hex_byte(text.data + i * step);
 
-        if (hi < 0 || lo < 0
+        if (byte < 0
             || (step == 3 && i < 31 && text.data[i * step + 2] != ':'))
         {
             return -1;
         }
 
-        digest[i] = (unsigned char) (hi << 4 | lo);
+        digest[i] = (unsigned char) byte;
     }
 
     return 0;
@@ -274,17 +260,11 @@ static int
 entra_cert_test_name(entra_cert_test_t *test, entra_str_t value,
     entra_err_t *err)
 {
-    int      wildcard;
-    char    *p;
-    size_t   i;
+    int  wildcard;
 
-    for (i = 0; i < value.len; i++) {
-        if (value.data[i] <= ' ' || value.data[i] >= 0x7f) {
-            break;
-        }
-    }
-
-    if (value.len == 0 || value.len > ENTRA_CERT_NAME_MAX || i < value.len) {
+    if (value.len == 0 || value.len > ENTRA_CERT_NAME_MAX
+        || !entra_str_is_visible(value))
+    {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "a name of a certificate has 1 to %u visible"
                              " ASCII characters", ENTRA_CERT_NAME_MAX);
@@ -311,18 +291,10 @@ entra_cert_test_name(entra_cert_test_t *test, entra_str_t value,
 
     test->wildcard = (unsigned) wildcard & 1;
 
-    test->value = entra_str_dup(value);
-    if (test->value == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
-    }
+    test->value = test->key == ENTRA_CERT_SAN_DNS ? entra_str_dup_lower(value)
+                                                  : entra_str_dup(value);
 
-    if (test->key == ENTRA_CERT_SAN_DNS) {
-        for (p = test->value; *p; p++) {
-            *p = (char) (*p >= 'A' && *p <= 'Z' ? *p | 0x20 : *p);
-        }
-    }
-
-    return 0;
+    return test->value ? 0 : entra_err_no_memory(err);
 }
 
 

@@ -46,7 +46,7 @@ entra_cidr_push(entra_cidr_set_t *set, entra_cidr_range_t range,
 
         ranges = realloc(set->ranges, capacity * sizeof(entra_cidr_range_t));
         if (ranges == NULL) {
-            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            return entra_err_no_memory(err);
         }
 
         set->ranges = ranges;
@@ -71,7 +71,7 @@ entra_cidr_set_add_set(entra_cidr_set_t *set, const entra_cidr_set_t *other,
     if (need > set->capacity) {
         ranges = realloc(set->ranges, need * sizeof(entra_cidr_range_t));
         if (ranges == NULL) {
-            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            return entra_err_no_memory(err);
         }
 
         set->ranges = ranges;

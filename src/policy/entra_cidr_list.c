@@ -303,7 +303,7 @@ entra_cidr_list_part(entra_cidr_load_t *load, entra_str_t text,
 
     if (!load->sorted) {
         if (entra_cidr_set_sort(&load->set) != 0) {
-            return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            return entra_err_no_memory(err);
         }
 
         load->sorted = 1;
@@ -314,7 +314,7 @@ entra_cidr_list_part(entra_cidr_load_t *load, entra_str_t text,
     }
 
     if (entra_cidr_set_seal(&load->set) != 0) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;

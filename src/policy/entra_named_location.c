@@ -74,7 +74,7 @@ entra_named_location_file(entra_named_location_t *location,
     files = realloc(location->files, (location->nfiles + 1)
                                      * sizeof(entra_location_file_t));
     if (files == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     location->files = files;
@@ -93,7 +93,7 @@ entra_named_location_file(entra_named_location_t *location,
 
     if (rc != 0) {
         free(file->select);
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     file->file.patient = 1;
@@ -209,7 +209,7 @@ entra_named_location_join(entra_named_location_t *location, int64_t now,
     }
 
     if (entra_cidr_set_seal(&all) != 0) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(err);
         goto failed;
     }
 
@@ -267,7 +267,7 @@ entra_named_location_done(entra_named_location_t *location, int64_t now,
     }
 
     if (entra_cidr_set_seal(&location->own) != 0) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     for (i = 0; i < location->nfiles; i++) {

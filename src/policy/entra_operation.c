@@ -162,7 +162,7 @@ entra_operation_push(entra_operation_list_t *list, entra_str_t text,
         patterns = realloc(list->patterns,
                            capacity * sizeof(entra_operation_pattern_t));
         if (patterns == NULL) {
-            (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+            (void) entra_err_no_memory(err);
             return NULL;
         }
 
@@ -175,7 +175,7 @@ entra_operation_push(entra_operation_list_t *list, entra_str_t text,
 
     pattern->text = entra_str_dup(text);
     if (pattern->text == NULL) {
-        (void) entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        (void) entra_err_no_memory(err);
         return NULL;
     }
 
@@ -348,7 +348,7 @@ entra_operation_path(entra_operation_list_t *list, entra_str_t word,
     pattern->loose = entra_str_dup((entra_str_t) { n, loose });
 
     if (pattern->path == NULL || pattern->loose == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_path.h"
 
 
@@ -23,41 +24,12 @@ static const unsigned char  entra_path_plain[256] = {
 };
 
 
-static int
-entra_path_hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20;
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-
 /* the byte that %XX at p stands for; -1: it is none */
 
 static int
 entra_path_escape(const char *p, const char *end)
 {
-    int  hi, lo;
-
-    if (end - p < 3) {
-        return -1;
-    }
-
-    hi = entra_path_hex(p[1]);
-    lo = entra_path_hex(p[2]);
-
-    return hi < 0 || lo < 0 ? -1 : hi << 4 | lo;
-}
-
-
-static int
-entra_path_alnum(int c)
-{
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    return end - p < 3 ? -1 : entra_hex_byte(p + 1);
 }
 
 
@@ -66,7 +38,7 @@ entra_path_alnum(int c)
 static int
 entra_path_unreserved(int c)
 {
-    return entra_path_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+    return entra_is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 
@@ -75,7 +47,7 @@ entra_path_unreserved(int c)
 static const char *
 entra_path_check_byte(unsigned char c)
 {
-    if (c < ' ' || c == 0x7f) {
+    if (entra_is_control(c)) {
         return "has a control character";
     }
 
@@ -107,7 +79,7 @@ entra_path_check_escape(int c)
         return "has a \"%\" without two hexadecimal digits";
     }
 
-    if (c < ' ' || c == 0x7f) {
+    if (entra_is_control(c)) {
         return "has an encoded control character";
     }
 
@@ -389,7 +361,7 @@ entra_path_loose(entra_str_t path, char *out)
             p += 2;
         }
 
-        out[len++] = (char) (c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+        out[len++] = (char) entra_lower(c);
     }
 
     if (len > 1 && out[len - 1] == '/') {

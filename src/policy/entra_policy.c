@@ -182,7 +182,7 @@ entra_policy_add_control(entra_policy_t *policy, entra_str_t word,
 
     control->text = entra_str_dup(word);
     if (control->text == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;

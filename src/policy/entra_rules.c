@@ -278,14 +278,14 @@ entra_rules_grow(entra_rules_list_t *list, entra_err_t *err)
 
     items = realloc(list->items, capacity * sizeof(void *));
     if (items == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     list->items = items;
 
     items = realloc(list->sorted, capacity * sizeof(void *));
     if (items == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     list->sorted = items;
@@ -333,7 +333,7 @@ entra_rules_begin(entra_rules_t *rules, entra_rule_e kind, entra_str_t name,
     if (item == NULL || copy == NULL) {
         free(item);
         free(copy);
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     *entra_rules_name(kind, item) = copy;
@@ -440,7 +440,7 @@ entra_rules_resolve(const entra_rules_t *rules, const entra_policy_t *policy,
 
     refs->found.any = calloc(refs->nnames, sizeof(void *));
     if (refs->found.any == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     for (i = 0; i < refs->nnames; i++) {

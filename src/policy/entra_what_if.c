@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_enc.h"
 #include "entra_what_if.h"
 
@@ -55,7 +56,7 @@ entra_what_if_set_text(entra_what_if_t *what_if,
 
     *text = entra_str_dup(value);
     if (*text == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -175,7 +176,7 @@ entra_what_if_set_claim(entra_what_if_t *what_if,
 
     *claim = entra_str_dup(value);
     if (*claim == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -198,7 +199,7 @@ entra_what_if_set_list(entra_what_if_t *what_if,
 
     if (list == &what_if->cert.dns) {
         for (p = list->items[list->n - 1]; *p; p++) {
-            *p = (char) (*p >= 'A' && *p <= 'Z' ? *p | 0x20 : *p);
+            *p = (char) entra_lower(*p);
         }
     }
 
@@ -427,7 +428,7 @@ entra_what_if_done(entra_what_if_t *what_if, entra_err_t *err)
 
     what_if->scratch = malloc(entra_operation_scratch(len));
     if (what_if->scratch == NULL) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     entra_operation_init(&what_if->operation,

@@ -7,62 +7,9 @@
 
 #include <string.h>
 
+#include "entra_form.h"
 #include "entra_json.h"
 #include "entra_what_if.h"
-
-
-static int
-entra_what_if_hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20;
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-
-/* one name or value of a form, decoded; -1: "%" without digits */
-
-static int
-entra_what_if_decode(entra_buf_t *out, entra_str_t text)
-{
-    int     hi, lo;
-    size_t  i;
-
-    entra_buf_reset(out);
-
-    for (i = 0; i < text.len; i++) {
-
-        if (text.data[i] == '+') {
-            entra_buf_add_char(out, ' ');
-            continue;
-        }
-
-        if (text.data[i] != '%') {
-            entra_buf_add_char(out, text.data[i]);
-            continue;
-        }
-
-        if (text.len - i < 3) {
-            return -1;
-        }
-
-        hi = entra_what_if_hex(text.data[i + 1]);
-        lo = entra_what_if_hex(text.data[i + 2]);
-
-        if (hi < 0 || lo < 0) {
-            return -1;
-        }
-
-        entra_buf_add_char(out, (char) (hi << 4 | lo));
-        i += 2;
-    }
-
-    return entra_buf_ok(out) ? 0 : -1;
-}
 
 
 static int
@@ -86,11 +33,15 @@ entra_what_if_form(entra_what_if_t *what_if, entra_str_t query,
 
         left = entra_str_cut(&pair, '=');
 
-        if (entra_what_if_decode(&name, left) != 0
-            || entra_what_if_decode(&value, pair) != 0)
+        entra_buf_reset(&name);
+        entra_buf_reset(&value);
+
+        if (entra_form_decode(left, &name) != 0
+            || entra_form_decode(pair, &value) != 0)
         {
             rc = entra_err_set(err, ENTRA_ERR_CONFIG,
-                               "a \"%%\" without two hexadecimal digits");
+                               "a \"%%\" without two hexadecimal digits, or a"
+                               " NUL");
             break;
         }
 

@@ -15,7 +15,7 @@ static int
 entra_device_code_load(entra_credential_t *c, entra_err_t *err)
 {
     if (entra_credential_default(&c->client_id, ENTRA_SIGNED_IN_CLIENT) != 0) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return entra_signed_in_load_common(c, err);
@@ -33,7 +33,7 @@ const entra_credential_type_t  entra_device_code_credential = {
     .azure_name = "DeviceCodeCredential",
     .conf_size = sizeof(entra_signed_in_conf_t),
     .state_size = sizeof(entra_signed_in_state_t),
-    .params = entra_device_code_params,
+    .params = { entra_device_code_params },
     .interactive = 1,
     .delegated = 1,
     .load = entra_device_code_load,
@@ -43,5 +43,5 @@ const entra_credential_type_t  entra_device_code_credential = {
     .state_free = entra_signed_in_state_free,
     .watch = entra_signed_in_watch,
     .identity = entra_signed_in_identity,
-    .material = entra_signed_in_material
+    .secrets = entra_signed_in_secrets
 };

@@ -51,7 +51,7 @@ const entra_credential_type_t  entra_interactive_browser_credential = {
     .azure_name = "InteractiveBrowserCredential",
     .conf_size = sizeof(entra_signed_in_conf_t),
     .state_size = sizeof(entra_signed_in_state_t),
-    .params = entra_interactive_browser_params,
+    .params = { entra_interactive_browser_params },
     .interactive = 1,
     .delegated = 1,
     .load = entra_interactive_browser_load,
@@ -61,5 +61,5 @@ const entra_credential_type_t  entra_interactive_browser_credential = {
     .state_free = entra_signed_in_state_free,
     .watch = entra_signed_in_watch,
     .identity = entra_signed_in_identity,
-    .material = entra_signed_in_material
+    .secrets = entra_signed_in_secrets
 };

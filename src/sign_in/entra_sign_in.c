@@ -320,8 +320,7 @@ entra_sign_in_prepare(entra_acquire_t *a, entra_world_t *world,
     free(a->scope);
     a->scope = entra_str_dup(entra_str_c(c->nscopes ? c->scopes[0] : ""));
 
-    return a->scope ? 0 : entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
-                                        "no memory");
+    return a->scope ? 0 : entra_err_no_memory(&a->err);
 }
 
 

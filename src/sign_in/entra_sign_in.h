@@ -20,6 +20,7 @@
 
 
 #include "entra_credential.h"
+#include "entra_iface.h"
 
 
 #define ENTRA_SIGN_IN_BODY_MAX     4096         /* of a request, bytes */

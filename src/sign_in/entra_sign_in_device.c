@@ -53,7 +53,7 @@ entra_device_request(entra_acquire_t *a)
     entra_buf_free(&body);
 
     return a->request.url && entra_buf_ok(&a->request.body)
-           ? 0 : entra_err_set(&a->err, ENTRA_ERR_TRANSIENT, "no memory");
+           ? 0 : entra_err_no_memory(&a->err);
 }
 
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "entra_enc.h"
 #include "entra_html.h"
 #include "entra_sign_in_page.h"
 #include "entra_time.h"
@@ -119,7 +120,7 @@ entra_sign_in_view(entra_buf_t *out, const entra_sign_in_view_t *view,
     }
 
     entra_buf_add_c(out, "<form method=\"post\" action=\"");
-    entra_html_text(out, base);
+    entra_enc_html(out, base);
     entra_buf_add_c(out, "/begin\">\n"
                     "<input type=\"hidden\" name=\"csrf\" value=\"");
     entra_html_c(out, csrf);
@@ -155,7 +156,7 @@ entra_sign_in_message(entra_buf_t *out, const char *title, const char *text,
     }
 
     entra_buf_add_c(out, "<p><a href=\"");
-    entra_html_text(out, base);
+    entra_enc_html(out, base);
     entra_buf_add_c(out, "\">To the sign-in page</a></p>\n");
     entra_html_tail(out);
 

@@ -8,6 +8,7 @@
 
 #include "entra_credential.h"
 #include "entra_enc.h"
+#include "entra_file.h"
 #include "entra_json.h"
 #include "entra_signed_in.h"
 #include "entra_state_file.h"
@@ -403,7 +404,7 @@ entra_signed_in_identity(const entra_credential_t *c, entra_buf_t *out)
 
 
 void
-entra_signed_in_material(const entra_credential_t *c, entra_buf_t *out)
+entra_signed_in_secrets(const entra_credential_t *c, entra_buf_t *out)
 {
     const entra_signed_in_conf_t  *conf = c->conf;
 

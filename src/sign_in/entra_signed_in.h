@@ -15,6 +15,7 @@
 
 
 #include "entra_acquire.h"
+#include "entra_file.h"
 #include "entra_session.h"
 
 
@@ -118,7 +119,7 @@ int entra_signed_in_init(entra_credential_t *c, entra_err_t *err);
 void entra_signed_in_conf_free(entra_credential_t *c);
 int entra_signed_in_watch(entra_credential_t *c, entra_err_t *err);
 void entra_signed_in_identity(const entra_credential_t *c, entra_buf_t *out);
-void entra_signed_in_material(const entra_credential_t *c, entra_buf_t *out);
+void entra_signed_in_secrets(const entra_credential_t *c, entra_buf_t *out);
 
 
 /* entra_signed_in_step.c: tokens with the refresh token */

@@ -21,7 +21,7 @@ int
 entra_signed_in_load_common(entra_credential_t *c, entra_err_t *err)
 {
     if (entra_credential_default(&c->tenant_id, ENTRA_SIGNED_IN_TENANT) != 0) {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     return 0;
@@ -73,8 +73,7 @@ entra_signed_in_redirect(entra_signed_in_conf_t *conf, entra_err_t *err)
     uri.len -= sizeof(ENTRA_SIGNED_IN_CALLBACK) - 1;
     conf->page = entra_str_dup(uri);
 
-    return conf->page ? 0 : entra_err_set(err, ENTRA_ERR_TRANSIENT,
-                                          "no memory");
+    return conf->page ? 0 : entra_err_no_memory(err);
 }
 
 
@@ -92,7 +91,7 @@ entra_signed_in_key(entra_credential_t *c, entra_err_t *err)
     if (entra_file_init(&conf->key, conf->state_key_file, ENTRA_STATE_KEY_MAX)
         != 0)
     {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     if (access(conf->state_key_file, F_OK) != 0) {
@@ -195,7 +194,7 @@ entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
     if (conf->state_key_file == NULL
         && entra_signed_in_key_beside(conf) != 0)
     {
-        return entra_err_set(err, ENTRA_ERR_TRANSIENT, "no memory");
+        return entra_err_no_memory(err);
     }
 
     if (entra_signed_in_dir(conf->state_file, err) != 0

@@ -5,8 +5,8 @@
  * What a decision costs: ns for 4 policies with 10,000 and with 100,000
  * ranges, as a table.
  *
- *   cc -O2 $(printf -- '-I%s ' src/*/) -It/unit -o policy_bench \
- *       t/bench/policy_bench.c src/*.c src/*/*.c
+ *   cc -O2 $(printf -- '-I%s ' $(find src -type d)) -It/unit -o policy_bench \
+ *       t/bench/policy_bench.c $(find src -name '*.c')
  *      -lcjson -lssl -lcrypto
  */
 

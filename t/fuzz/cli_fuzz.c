@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "entra_cli.h"
+#include "entra_env.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

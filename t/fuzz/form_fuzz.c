@@ -12,7 +12,6 @@
 
 #include "entra_enc.h"
 #include "entra_form.h"
-#include "entra_html.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,7 +46,7 @@ check_html(entra_str_t value)
     entra_buf_t  html;
 
     entra_buf_init(&html, 8 * ENTRA_FORM_MAX);
-    entra_html_text(&html, value);
+    entra_enc_html(&html, value);
 
     if (!entra_buf_ok(&html) || (html.data && strpbrk(html.data, "<>\"'\r\n")))
     {

@@ -228,7 +228,7 @@ static const failure_t  failures[] = {
       "(exit code 255): x [31m", NULL },
 
     { "azure_cli", 0, "<html>", "", ENTRA_ERR_PROTOCOL, 0, 0,
-      "what it wrote (6 bytes) is not a token", "run the same command" },
+      "its output (6 bytes) is not a token", "run the same command" },
 
     { "azure_cli", 0, "[]", "", ENTRA_ERR_PROTOCOL, 0, 0, "is not a token",
       NULL },

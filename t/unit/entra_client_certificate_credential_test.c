@@ -431,19 +431,19 @@ test_watch(void)
     snprintf(more, sizeof(more), "client_certificate_password_file %s",
              fixture_path("pw2"));
     c = credential(fixture_path("e.pem"), more, &err);
-    entra_credential_material(c, a);
+    entra_credential_secret_digest(c, a);
     ok(c->type->watch(c, &err) == 0, "nothing new");
 
     (void) keep("e.pem", fixture_pem(other_cert, other_key, "two", NULL));
     ok(c->type->watch(c, &err) == -1 && strstr(err.text, "password"),
        "the certificate before its password: an error");
-    entra_credential_material(c, b);
+    entra_credential_secret_digest(c, b);
     ok(memcmp(a, b, 32) == 0, "the last good one stays");
     ok(c->type->watch(c, &err) == 0, "told once");
 
     (void) fixture_write("pw2", "two");
     ok(c->type->watch(c, &err) == 1, "both are there");
-    entra_credential_material(c, b);
+    entra_credential_secret_digest(c, b);
     ok(memcmp(a, b, 32) != 0, "other material");
 
     (void) fixture_write("e.pem", "-----BEGIN half");

@@ -136,7 +136,7 @@ test_two(void)
     snprintf(more, sizeof(more), "client_secret_file %s %s;",
              fixture_path("one"), fixture_path("two"));
     c = credential(more);
-    entra_credential_material(c, before);
+    entra_credential_secret_digest(c, before);
 
     fake_init(&w);
     fake_reply(&w, 401, DENIED);
@@ -179,7 +179,7 @@ test_two(void)
     rc = c->type->watch(c, &err);
     ok(rc == 0, "once");
 
-    entra_credential_material(c, after);
+    entra_credential_secret_digest(c, after);
     ok(memcmp(before, after, 32) != 0, "the material is another");
 
     (void) fixture_write("two", "");
@@ -213,7 +213,7 @@ test_watch(void)
     snprintf(more, sizeof(more), "client_secret_file %s;",
              fixture_path("link"));
     c = credential(more);
-    entra_credential_material(c, before);
+    entra_credential_secret_digest(c, before);
 
     entra_err_clear(&err);
     ok(c->type->watch(c, &err) == 0, "nothing new");
@@ -224,19 +224,19 @@ test_watch(void)
         perror("symlink");
     }
     ok(c->type->watch(c, &err) == 1, "symlink swapped");
-    entra_credential_material(c, after);
+    entra_credential_secret_digest(c, after);
     ok(memcmp(before, after, 32) != 0, "other material");
 
     (void) fixture_write("target-b", "");
     ok(c->type->watch(c, &err) == -1 && strstr(err.text, "is empty"),
        "emptied: an error");
     ok(c->type->watch(c, &err) == 0, "told once");
-    entra_credential_material(c, before);
+    entra_credential_secret_digest(c, before);
     ok(memcmp(before, after, 32) == 0, "the last good one stays");
 
     (void) fixture_write("target-b", "two\nlines\n");
     ok(c->type->watch(c, &err) == -1, "nonsense: an error");
-    entra_credential_material(c, before);
+    entra_credential_secret_digest(c, before);
     ok(memcmp(before, after, 32) == 0, "the last good one stays");
 
     (void) fixture_write("target-b", "ccc\n");

@@ -31,7 +31,7 @@ static const entra_param_t  params[] = {
 static const entra_credential_type_t  type = {
     .name = "test",
     .conf_size = sizeof(conf_t),
-    .params = params
+    .params = { params }
 };
 
 

@@ -130,6 +130,17 @@ test_json(void)
 }
 
 
+static void
+test_html(void)
+{
+    entra_buf_reset(&out);
+    entra_enc_html(&out, entra_str("<a b='c' d=\"e\">&\x01\r\n\xff\xc3\xa4"
+                                   "\x7f"));
+    is(out.data, "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;    \xc3\xa4 ",
+       "HTML");
+}
+
+
 int
 main(void)
 {
@@ -138,6 +149,7 @@ main(void)
     test_base64();
     test_form();
     test_json();
+    test_html();
 
     entra_buf_free(&out);
 

@@ -261,10 +261,10 @@ key_files(void)
     is(acquire_refused(&w, c, "secondary")->token, "primary",
        "that refused: the first again");
 
-    entra_credential_material(c, one);
+    entra_credential_secret_digest(c, one);
     put("k1", "regenerated\n");
     ok(c->type->watch(c, &err) == 1, "a new key is seen");
-    entra_credential_material(c, two);
+    entra_credential_secret_digest(c, two);
     ok(memcmp(one, two, 32) != 0, "and makes a difference");
     is(acquire_refused(&w, c, "primary")->token, "regenerated", "and used");
 

@@ -93,13 +93,13 @@ test_dotenv(void)
     (void) fake_acquire(&w, c, SCOPE, NULL);
     ok(strstr(w.requests[0].body, "&client_secret=se1cret"), "expanded");
 
-    entra_credential_material(c, a);
+    entra_credential_secret_digest(c, a);
     entra_err_clear(&err);
     (void) fixture_write("env", "# the same\nAZURE_CLIENT_SECRET=se${N}cret");
     ok(c->type->watch(c, &err) == 0, "only a comment has changed");
     (void) fixture_write("env", "AZURE_CLIENT_SECRET=se${N}cret2");
     ok(c->type->watch(c, &err) == 1, "another secret");
-    entra_credential_material(c, b);
+    entra_credential_secret_digest(c, b);
     ok(memcmp(a, b, 32) != 0, "other material");
     (void) fixture_write("env", "AZURE_CLIENT_SECRET='open");
     ok(c->type->watch(c, &err) == -1 && strstr(err.text, "line 1"),

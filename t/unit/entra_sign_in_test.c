@@ -6,7 +6,6 @@
 #include "entra_enc.h"
 #include "entra_form.h"
 #include "entra_sign_in.h"
-#include "entra_html.h"
 #include "entra_signed_in.h"
 #include "fake_store.h"
 #include "fixture.h"
@@ -956,20 +955,6 @@ device_more(void)
 
 
 static void
-escaping(void)
-{
-    entra_buf_t  b;
-
-    entra_buf_init(&b, 1024);
-    entra_html_text(&b, entra_str("<a b='c' d=\"e\">&\x01\r\n\xff\xc3\xa4"
-                                       "\x7f"));
-    is(b.data, "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;    \xc3\xa4 ",
-       "escaped");
-    entra_buf_free(&b);
-}
-
-
-static void
 sessions(void)
 {
     entra_buf_t      b;
@@ -1004,7 +989,6 @@ sessions(void)
 int
 main(void)
 {
-    escaping();
     sessions();
     page();
     forgery();

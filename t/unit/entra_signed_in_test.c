@@ -222,15 +222,15 @@ refresh(void)
     c = make("interactive_browser", BROWSE, &s);
     other = make("interactive_browser", BROWSE, &s);
 
-    entra_credential_material(other, one);
+    entra_credential_secret_digest(other, one);
     ok(other->type->watch(other, &err) == 0, "nothing so far");
     sign_in(c, "id-1", "RT1");
     ok(other->type->watch(other, &err) == 1, "another worker sees it");
     ok(other->type->watch(other, &err) == 0, "once");
     ok(c->type->watch(c, &err) == 1, "so does this one");
-    entra_credential_material(other, two);
+    entra_credential_secret_digest(other, two);
     ok(memcmp(one, two, 32) != 0, "other material");
-    entra_credential_material(c, one);
+    entra_credential_secret_digest(c, one);
     ok(memcmp(one, two, 32) == 0, "the same for both");
 
     fake_reply(&w, 200, GOOD);
@@ -252,7 +252,7 @@ refresh(void)
     fake_reply(&w, 200, GOOD);
     (void) fake_acquire(&w, c, SCOPE, NULL);
     is(w.requests[2].body, BODY "RT2", "rotated, for both workers");
-    entra_credential_material(other, two);
+    entra_credential_secret_digest(other, two);
     ok(memcmp(one, two, 32) == 0 && c->type->watch(c, &err) == 0,
        "which is no other sign-in");
 
@@ -393,7 +393,7 @@ state_file(void)
 
     c = make("interactive_browser", with_state(path), &s);
     sign_in(c, "id-1", "RT1");
-    entra_credential_material(c, before);
+    entra_credential_secret_digest(c, before);
     ok(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600, "a file, 0600");
     entra_credential_free(c);
 
@@ -402,7 +402,7 @@ state_file(void)
     fake_store_clear(&s);
     c = make("interactive_browser", with_state(path), &s);
     ok(c->warnings.len == 0, "read at the start");
-    entra_credential_material(c, after);
+    entra_credential_secret_digest(c, after);
     ok(memcmp(before, after, 32) == 0, "the same sign-in as before");
     fake_reply(&w, 200, "{\"token_type\":\"Bearer\",\"expires_in\":3599,"
                "\"access_token\":\"T\",\"refresh_token\":\"RT2\"}");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_str.h"
 #include "tap.h"
 
@@ -42,6 +43,72 @@ lower(void)
     memcpy(in, "/Subscriptions/X", 16);
     entra_str_lower(in, (entra_str_t) { 16, in });
     ok(memcmp(in, "/subscriptions/x", 16) == 0, "in place");
+}
+
+
+static void
+classes(void)
+{
+    int   c, wrong = 0;
+    char  digits[] = "00";
+
+    static const char  alpha[] = "abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char  hex[] = "0123456789abcdef";
+
+    for (c = -128; c < 256; c++) {
+        const char  *p = c > 0 ? strchr(alpha, c) : NULL;
+        const char  *d = c > 0 ? strchr(hex, p && c < 'a' ? c + 32 : c) : NULL;
+
+        wrong += entra_is_alpha(c) != (p != NULL);
+        wrong += entra_is_digit(c) != (c > 0 && d && d - hex < 10);
+        wrong += entra_hex_digit(c) != (c > 0 && d ? (int) (d - hex) : -1);
+        wrong += entra_lower(c) != (p && c < 'a' ? c + 32 : c);
+        wrong += entra_is_control(c) != ((c >= 0 && c < 32) || c == 127);
+        wrong += entra_is_visible(c) != (c > 32 && c < 127);
+    }
+
+    ok(wrong == 0, "classes of characters");
+
+    for (c = 0; c < 256; c++) {
+        digits[0] = hex[c >> 4];
+        digits[1] = hex[c & 15];
+        wrong += entra_hex_byte(digits) != c;
+    }
+
+    ok(wrong == 0 && entra_hex_byte("0g") == -1 && entra_hex_byte("%0") == -1,
+       "two hexadecimal digits");
+}
+
+
+static void
+words(void)
+{
+    ok(entra_str_is_word(entra_str("a-Z_9"), "_-"), "a word");
+    ok(!entra_str_is_word(entra_str("a b"), "_-"), "two words");
+    ok(!entra_str_is_word(entra_str("a\0b"), "_-"), "a word with a NUL");
+    ok(!entra_str_is_word(entra_str(""), "_-"), "no word");
+    ok(!entra_str_is_word(entra_str("\xc3\xa4"), "_-"), "a word of UTF-8");
+
+    ok(entra_str_is_guid(entra_str("72f988bf-86F1-41af-91ab-2d7cd011db47")),
+       "a GUID");
+    ok(!entra_str_is_guid(entra_str("72f988bf-86f1-41af-91ab-2d7cd011db4")),
+       "a GUID cut short");
+    ok(!entra_str_is_guid(entra_str("72f988bf-86f1-41af-91ab-2d7cd011db4g")),
+       "a GUID with another letter");
+    ok(!entra_str_is_guid(entra_str("72f988bf086f1-41af-91ab-2d7cd011db47")),
+       "a GUID without a hyphen");
+
+    ok(entra_str_has(entra_str("abc"), "bc")
+       && entra_str_has(entra_str("a"), "")
+       && !entra_str_has(entra_str("ab"), "abc")
+       && !entra_str_has(entra_str(""), "a"), "a part of a string");
+
+    ok(entra_str_has_control(entra_str("a\x7f"))
+       && !entra_str_has_control(entra_str("a \xc3")), "a control character");
+    ok(entra_str_is_visible(entra_str("a~!"))
+       && !entra_str_is_visible(entra_str("a b"))
+       && !entra_str_is_visible(entra_str("\xc3")), "visible ASCII");
 }
 
 
@@ -92,6 +159,8 @@ main(void)
     entra_buf_free(&b);
 
     lower();
+    classes();
+    words();
 
     return done();
 }

@@ -221,7 +221,7 @@ queries(void)
     refuses("iat=x", "seconds since 1970");
     refuses("path=%zz", "without two hexadecimal digits");
     refuses("path=%0", "without two hexadecimal digits");
-    refuses("path=a%00b", "without NUL");
+    refuses("path=a%00b", "or a NUL");
     refuses("{\"address\":", "not a JSON object");
     refuses("{\"address\":{}}", "is text");
     refuses("{\"address\":[[]]}", "is text");

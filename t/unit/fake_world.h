@@ -29,6 +29,8 @@
 #include <string.h>
 
 #include "entra_acquire.h"
+#include "entra_cloud.h"
+#include "entra_env.h"
 
 
 #define FAKE_MAX  400

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "entra_ascii.h"
 #include "entra_cli.h"
 
 
@@ -17,9 +18,7 @@
 static int
 entra_cli_token_char(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-           || (c >= 'A' && c <= 'Z')
-           || (c && strchr("-_.~+/=%", c) != NULL);
+    return entra_is_alnum(c) || (c && strchr("-_.~+/=%", c) != NULL);
 }
 
 
@@ -43,7 +42,7 @@ entra_cli_at(entra_str_t text, size_t from, const char *part)
 
 
 int
-entra_cli_says(entra_str_t text, const char *part)
+entra_cli_has(entra_str_t text, const char *part)
 {
     return entra_cli_at(text, 0, part) != text.len;
 }
@@ -203,7 +202,7 @@ entra_cli_aadsts(entra_str_t text)
     i = entra_cli_at(text, 0, "AADSTS");
 
     for (i += 6, n = 0; i < text.len && n < 9; i++, n++) {
-        if (text.data[i] < '0' || text.data[i] > '9') {
+        if (!entra_is_digit(text.data[i])) {
             break;
         }
 
