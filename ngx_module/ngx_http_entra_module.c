@@ -161,7 +161,7 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       NULL },
 
     { ngx_string("entra_status"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
       ngx_http_entra_status,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,

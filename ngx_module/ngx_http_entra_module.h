@@ -93,16 +93,6 @@ ngx_uint_t ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf);
 
 ngx_int_t ngx_http_entra_lint(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf);
 
-/* ngx_http_entra_status_rules.c */
-
-void ngx_http_entra_status_json_rules(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b);
-void ngx_http_entra_prometheus_rules(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b);
-
-/* "enabled", "report_only", "disabled" */
-const char *ngx_http_entra_policy_state(const entra_policy_t *policy);
-
 /* ngx_http_entra_keys.c: callers' tokens and the keys that sign them */
 
 char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -192,7 +182,13 @@ typedef enum {
     NGX_HTTP_ENTRA_COUNT_DENY,
     NGX_HTTP_ENTRA_COUNT_UNDETERMINED,
     NGX_HTTP_ENTRA_COUNT_EGRESS,
-    NGX_HTTP_ENTRA_COUNT_PATH
+    NGX_HTTP_ENTRA_COUNT_PATH,
+
+    /* what was not allowed, by entra_reason_e; NONE: undetermined */
+    NGX_HTTP_ENTRA_COUNT_REASON,
+
+    NGX_HTTP_ENTRA_ZONE_COUNTERS = NGX_HTTP_ENTRA_COUNT_REASON
+                                   + ENTRA_REASON_WORKSPACE + 1
 } ngx_http_entra_counter_e;
 
 /* ngx_http_entra_worker.c */
@@ -252,6 +248,9 @@ ngx_int_t ngx_http_entra_token_force(ngx_http_entra_token_t *token,
 
 /* a fetch is under way in some worker */
 ngx_int_t ngx_http_entra_token_pending(ngx_http_entra_token_t *token);
+
+/* upper bounds of fetch_took[], ms; the last bucket has none */
+extern const int64_t  ngx_http_entra_fetch_bounds[];
 
 /* for the log; buf: NGX_HTTP_ENTRA_NAME_MAX bytes, cut to them */
 #define NGX_HTTP_ENTRA_NAME_MAX  512
@@ -372,6 +371,10 @@ ngx_int_t ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_entra_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_variables_index(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+
+/* entra_reason_e as a word: "block", "no_grant", ...; NONE: "undetermined" */
+const char *ngx_http_entra_reason(ngx_uint_t reason);
+
 void ngx_http_entra_variable_set(ngx_http_variable_value_t *v,
     const void *data, size_t len);
 ngx_int_t ngx_http_entra_variable_nothing(ngx_http_request_t *r,
@@ -383,34 +386,9 @@ extern const ngx_str_t  ngx_http_entra_status_names[];
 
 char *ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* "valid", "expired", "none", and whether somebody is on it */
-const char *ngx_http_entra_status_state(ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now);
-
-/* a copy of the record, taken under the mutex */
-void ngx_http_entra_status_record(ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec);
-
-/* ngx_http_entra_status_format.c */
-
-typedef enum {
-    NGX_HTTP_ENTRA_JSON = 0,
-    NGX_HTTP_ENTRA_PROMETHEUS,
-    NGX_HTTP_ENTRA_HTML,
-    NGX_HTTP_ENTRA_UNKNOWN
-} ngx_http_entra_format_e;
-
-ngx_http_entra_format_e ngx_http_entra_status_format(ngx_http_request_t *r);
-
-/* ngx_http_entra_status_text.c */
-
-void ngx_http_entra_status_prometheus(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b);
-
-/* ngx_http_entra_status_html.c */
-
-void ngx_http_entra_status_html(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b);
+/* the credentials that "ready" names */
+ngx_int_t ngx_http_entra_status_check(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 
 
 /*

@@ -64,6 +64,9 @@ typedef enum {
 /* of a record: per token status, or per result of a policy */
 #define NGX_HTTP_ENTRA_COUNTERS  10
 
+/* attempts by how long they took, see ngx_http_entra_fetch_bounds[] */
+#define NGX_HTTP_ENTRA_FETCH_BUCKETS  9
+
 
 typedef struct ngx_http_entra_credential_s  ngx_http_entra_credential_t;
 typedef struct ngx_http_entra_token_s       ngx_http_entra_token_t;
@@ -124,10 +127,12 @@ struct ngx_http_entra_record_s {
     u_char                error_advice[256];
 
     u_char                note[512];            /* which of a chain won */
+    u_char                member[64];           /* its name alone */
 
     ngx_atomic_t          fetches;
     ngx_atomic_t          failures;
     ngx_atomic_t          fetch_ms;             /* sum */
+    ngx_atomic_t          fetch_took[NGX_HTTP_ENTRA_FETCH_BUCKETS];
     ngx_atomic_t          waits;
     ngx_atomic_t          replays;
     ngx_atomic_t          upstream_401;
@@ -253,6 +258,8 @@ typedef struct {
     entra_workspace_t            *workspace;
     ngx_uint_t                    confine;      /* unsigned  confine:1 */
     ngx_uint_t                    ready;        /* unsigned  ready:1 */
+    ngx_uint_t                    live;         /* unsigned  live:1 */
+    ngx_array_t                  *ready_names;  /* ngx_str_t, NULL: preloaded */
 
     /* [0], or in the order of auth->tokens; a NULL one: none */
     ngx_http_entra_policies_t   **policies;

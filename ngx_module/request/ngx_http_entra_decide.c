@@ -356,6 +356,16 @@ ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged)
 
     (void) ngx_atomic_fetch_add(counters, 1);
 
+    if (judged->decision.outcome != ENTRA_ALLOW) {
+        counters = ngx_http_entra_zone_counters(ngx_http_entra_worker->conf)
+                   + NGX_HTTP_ENTRA_COUNT_REASON;
+
+        (void) ngx_atomic_fetch_add(&counters[judged->decision.outcome
+                                              == ENTRA_UNDETERMINED
+                                              ? ENTRA_REASON_NONE
+                                              : judged->decision.reason], 1);
+    }
+
     for (i = 0; i < judged->decision.npolicies; i++) {
         rec = judged->decision.policies[i]->data;
         result = &judged->decision.results[i];

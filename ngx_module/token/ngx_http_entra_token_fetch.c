@@ -34,7 +34,14 @@ static void ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static void ngx_http_entra_token_report(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now, int64_t delay);
+static void ngx_http_entra_token_took(ngx_http_entra_record_t *rec,
+    int64_t ms);
 static ngx_uint_t ngx_http_entra_token_is_keys(ngx_http_entra_token_t *token);
+
+
+const int64_t  ngx_http_entra_fetch_bounds[] = {
+    50, 100, 250, 500, 1000, 2500, 5000, 10000
+};
 
 
 void
@@ -209,7 +216,7 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
     rec = token->record;
     now = ngx_http_entra_clock();
 
-    (void) ngx_atomic_fetch_add(&rec->fetch_ms, now - token->started);
+    ngx_http_entra_token_took(rec, now - token->started);
 
     if (a->err.class == ENTRA_ERR_NONE) {
         ngx_http_entra_token_success(token, a, now);
@@ -220,6 +227,22 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
 
     ngx_http_entra_token_arm(token, now);
     ngx_http_entra_wake(token);
+}
+
+
+static void
+ngx_http_entra_token_took(ngx_http_entra_record_t *rec, int64_t ms)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_ENTRA_FETCH_BUCKETS - 1; i++) {
+        if (ms <= ngx_http_entra_fetch_bounds[i]) {
+            break;
+        }
+    }
+
+    (void) ngx_atomic_fetch_add(&rec->fetch_took[i], 1);
+    (void) ngx_atomic_fetch_add(&rec->fetch_ms, ms);
 }
 
 
@@ -260,6 +283,10 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     (void) ngx_http_entra_zone_claims(mcf, rec, NULL);
     ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
                 sizeof(rec->note));
+    ngx_cpystrn(rec->member, (u_char *) (token->credential->core->member
+                                         ? token->credential->core->member
+                                         : ""),
+                sizeof(rec->member));
 
     /* the value is whole: now the others may look */
 

@@ -82,6 +82,7 @@ entra_file_missing(entra_file_t *file, int failed, entra_err_t *err)
     /* the size tells this state from one that was never looked at */
     st.st_size = -failed;
     file->pending = 0;
+    file->stale = 1;
 
     if (!entra_file_changed(file, &st)) {
         return 0;
@@ -236,6 +237,7 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
 
     if (changed || file->pending) {
         rc = entra_file_load(file, fd, &st, err);
+        file->stale = rc < 0;
 
     } else if (file->settling) {
 
@@ -246,6 +248,10 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
 
         entra_err_clear(&again);
         rc = entra_file_load(file, fd, &st, &again) == 1;
+
+        if (rc) {
+            file->stale = 0;
+        }
 
     } else {
         rc = 0;

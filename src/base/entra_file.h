@@ -32,7 +32,9 @@ typedef struct {
     unsigned      loaded:1;
     unsigned      settling:1;   /* changed lately, is read once more */
     unsigned      patient:1;    /* set by the owner, see below */
-    unsigned      pending:1;    /* changed, not read yet */
+    unsigned      pending:1;    /* patient: changed, not read yet */
+    unsigned      stale:1;      /* content is not what the file says now:
+                                   unreadable, or the owner refused it */
 } entra_file_t;
 
 

@@ -321,6 +321,7 @@ entra_client_auth_certificate_read(entra_credential_t *c, entra_err_t *err)
 
     entra_certificate_free(auth->certificate);
     auth->certificate = cert;
+    c->cert_expires = entra_certificate_expires(cert);
 
     entra_client_auth_warn_dates(c, auth);
 
@@ -725,7 +726,12 @@ entra_client_auth_watch_certificate(entra_credential_t *c, entra_err_t *err)
         return password;
     }
 
-    return entra_client_auth_certificate_read(c, err) == 0 ? 1 : -1;
+    if (entra_client_auth_certificate_read(c, err) != 0) {
+        auth->certificate_file.stale = 1;
+        return -1;
+    }
+
+    return 1;
 }
 
 
@@ -750,6 +756,12 @@ entra_client_auth_look(entra_credential_t *c, entra_err_t *err)
 
         bad |= rc[i] < 0;
     }
+
+    c->stale_files = auth->secrets[0].file.stale
+                     + auth->secrets[1].file.stale
+                     + auth->principal_file.stale
+                     + auth->certificate_file.stale
+                     + auth->password_file.stale;
 
     return bad ? -1 : 0;
 }

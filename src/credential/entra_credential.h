@@ -60,6 +60,12 @@ struct entra_credential_s {
      * the chain, read by the status page.  Bounded text, no secrets.
      */
     char                            note[1024];
+
+    /* also for the status page */
+    const char                     *member;        /* that won, or NULL */
+    const char                     *page;          /* to sign in, or NULL */
+    int64_t                         cert_expires;  /* seconds, 0: none */
+    unsigned                        stale_files;   /* see entra_file.h */
 };
 
 

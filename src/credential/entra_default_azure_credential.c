@@ -264,6 +264,8 @@ entra_default_watch(entra_credential_t *c, entra_err_t *err)
     entra_default_t     *conf = c->conf;
     entra_credential_t  *m;
 
+    c->stale_files = 0;
+
     for (i = 0; i < conf->nowned; i++) {
         m = conf->owned[i];
 
@@ -272,6 +274,7 @@ entra_default_watch(entra_credential_t *c, entra_err_t *err)
         }
 
         rc = m->type->watch(m, err);
+        c->stale_files += m->stale_files;
 
         changed |= rc == 1;
         failed |= rc == -1;

@@ -271,6 +271,8 @@ entra_endpoint_key_watch(entra_credential_t *c, entra_err_t *err)
         failed |= rc == -1;
     }
 
+    c->stale_files = conf->files[0].stale + conf->files[1].stale;
+
     return changed ? 1 : failed ? -1 : 0;
 }
 

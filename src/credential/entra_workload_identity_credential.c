@@ -321,9 +321,13 @@ entra_workload_step(entra_acquire_t *a)
 static int
 entra_workload_watch(entra_credential_t *c, entra_err_t *err)
 {
+    int                rc;
     entra_workload_t  *conf = c->conf;
 
-    return entra_file_refresh(&conf->file, err);
+    rc = entra_file_refresh(&conf->file, err);
+    c->stale_files = conf->file.stale;
+
+    return rc;
 }
 
 

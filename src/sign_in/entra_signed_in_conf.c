@@ -243,6 +243,8 @@ entra_signed_in_init(entra_credential_t *c, entra_err_t *err)
         return -1;
     }
 
+    c->page = conf->page;
+
     return entra_signed_in_state(c, err);
 }
 
