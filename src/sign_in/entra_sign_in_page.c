@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "entra_enc.h"
 #include "entra_sign_in_page.h"
 #include "entra_time.h"
@@ -218,17 +216,14 @@ entra_sign_in_leave(entra_buf_t *out, const char *url, const char *host)
 void
 entra_sign_in_csp(entra_buf_t *out)
 {
-    unsigned       n = 0;
-    unsigned char  digest[EVP_MAX_MD_SIZE];
+    unsigned char  digest[ENTRA_SHA256_LEN];
 
     entra_buf_add_c(out, "default-src 'none'; base-uri 'none'; "
                     "form-action 'self'; frame-ancestors 'none'");
 
-    if (EVP_Digest(entra_sign_in_style, sizeof(entra_sign_in_style) - 1,
-                   digest, &n, EVP_sha256(), NULL))
-    {
+    if (entra_sha256(entra_str_c(entra_sign_in_style), digest) == 0) {
         entra_buf_add_c(out, "; style-src 'sha256-");
-        entra_enc_base64(out, digest, n);
+        entra_enc_base64(out, digest, sizeof(digest));
         entra_buf_add_char(out, '\'');
     }
 }
