@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include "entra_aadsts.h"
 #include "entra_cli.h"
 #include "entra_cloud.h"
+#include "entra_enc.h"
 #include "entra_env.h"
 
 
@@ -551,11 +551,9 @@ entra_cli_no_token(entra_acquire_t *a, const entra_cli_tool_t *tool)
 static int
 entra_cli_refused(const entra_acquire_t *a, entra_str_t value)
 {
-    unsigned       n = 0;
-    unsigned char  digest[EVP_MAX_MD_SIZE];
+    unsigned char  digest[ENTRA_SHA256_LEN];
 
-    return a->claims && a->has_refused
-           && EVP_Digest(value.data, value.len, digest, &n, EVP_sha256(), NULL)
+    return a->claims && a->has_refused && entra_sha256(value, digest) == 0
            && CRYPTO_memcmp(digest, a->refused, sizeof(a->refused)) == 0;
 }
 

@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "entra_cloud.h"
 #include "entra_credential.h"
+#include "entra_enc.h"
 #include "entra_env.h"
 
 
@@ -488,22 +487,6 @@ entra_key_field(entra_buf_t *b, entra_str_t text)
 }
 
 
-static void
-entra_sha256(entra_buf_t *b, unsigned char digest[32])
-{
-    unsigned  n = 0;
-
-    memset(digest, 0, 32);
-
-    if (!entra_buf_ok(b)
-        || !EVP_Digest(entra_buf_str(b).data, b->len, digest, &n,
-                       EVP_sha256(), NULL))
-    {
-        memset(digest, 0, 32);
-    }
-}
-
-
 void
 entra_credential_key(const entra_credential_t *c, entra_str_t scope,
     unsigned char key[32])
@@ -532,7 +515,7 @@ entra_credential_key(const entra_credential_t *c, entra_str_t scope,
         entra_buf_addf(&b, "%p %s", (const void *) c, c->name);
     }
 
-    entra_sha256(&b, key);
+    (void) entra_sha256(entra_buf_str(&b), key);
 
     entra_buf_free(&identity);
     entra_buf_free(&b);
@@ -554,8 +537,8 @@ entra_credential_secret_digest(const entra_credential_t *c,
     entra_buf_init(&b, ENTRA_SECRETS_MAX);
     c->type->secrets(c, &b);
 
-    if (b.len) {
-        entra_sha256(&b, digest);
+    if (b.len && entra_buf_ok(&b)) {
+        (void) entra_sha256(entra_buf_str(&b), digest);
     }
 
     entra_buf_free(&b);

@@ -29,7 +29,7 @@ typedef struct {
 
 
 typedef struct {
-    entra_chain_t           chain;
+    entra_chain_t           chain;              /* the first */
     entra_credential_t     *owned[ENTRA_CHAIN_MAX];
     unsigned                nowned;
 } entra_default_t;
@@ -237,20 +237,11 @@ entra_default_free(entra_credential_t *c)
     unsigned          i;
     entra_default_t  *conf = c->conf;
 
-    entra_chain_free(&conf->chain);
+    entra_chain_free(c);
 
     for (i = 0; i < conf->nowned; i++) {
         entra_credential_free(conf->owned[i]);
     }
-}
-
-
-static entra_next_e
-entra_default_step(entra_acquire_t *a)
-{
-    entra_default_t  *conf = a->credential->conf;
-
-    return entra_chain_step(a, &conf->chain);
 }
 
 
@@ -302,40 +293,16 @@ entra_default_files(const entra_credential_t *c, entra_file_visit_pt visit,
 }
 
 
-static void
-entra_default_identity(const entra_credential_t *c, entra_buf_t *out)
-{
-    const entra_default_t  *conf = c->conf;
-
-    entra_chain_identity(&conf->chain, out);
-}
-
-
-static void
-entra_default_secrets(const entra_credential_t *c, entra_buf_t *out)
-{
-    const entra_default_t  *conf = c->conf;
-
-    entra_chain_secrets(&conf->chain, out);
-}
-
-
-static const entra_param_t  entra_default_params[] = {
-    { NULL, 0, 0 }
-};
-
-
 const entra_credential_type_t  entra_default_azure_credential = {
     .name = "default",
     .azure_name = "DefaultAzureCredential",
     .conf_size = sizeof(entra_default_t),
     .state_size = sizeof(entra_chain_state_t),
-    .params = { entra_default_params },
     .init = entra_default_init,
     .free = entra_default_free,
-    .step = entra_default_step,
+    .step = entra_chain_step,
     .watch = entra_default_watch,
     .files = entra_default_files,
-    .identity = entra_default_identity,
-    .secrets = entra_default_secrets
+    .identity = entra_chain_identity,
+    .secrets = entra_chain_secrets
 };

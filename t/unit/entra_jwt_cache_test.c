@@ -148,7 +148,8 @@ bounds(void)
         all = all && has(0, 1, 150);
     }
 
-    ok(all && count(1000, 1) == 100, "100 entries at most, the one in use stays");
+    ok(all && count(1000, 1) == 100,
+       "100 entries at most, the one in use stays");
     ok(has(999, 1, 150) && has(901, 1, 150) && !has(900, 1, 150),
        "the least recently used go");
     entra_jwt_cache_free(cache);
