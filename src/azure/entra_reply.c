@@ -37,7 +37,12 @@ entra_reply_no_answer(const entra_http_reply_t *reply, const char *from,
 {
     const char  *what;
 
-    what = reply->timed_out ? "the answer did not come in time"
+    if (reply->no_files) {
+        err->advice = "raise \"worker_rlimit_nofile\"";
+    }
+
+    what = reply->no_files ? "no file descriptor is left for the request"
+           : reply->timed_out ? "the answer did not come in time"
            : reply->refused ? "the connection was refused"
            : "there was no answer";
 
