@@ -238,6 +238,15 @@ typedef struct {
 } ngx_http_entra_pass_t;
 
 
+/* the values behind private names: config/ngx_http_entra_upstream_value.c */
+
+typedef struct {
+    ngx_http_get_variable_pt      authorization;
+    ngx_http_get_variable_pt      token;        /* data: the index */
+    ngx_http_get_variable_pt      host;         /* data: as written */
+} ngx_http_entra_upstream_values_t;
+
+
 /* a header that a location sets, and of which the upstream gets one */
 
 typedef struct {
@@ -339,6 +348,7 @@ typedef struct {
     ngx_array_t                  *uses;
     ngx_array_t                  *hosts;        /* of requests, likewise */
     u_char                        suffix[16];   /* of private names */
+    const ngx_http_entra_upstream_values_t  *values;
 
     /* the first set_real_ip_from */
     ngx_str_t                     realip;
@@ -457,6 +467,8 @@ typedef struct {
     ngx_event_t                   watch;
     ngx_event_t                   retire;       /* frees what follows */
     ngx_http_entra_header_t      *retired;      /* copies that were replaced */
+    ngx_uint_t                  (*watch_lists)(
+                                      ngx_http_entra_main_conf_t *mcf);
     ngx_uint_t                    reading;      /* a long list, in pieces */
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;
