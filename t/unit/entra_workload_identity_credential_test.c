@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "tap.h"
 
 
@@ -79,7 +79,7 @@ wire(void)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
@@ -170,7 +170,7 @@ late(void)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     put("token", "old.one.sig");
@@ -305,7 +305,7 @@ proxy(void)
     char                 ca[256];
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     put("token", "a.b.c");
@@ -392,7 +392,7 @@ exchange(void)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     put("token", "a.b.c");
