@@ -161,7 +161,7 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       NULL },
 
     { ngx_string("entra_status"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
       ngx_http_entra_status,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -230,7 +230,8 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
 
     ngx_http_entra_observe_end(mcf);
 
-    if (ngx_http_entra_variables_index(cf, mcf) != NGX_OK
+    if (ngx_http_entra_upstream_value_check(cf, mcf) != NGX_OK
+        || ngx_http_entra_variables_index(cf, mcf) != NGX_OK
         || ngx_http_entra_credential_init(cf, mcf) != NGX_OK
         || ngx_http_entra_keys_init(cf, mcf) != NGX_OK
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK

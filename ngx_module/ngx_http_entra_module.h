@@ -93,16 +93,6 @@ ngx_uint_t ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf);
 
 ngx_int_t ngx_http_entra_lint(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf);
 
-/* ngx_http_entra_status_rules.c */
-
-void ngx_http_entra_status_json_rules(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b);
-void ngx_http_entra_prometheus_rules(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b);
-
-/* "enabled", "report_only", "disabled" */
-const char *ngx_http_entra_policy_state(const entra_policy_t *policy);
-
 /* ngx_http_entra_keys.c: callers' tokens and the keys that sign them */
 
 char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -110,6 +100,8 @@ char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_entra_keys_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_keys_free(ngx_http_entra_main_conf_t *mcf);
+void ngx_http_entra_keys_authority(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *out);
 ngx_uint_t ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf);
 ngx_http_entra_token_t *ngx_http_entra_keys_token(
     ngx_http_entra_main_conf_t *mcf);           /* NULL: no caller tokens */
@@ -154,6 +146,21 @@ ngx_int_t ngx_http_entra_observe(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_observe_end(ngx_http_entra_main_conf_t *mcf);
 
+/* ngx_http_entra_upstream_value.c */
+
+/* around the handler of each directive of another module */
+ngx_int_t ngx_http_entra_upstream_value_use(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_entra_upstream_value_used(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
+/* of entra_token $name: the index of the variable behind it, or NGX_ERROR */
+ngx_int_t ngx_http_entra_token_variable(ngx_conf_t *cf, ngx_str_t *name);
+
+/* after the last directive: no other one asks for a token */
+ngx_int_t ngx_http_entra_upstream_value_check(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+
 /* ngx_http_entra_zone.c */
 
 void *ngx_http_entra_zone_create(ngx_conf_t *cf);
@@ -175,7 +182,13 @@ typedef enum {
     NGX_HTTP_ENTRA_COUNT_DENY,
     NGX_HTTP_ENTRA_COUNT_UNDETERMINED,
     NGX_HTTP_ENTRA_COUNT_EGRESS,
-    NGX_HTTP_ENTRA_COUNT_PATH
+    NGX_HTTP_ENTRA_COUNT_PATH,
+
+    /* what was not allowed, by entra_reason_e; NONE: undetermined */
+    NGX_HTTP_ENTRA_COUNT_REASON,
+
+    NGX_HTTP_ENTRA_ZONE_COUNTERS = NGX_HTTP_ENTRA_COUNT_REASON
+                                   + ENTRA_REASON_WORKSPACE + 1
 } ngx_http_entra_counter_e;
 
 /* ngx_http_entra_worker.c */
@@ -190,6 +203,13 @@ void ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
 
 #define ngx_http_entra_of(member_ptr, type, member)                           \
     ((type *) ((u_char *) (member_ptr) - offsetof(type, member)))
+
+/* ngx_http_entra_watch.c: signs of life, and files */
+
+ngx_int_t ngx_http_entra_watch_init(ngx_cycle_t *cycle,
+    ngx_http_entra_main_conf_t *mcf);
+void ngx_http_entra_watch_exit(void);
+
 
 /* ngx_http_entra_token.c: one token's life in a worker */
 
@@ -208,6 +228,9 @@ void ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
     const char *value, size_t len);
 void ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now);
 
+/* wipes the copies that were replaced */
+void ngx_http_entra_token_free_retired(void);
+
 /* ngx_http_entra_token_fetch.c: one fetch across all workers */
 
 /* starts a fetch if it is time and nobody else does */
@@ -225,6 +248,9 @@ ngx_int_t ngx_http_entra_token_force(ngx_http_entra_token_t *token,
 
 /* a fetch is under way in some worker */
 ngx_int_t ngx_http_entra_token_pending(ngx_http_entra_token_t *token);
+
+/* upper bounds of fetch_took[], ms; the last bucket has none */
+extern const int64_t  ngx_http_entra_fetch_bounds[];
 
 /* for the log; buf: NGX_HTTP_ENTRA_NAME_MAX bytes, cut to them */
 #define NGX_HTTP_ENTRA_NAME_MAX  512
@@ -261,7 +287,8 @@ void ngx_http_entra_obo_exit(void);
 ngx_int_t ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx);
 ngx_uint_t ngx_http_entra_obo_settled(ngx_http_entra_token_t *token);
 ngx_uint_t ngx_http_entra_obo_refused(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token,
+    const char **detail);
 
 /* ngx_http_entra_decide.c */
 
@@ -288,6 +315,20 @@ ngx_int_t ngx_http_entra_authorization(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 ngx_int_t ngx_http_entra_second_token(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_entra_host(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+/* the Host of the upstream request, evaluated once */
+ngx_int_t ngx_http_entra_upstream_host(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_complex_value_t *value,
+    ngx_str_t *host);
+
+/* ngx_http_entra_attempt.c: each attempt of nginx to send the request */
+
+void ngx_http_entra_attempt_hook(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
+ngx_int_t ngx_http_entra_attempt_watch(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
 
 /* ngx_http_entra_egress.c */
 
@@ -303,8 +344,11 @@ ngx_int_t ngx_http_entra_replay_init(ngx_conf_t *cf,
 
 void ngx_http_entra_replay_hook(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+void ngx_http_entra_replay_wrap(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx);
 ngx_http_entra_kept_t *ngx_http_entra_replay_kept(ngx_http_request_t *r);
-ngx_uint_t ngx_http_entra_replay_foreign(ngx_http_request_t *r);
+ngx_uint_t ngx_http_entra_replay_foreign(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
 ngx_uint_t ngx_http_entra_replay_waits(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 
@@ -327,8 +371,14 @@ ngx_int_t ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_entra_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_variables_index(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+
+/* entra_reason_e as a word: "block", "no_grant", ...; NONE: "undetermined" */
+const char *ngx_http_entra_reason(ngx_uint_t reason);
+
 void ngx_http_entra_variable_set(ngx_http_variable_value_t *v,
     const void *data, size_t len);
+ngx_int_t ngx_http_entra_variable_nothing(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 /* ngx_http_entra_status.c */
 
@@ -336,34 +386,9 @@ extern const ngx_str_t  ngx_http_entra_status_names[];
 
 char *ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* "valid", "expired", "none", and whether somebody is on it */
-const char *ngx_http_entra_status_state(ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now);
-
-/* a copy of the record, taken under the mutex */
-void ngx_http_entra_status_record(ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec);
-
-/* ngx_http_entra_status_format.c */
-
-typedef enum {
-    NGX_HTTP_ENTRA_JSON = 0,
-    NGX_HTTP_ENTRA_PROMETHEUS,
-    NGX_HTTP_ENTRA_HTML,
-    NGX_HTTP_ENTRA_UNKNOWN
-} ngx_http_entra_format_e;
-
-ngx_http_entra_format_e ngx_http_entra_status_format(ngx_http_request_t *r);
-
-/* ngx_http_entra_status_text.c */
-
-void ngx_http_entra_status_prometheus(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b);
-
-/* ngx_http_entra_status_html.c */
-
-void ngx_http_entra_status_html(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b);
+/* the credentials that "ready" names */
+ngx_int_t ngx_http_entra_status_check(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 
 
 /*

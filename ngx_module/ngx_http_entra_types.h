@@ -33,6 +33,7 @@
 #define NGX_HTTP_ENTRA_STAY        1000     /* ms beyond fetch_timeout */
 #define NGX_HTTP_ENTRA_LEASE       15000    /* ms, renewed while fetching */
 #define NGX_HTTP_ENTRA_FORCE       30000    /* ms between forced fetches */
+#define NGX_HTTP_ENTRA_VAIN_MAX    7        /* times that it doubles: 1 h */
 #define NGX_HTTP_ENTRA_CLAIMS_MAX  4096
 
 
@@ -49,8 +50,22 @@ typedef enum {
 } ngx_http_entra_status_e;
 
 
+/* protocols of *_pass, as bits: what is said for one is not for another */
+
+#define NGX_HTTP_ENTRA_PROXY       0x01
+#define NGX_HTTP_ENTRA_GRPC        0x02
+#define NGX_HTTP_ENTRA_FASTCGI     0x04
+#define NGX_HTTP_ENTRA_UWSGI       0x08
+#define NGX_HTTP_ENTRA_SCGI        0x10
+
+#define NGX_HTTP_ENTRA_PROXY_GRPC  (NGX_HTTP_ENTRA_PROXY|NGX_HTTP_ENTRA_GRPC)
+
+
 /* of a record: per token status, or per result of a policy */
 #define NGX_HTTP_ENTRA_COUNTERS  10
+
+/* attempts by how long they took, see ngx_http_entra_fetch_bounds[] */
+#define NGX_HTTP_ENTRA_FETCH_BUCKETS  9
 
 
 typedef struct ngx_http_entra_credential_s  ngx_http_entra_credential_t;
@@ -59,6 +74,7 @@ typedef struct ngx_http_entra_record_s      ngx_http_entra_record_t;
 typedef struct ngx_http_entra_waiter_s      ngx_http_entra_waiter_t;
 typedef struct ngx_http_entra_session_s     ngx_http_entra_session_t;
 typedef struct ngx_http_entra_keys_s        ngx_http_entra_keys_t;
+typedef struct ngx_http_entra_header_s      ngx_http_entra_header_t;
 typedef struct ngx_http_entra_curl_s        ngx_http_entra_curl_t;
 
 
@@ -94,6 +110,7 @@ struct ngx_http_entra_record_s {
     /* a fetch that the upstream's 401 asked for */
     int64_t               forced;
     ngx_atomic_uint_t     forced_generation;    /* the one that was refused */
+    ngx_uint_t            vain;                 /* in a row, without success */
     u_char               *claims;
     size_t                claims_len;
 
@@ -103,16 +120,19 @@ struct ngx_http_entra_record_s {
     ngx_uint_t            error_class;
     ngx_uint_t            error_status;
     uint32_t              error_aadsts;
+    ngx_uint_t            error_remedy;         /* entra_remedy_e */
     u_char                error_name[32];       /* OAuth "error" */
     u_char                error_id[64];         /* correlation id */
     u_char                error_text[512];
     u_char                error_advice[256];
 
     u_char                note[512];            /* which of a chain won */
+    u_char                member[64];           /* its name alone */
 
     ngx_atomic_t          fetches;
     ngx_atomic_t          failures;
     ngx_atomic_t          fetch_ms;             /* sum */
+    ngx_atomic_t          fetch_took[NGX_HTTP_ENTRA_FETCH_BUCKETS];
     ngx_atomic_t          waits;
     ngx_atomic_t          replays;
     ngx_atomic_t          upstream_401;
@@ -181,6 +201,7 @@ typedef struct {
     ngx_array_t                  *tokens;       /* of a variable: all, sorted */
     u_char                       *file;
     ngx_uint_t                    line;
+    unsigned                      second:1;     /* of entra_token */
 } ngx_http_entra_auth_t;
 
 
@@ -217,6 +238,16 @@ typedef struct {
 } ngx_http_entra_pass_t;
 
 
+/* a header that a location sets, and of which the upstream gets one */
+
+typedef struct {
+    ngx_uint_t                    n;            /* how often it is set */
+    ngx_http_complex_value_t     *value;        /* of Host; NULL: not set */
+    u_char                       *file;
+    ngx_uint_t                    line;
+} ngx_http_entra_sent_header_t;
+
+
 typedef struct {
     ngx_http_entra_auth_t        *auth;         /* NULL: off */
     ngx_array_t                  *policy_names; /* ngx_str_t */
@@ -227,6 +258,8 @@ typedef struct {
     entra_workspace_t            *workspace;
     ngx_uint_t                    confine;      /* unsigned  confine:1 */
     ngx_uint_t                    ready;        /* unsigned  ready:1 */
+    ngx_uint_t                    live;         /* unsigned  live:1 */
+    ngx_array_t                  *ready_names;  /* ngx_str_t, NULL: preloaded */
 
     /* [0], or in the order of auth->tokens; a NULL one: none */
     ngx_http_entra_policies_t   **policies;
@@ -245,11 +278,20 @@ typedef struct {
     ngx_uint_t                    authorization;    /* with our variable */
     ngx_http_complex_value_t     *deployment;   /* header that is set here */
     ngx_uint_t                    deployments;  /* how often */
+    ngx_http_entra_sent_header_t  host[2];      /* proxy, grpc */
+    ngx_http_entra_sent_header_t  authorization_sent[2];
     ngx_uint_t                    blanked;      /* bits of override headers */
     ngx_uint_t                    forwarded;
     ngx_flag_t                    pass_headers; /* the client's */
 
-    ngx_str_t                     replay_name;  /* "@..." */
+    /* the hidden named clone that a repeated request goes to */
+    ngx_str_t                     replay_name;
+    ngx_http_core_loc_conf_t     *replay_location;
+    ngx_str_t                     name;         /* of the location itself */
+
+    /* how long a request may be under way unsent, see ..._attempt.c */
+    void                         *attempt_conf;
+    int64_t                       attempt_max;  /* ms */
 
     /* the last verdict of the egress guard about a fixed upstream */
     void                         *egress_conf;
@@ -293,6 +335,10 @@ typedef struct {
     ngx_int_t                     kept_index;   /* see ..._kept_ctx() */
     ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
     ngx_uint_t                    sign_in;      /* there is a page */
+    ngx_array_t                  *token_variables;  /* ..._upstream_value.c */
+    ngx_array_t                  *uses;
+    ngx_array_t                  *hosts;        /* of requests, likewise */
+    u_char                        suffix[16];   /* of private names */
 
     /* the first set_real_ip_from */
     ngx_str_t                     realip;
@@ -345,6 +391,12 @@ struct ngx_http_entra_ctx_s {
     /* the upstream request that got the token, or was refused it */
     ngx_http_upstream_t          *upstream;
     ngx_str_t                     value;
+    int64_t                       expires;      /* of the first of its tokens */
+    void                         *unsent;       /* see ..._attempt.c */
+
+    /* the Host of that request, once it was evaluated */
+    ngx_http_upstream_t          *host_upstream;
+    ngx_str_t                     host;
 
     ngx_http_entra_policies_t    *policies;     /* of token here, or NULL */
     ngx_http_entra_judged_t      *judged;
@@ -388,6 +440,7 @@ typedef struct {
     ngx_atomic_uint_t             refused;      /* generation */
     ngx_http_entra_token_t       *token;
     ngx_uint_t                    replayed;     /* unsigned  replayed:1 */
+    ngx_http_core_loc_conf_t     *next;         /* the clone it may enter */
 } ngx_http_entra_kept_t;
 
 
@@ -402,6 +455,8 @@ typedef struct {
     entra_sign_in_t              *site;
     ngx_queue_t                   sent;         /* requests under way */
     ngx_event_t                   watch;
+    ngx_event_t                   retire;       /* frees what follows */
+    ngx_http_entra_header_t      *retired;      /* copies that were replaced */
     ngx_uint_t                    reading;      /* a long list, in pieces */
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;

@@ -122,7 +122,8 @@ server {
         proxy_pass https://echo.test;
     }
     location = /nowhere { entra_auth red;
-                          return 200 "[\$entra_authorization]"; }
+                          ssi on; default_type text/html;
+        return 200 '[<!--#echo var="entra_authorization" default="" -->]'; }
     location = /entra/ready { entra_auth off; entra_status ready; }
     location = /entra/status { entra_auth off; entra_status; }
 }
@@ -189,6 +190,8 @@ is($t->get('/uri/x?y')->json->{target}, '/base/x?y', 'a replaced prefix');
 my $r = $t->get('/map?who=x');
 is($r->status, 403, 'an unknown name is refused');
 like($r->header('content-type'), qr{^application/problem\+json}, 'a problem');
+is($r->header('x-content-type-options'), 'nosniff', 'nothing else');
+is($r->header('cache-control'), 'no-store', 'not to be kept');
 unlike($r->body, qr/nobody|\bred\b|green/, 'that names no credential');
 
 # the client's own

@@ -7,6 +7,9 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Digest::SHA 'sha256';
+use MIME::Base64 'encode_base64';
+use JSON::PP ();
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
@@ -62,6 +65,7 @@ server {
     listen 127.0.0.1:%%PORT%%;
     include %%PROXY%%;
     entra_wait 500ms;
+    add_header X-Reason \$entra_reason always;
     location /good { entra_auth good; proxy_pass https://echo.test; }
     location /p { entra_auth judged; proxy_pass https://echo.test; }
     location /bad { entra_auth bad; proxy_pass https://echo.test; }
@@ -73,6 +77,9 @@ server {
     location /evil { entra_auth good; proxy_pass https://\$arg_h; }
     location = /entra/status { entra_status; }
     location = /entra/ready { entra_status ready; }
+    location = /entra/ready/good { entra_status ready good judged; }
+    location = /entra/ready/bad { entra_status ready good bad; }
+    location = /entra/live { entra_status live; }
 }
 EOC
 $t->start($conf);
@@ -95,6 +102,16 @@ my $aml = 'https://ml.azure.com/.default';
 my $good = one('good', $aml);
 is($good->{type}, 'client_secret', 'type');
 is($good->{state}, 'valid', 'state');
+is(one('lazy')->{state}, 'empty', 'one that nobody has asked for');
+is($t->status->{ready}, JSON::PP::false, 'ready, in the status too');
+my $states = $t->status->{states};
+is_deeply([@$states{qw(valid failing empty)}], [3, 1, 1], 'how many of each');
+is_deeply([map { $_->{credential} } @{ $t->get('/entra/status?search=LAZ')
+    ->json->{credentials} }], ['lazy'], 'search');
+is_deeply([map { $_->{credential} } @{ $t->get('/entra/status?state=failing')
+    ->json->{credentials} }], ['bad'], 'by state');
+is(scalar @{ $t->get('/entra/status?search=%00&state=x')->json->{credentials} },
+   5, 'what makes no sense is not asked for');
 cmp_ok($good->{expires_in}, '>', 3000, 'seconds to expiry');
 cmp_ok($good->{refresh_in}, '>', 0, 'seconds to refresh');
 cmp_ok($good->{refresh_in}, '<', $good->{expires_in}, 'which comes first');
@@ -123,8 +140,10 @@ unlike($r->body, qr/[\x00-\x08\x0b\x0c\x0e-\x1f]/, 'no control characters');
 
 # counting
 $t->get('/good') for 1 .. 3;
-$t->get('/bad');
-$t->get("/evil?h=127.0.0.2:$t->{vars}{UPSTREAM}");
+is($t->get('/bad')->header('x-reason'), 'no_token', 'why in a word: no token');
+is($t->get("/evil?h=127.0.0.2:$t->{vars}{UPSTREAM}")->header('x-reason'),
+   'egress', 'the egress guard');
+is($t->get('/good//x')->header('x-reason'), 'ambiguous_path', 'a path');
 is(one('good', $aml)->{requests}{HIT}, 3, 'HIT');
 is($t->status->{egress_blocked}, 1, 'egress');
 is(one('good', $aml)->{requests}{BLOCKED}, 1, 'BLOCKED');
@@ -136,7 +155,8 @@ $r = $t->get('/score', body => '{}');
 is($r->status, 424, '424 passes');
 ok($r->header('ms-azureml-model-error-reason'), 'unchanged');
 $e->endpoint(name => 'fraud', failing => \0);
-$e->app(client_id => $e->info('client_id'), actions => []);
+$e->settings(score_refused => 403);
+$e->grant;
 $r = $t->get('/score', body => '{}');
 is($r->status, 403, '403 passes');
 is($r->json->{error}{code}, 'AuthorizationFailed', 'unchanged');
@@ -148,6 +168,27 @@ $r = $t->get('/entra/ready');
 is($r->status, 503, 'not ready');
 like($r->body, qr/"bad"/, 'says which credential');
 unlike($r->body, qr/"lazy"|"good"/, 'and no other');
+
+is($t->get('/entra/ready/good')->status, 200, 'ready, of chosen ones');
+$r = $t->get('/entra/ready/bad');
+is($r->status, 503, 'one of which is not');
+is_deeply([map { $_->{credential} } @{ $r->json->{not_ready} }], ['bad'],
+          'says so, and nothing of the others');
+is($r->json->{not_ready}[0]{state}, 'failing', 'with its state');
+is($r->header('retry-after'), 1, 'to be asked again soon');
+$r = $t->get('/entra/live');
+is($r->status, 200, 'live, ready or not');
+is($r->body, qq({"live":true}\n), 'and no more');
+for my $one (['ready nobody', qr/names credential "nobody": there is no such/],
+             ['ready lazy', qr/names credential "lazy": with "preload off"/],
+             ['alive', qr/takes no parameter, "live", or "ready"/])
+{
+    my ($words, $why) = @$one;
+    my ($ok, $out) = $t->check($conf =~ s/entra_status live/entra_status $words/r);
+    ok(!$ok, "entra_status $words: refused");
+    like($out, $why, 'with the reason');
+    like($out, qr/in \S+nginx\.conf:\d+/, 'and the line');
+}
 
 # Prometheus
 my $text = $t->get('/entra/status?format=prometheus');
@@ -161,7 +202,23 @@ like($text, qr/^$_/m, "metric $_") for
     qr/entra_requests_total\{[^}]*"good"[^}]*status="HIT"[^}]*\} \d/,
     qr/entra_decisions_total/,
     qr/entra_egress_blocked_total 1/,
-    qr/entra_replays_total/;
+    qr/entra_replays_total/,
+    qr/entra_build_info\{version="[\d.]+",nginx="[\d.]+"\} 1\n/,
+    qr/entra_ready 0\n/,
+    qr/entra_tokens\{state="failing"\} 1\n/,
+    qr/entra_token_consecutive_failures\{[^}]*"bad"[^}]*\} [1-9]/,
+    qr/entra_token_consecutive_failures\{[^}]*"good"[^}]*\} 0\n/,
+    qr/entra_token_fetch_seconds_bucket\{[^}]*"good"[^}]*le="\+Inf"\} 1\n/,
+    qr/entra_token_fetch_seconds_count\{[^}]*"good"[^}]*\} 1\n/,
+    qr/entra_credential_stale_files\{credential="good"\} 0\n/,
+    qr/entra_denials_total\{reason="block"\} 0\n/,
+    qr/entra_list_stale\{name="office"\} 0\n/;
+unlike($text, qr/^entra_token_expiry_seconds\{[^}]*"lazy"/m,
+       'no alarm for what nobody has asked for');
+my @le = $text =~ /^entra_token_fetch_seconds_bucket\{credential="good",
+    scope="[^"]*ml[^"]*",le="[^"]+"\}\ (\d+)$/mgx;
+is(scalar @le, 9, 'buckets');
+is_deeply([sort { $::a <=> $::b } @le], \@le, 'which are cumulative');
 my %typed = map { $_ => 1 } $text =~ /^# TYPE (\S+)/mg;
 my %named = map { s/_(bucket|sum|count)$//r => 1 } $text =~ /^(\w+)[{ ]/mg;
 is_deeply([grep { !$typed{$_} } sort keys %named], [], 'each has its TYPE');
@@ -181,7 +238,7 @@ sub exposition {
             push @wrong, "HELP of $1 twice" if $help{$1}++;
             push @wrong, "HELP of $1: $2" if $2 =~ /\\(?![\\n])/;
             $now = $1;
-        } elsif (/^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|summary)$/) {
+        } elsif (/^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|histogram)$/) {
             push @wrong, "TYPE of $1 twice" if $family{$1};
             push @wrong, "TYPE of $1 before its HELP" unless $help{$1};
             $family{$1} = $2;
@@ -191,8 +248,8 @@ sub exposition {
                   \ ([-+]?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|Inf)|NaN)$/x)
         {
             my ($name, $labels, $value) = ($1, $2 // '', $3);
-            my $base = ($family{$now // ''} // '') eq 'summary'
-                ? $name =~ s/_(sum|count)$//r : $name;
+            my $base = ($family{$now // ''} // '') eq 'histogram'
+                ? $name =~ s/_(bucket|sum|count)$//r : $name;
             push @wrong, "$name is not of the family " . ($now // 'none')
                 unless defined $now && $base eq $now;
             push @wrong, "$name without TYPE" unless $family{$base};
@@ -251,6 +308,7 @@ for my $one (
          'Accept: ' . substr($accept // 'none', 0, 60) . " gets $want");
     is($r->header('vary'), 'Accept', 'which caches are told');
     is($r->header('cache-control'), 'no-store', 'and not to keep it');
+    is($r->header('x-content-type-options'), 'nosniff', 'nor to guess');
 }
 $r = $t->get('/entra/status?format=html',
              headers => [Accept => 'application/json']);
@@ -264,29 +322,58 @@ is($t->http(uri => '/p', body => '')->status, 200, 'a decision');
 $t->write('office.cidr', "127.0.0.0/8\n<script>'\"&\n");
 ok(wait_until(sub { $t->status->{named_locations}[0]{failures} }),
    'a list that is broken');
-my $page = $t->get('/entra/status?format=html')->body;
+$r = $t->get('/entra/status?format=html');
+my $page = $r->body;
 like($page, qr/^<!doctype html>/, 'a page');
+my ($style) = $page =~ m{<style>(.*?)</style>}s;
+is($r->header('content-security-policy'), "default-src 'none'; base-uri 'none';"
+   . " form-action 'self'; frame-ancestors 'none'; style-src 'sha256-"
+   . encode_base64(sha256($style), '') . "'", 'which may use its style only');
+is($r->header('referrer-policy'), 'no-referrer', 'tells nobody of itself');
+unlike($page, qr/<[^>]+\sstyle=/, 'and has no other style');
 unlike($page, qr/<script|javascript:|\son\w+=|https?:\/\/[^<]*\.(js|css)/,
        'without scripts, and from nowhere else');
 like($page, qr/&lt;script&gt;&#39;&quot;&amp;/, 'what files say is escaped');
 like($page, qr/>Not ready: 1 of/, 'is it ready?');
 like($page, qr/AADSTS7000215.*correlation id [0-9a-f-]{36}/, 'the last error');
-like($page, qr{<td>trial</td><td><span[ ]class="warn">report_only</span></td>
-     <td\ class="n">0</td><td\ class="n">0</td><td\ class="n">0</td>
-     <td\ class="n">1</td>}x, 'what a report-only policy would have denied');
-like($page, qr{<td>unused</td><td><span class="off">not used}, 'one in vain');
-like($page, qr{<td>office</td><td>named location</td><td class="n">2</td>},
-     'the list that stays in use');
-like($page, qr{entra_caller_token</td><td>keys\ of\ callers'\ tokens</td>
-     <td\ class="n">[1-9]}x, 'keys');
-like($page, qr{<td>bad\ <span\ class="soft">client_secret</span>.*
-     https://ml\.azure\.com<wbr>/\.default.*<span\ class="bad">failing</span>
-     .*\n<tr\ class="note"><td\ colspan="11"><div>
-     <span\ class="bad">Failing}x,
-     'a credential that fails, and why below it');
+
+# its text, as tables of cells
+sub rows {
+    my ($heading) = @_;
+    my ($table) = $page =~ m{<h2>\Q$heading\E</h2>\n(?:<form.*\n)?<table.*?
+        <tbody>(.*?)</tbody>}sx or return;
+    return map { [map { s/<[^>]+>//gr } m{<td[^>]*>(.*?)</td>}g] }
+        grep { length } split /\n/, $table;
+}
+my %blocks = map { $_->[0] => $_ } rows('Policies that block');
+my %grants = map { $_->[0] => $_ } rows('Policies that grant');
+is_deeply([sort keys %blocks], [qw(outside trial unused)], 'what blocks');
+is_deeply($blocks{trial}, ['trial', 'report_only', 0, 0, 1],
+          'what a report-only policy would have denied');
+is($blocks{unused}[1], 'not used', 'one in vain');
+is_deeply($grants{score}, ['score', 'enabled', 1, 0, 0, 0],
+          'apart from what grants');
+my %lists = map { $_->[0] => $_ } rows('Lists and keys');
+is_deeply([@{ $lists{office} }[1, 2]], ['named location', 2],
+          'the list that stays in use');
+is($lists{entra_caller_token}[1], "keys of callers' tokens", 'keys');
+my @rows = rows('Credentials');
+like($rows[0][0], qr{^bad client_secret}, 'what fails comes first');
+like($rows[0][0], qr{https://ml\.azure\.com/\.default$}, 'for what');
+like($rows[0][1], qr/^failing [1-9]\d* failures?, next attempt in \d+ /,
+     'how often, and when it is tried again');
+like($rows[1][0], qr/^Failing \(20\d\d-.*AADSTS7000215/, 'and why below it');
+my ($shown) = grep { $_->[0] =~ m{^good .*ml\.azure} } @rows;
+like($shown->[1], qr/^valid next attempt in \d+ /, 'one that is valid');
+like($shown->[2], qr/^expires in \d+ min, refresh in \d+ min$/,
+     'for how long');
+like($shown->[3], qr/^1 \d\.\d\d s each$/, 'fetches');
+like($shown->[4], qr/HIT \d+.*BLOCKED 1/, 'requests by status');
+is($shown->[5], '403: 1, 424: 1, 429: 1', 'what the upstream refused');
 my @open;
 my $crossed = 0;
 while ($page =~ m{<(/?)(table|tr|td|th|div|p|h1|h2|span|a|b|html|head|body|
+                   main|thead|tbody|ul|li|small|i|form|button|svg|
                    style|title)\b[^>]*>}xg) {
     if (!$1) { push @open, $2 } else { $crossed++ if pop @open ne $2 }
 }
@@ -303,7 +390,22 @@ is($s->{named_locations}[0]{entries}, 2, 'entries of a list');
 like($s->{named_locations}[0]{error}, qr/office\.cidr:2/, 'its error');
 my ($trial) = grep { $_->{name} eq 'trial' } @{ $s->{policies} };
 is($trial->{would_deny}, 1, 'would_deny');
+like($t->get('/entra/status?format=prometheus')->body,
+     qr/^entra_list_stale\{name="office"\} 1$/m, 'a list that is stale');
 $t->write('office.cidr', "127.0.0.0/8\n");
+ok(wait_until(sub { $t->get('/entra/status?format=prometheus')->body
+                    =~ /^entra_list_stale\{name="office"\} 0$/m }),
+   'until it is not');
+
+# a secret that cannot be used
+my $secret = slurp($t->{vars}{SECRET_FILE});
+$t->write('bad.secret', "two\nlines\n");
+ok(wait_until(sub { one('bad')->{files_stale} == 1 }), 'a stale file');
+like($t->get('/entra/status?format=prometheus')->body,
+     qr/^entra_credential_stale_files\{credential="bad"\} 1$/m, 'is counted');
+$t->write('bad.secret', 'wrong');
+ok(wait_until(sub { one('bad')->{files_stale} == 0 }),
+   'until it is as it was');
 
 # another worker, another reload: the same counters
 my %n;

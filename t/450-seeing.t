@@ -78,7 +78,7 @@ map \$uri \$whose { default \$arg_c; ~^/decoded/(?<rest>.*) \$rest; }
 log_format vars '\$msec\\t\$status\\t\$entra_decision\\t\$entra_denied_by\\t'
                 '\$entra_would_deny\\t\$entra_caller\\t\$entra_operation\\t'
                 '\$entra_location\\t\$entra_credential\\t'
-                '\$entra_token_status\\tend';
+                '\$entra_token_status\\t\$entra_reason\\tend';
 log_format none escape=none '\$entra_decision|\$entra_operation|'
                             '\$entra_caller|\$entra_location|end';
 log_format object escape=none '\$entra_decision_json';
@@ -87,7 +87,6 @@ log_format nested escape=json '{"decision":"\$entra_decision",'
 server {
     listen 127.0.0.1:%%PORT%%;
     include %%PROXY%%;
-    proxy_set_header Authorization \$entra_authorization;
     access_log %%DIR%%/vars.log vars;
     access_log %%DIR%%/none.log none;
     access_log %%DIR%%/object.log object if=\$entra_decision_json;
@@ -147,7 +146,7 @@ sub ask {
     my %new = map { $_ => substr slurp($t->dir($_)), $before{$_} } @logs;
     my %line;
     @line{qw(msec status decision denied_by would_deny caller operation
-             location credential token)} = split /\t/, $new{'vars.log'};
+             location credential token reason)} = split /\t/, $new{'vars.log'};
     return { r => $r, status => $r->status, %line, new => \%new,
              object => length $new{'object.log'} ? $new{'object.log'} : undef,
              errors => [grep { /\[error\]/ && !/entra_caller_token: / }
@@ -163,6 +162,8 @@ sub denied {
     is($a->{status}, $status, "$name: $status");
     is($a->{decision}, $o{decision} // 'deny', "$name: \$entra_decision");
     is($a->{token}, 'BLOCKED', "$name: \$entra_token_status");
+    like($a->{reason}, $o{reason} // qr/^(block|controls|no_grant)$/,
+         "$name: \$entra_reason");
     is(scalar @{ $a->{errors} }, 1, "$name: one line");
     like($a->{errors}[0], $want, "$name: which says why");
     unlike($a->{r}->body, qr/outside|step-up|office|crowd/,
@@ -176,6 +177,7 @@ sub allowed {
     my $a = ask($uri, %o);
     is($a->{status}, 200, "$uri: passes");
     is($a->{decision}, 'allow', "$uri: \$entra_decision");
+    is($a->{reason}, '-', "$uri: \$entra_reason");
     is_deeply($a->{errors}, [], "$uri: no line");
     return $a;
 }
@@ -228,13 +230,14 @@ $a = denied('/score', qr/credential[ ]"app":[ ]denied:[ ]policy[ ]"outside"
                          [ ]\(block\);[ ]client[ ]203\.0\.113\.9,
                          [ ]peer[ ]127\.0\.0\.1,[ ]caller[ ]-,
                          [ ]operation[ ]POST[ ]\/score/x, 403,
-            body => '{}', headers => ['X-Forwarded-For' => '203.0.113.9']);
+            body => '{}', headers => ['X-Forwarded-For' => '203.0.113.9'],
+            reason => qr/^block$/);
 is($a->{denied_by}, 'outside', 'denied by');
 is($a->{location}, '-', 'in no named location');
 is(object($a, 'block')->{reason}, 'block', 'reason');
 
 $a = denied('/nope', qr/denied: no grant applies: "score" \(not: operations\)/,
-            403);
+            403, reason => qr/^no_grant$/);
 is($a->{denied_by}, '-', 'denied by no policy');
 is($a->{would_deny}, 'ro-mfa', 'report-only is told beside it');
 $o = object($a, 'no grant');
@@ -270,7 +273,7 @@ my %bad = (
 for my $name (sort keys %bad) {
     my ($why, $token) = @{ $bad{$name} };
     my $a = denied('/score', qr/caller's token is invalid: .*$why/, 401,
-                   name => $name, body => '{}',
+                   name => $name, body => '{}', reason => qr/^invalid_token$/,
                    headers => [Authorization => "Bearer $token"]);
     is($a->{caller}, 'token=invalid', "$name: the caller");
     my $o = object($a, $name);
@@ -306,7 +309,7 @@ is(ask("${ws}ws/jobs")->{status}, 200, 'the workspace');
 $a = denied("${ws}other/jobs", qr/denied:[ ]the[ ]request[ ]is[ ]not[ ]for
             [ ]the[ ]workspace.*;[ ]client[ ]127\.0\.0\.1.*operation[ ]\S+/x,
             403,
-            name => 'another workspace');
+            name => 'another workspace', reason => qr/^other_workspace$/);
 is(object($a, 'another workspace')->{reason}, 'otherWorkspace', 'reason');
 
 # nothing to decide
@@ -345,6 +348,7 @@ is($a->{status}, 403, 'a variable that names no credential');
 is(scalar @{ $a->{errors} }, 1, 'one line');
 unlike($a->{errors}[0] =~ s/, client: .*//r, qr/[^ -~]/, 'printable');
 like($a->{errors}[0], qr/names no credential/, 'says so');
+is($a->{reason}, 'no_credential', 'in a word, too');
 
 # claims are what somebody else wrote
 my $evil = "x\r\n2026/11/26 [error] forged\x1b[31m\"\xc3\xa9";
@@ -403,6 +407,11 @@ is_deeply(\%more, {
     off => { notEnabled => 6 } }, 'evaluations per policy and result');
 is($after->{decisions}{allow} - $before->{decisions}{allow}, 3, 'allowed');
 is($after->{decisions}{deny} - $before->{decisions}{deny}, 3, 'denied');
+is($after->{denials}{no_grant} - $before->{denials}{no_grant}, 3,
+   'for this reason');
+cmp_ok($after->{denials}{$_}, '>=', 1, "$_: counted before")
+    for qw(block controls invalid_token other_workspace);
+is($after->{denials}{too_many_policies}, 0, 'and not for others');
 is(policy('ro-mfa', $after)->{would_deny}
    - policy('ro-mfa', $before)->{would_deny}, 6, 'would have denied');
 my $text = $t->get('/entra/status?format=prometheus')->body;
@@ -447,7 +456,7 @@ ok(wait_until(sub { $t->get('/entra/ready')->body =~ /entra_caller_token/
 $a = denied('/shop', qr/undetermined,.*:[ ]no[ ]grant[ ]applies:.*
                         "callers"[ ]\(unknown:[ ]callers\).*caller[ ]
                         token=unknown/x, 503, decision => 'undetermined',
-            name => 'no keys', headers => [Authorization => "Bearer $good"]);
+            name => 'no keys', reason => qr/^undetermined$/, headers => [Authorization => "Bearer $good"]);
 like($a->{r}->header('retry-after') // '', qr/^[1-9]\d*$/, 'Retry-After');
 is($a->{denied_by}, '-', 'denied by no policy');
 is($a->{caller}, 'token=unknown', 'the caller');

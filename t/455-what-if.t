@@ -280,6 +280,37 @@ is($big->status, 200, 'a query of 40 kB');
 is($big->json->{decision}{decision}, 'deny', 'is answered');
 cmp_ok(length $big->body, '<', 262144, 'and the answer is bounded');
 
+# for a browser: a form, then the answer below it
+my @html = (headers => [Accept => 'text/html,*/*;q=0.8']);
+my $form = $t->get('/entra/what-if', @html);
+is($form->status, 200, 'a browser gets a form');
+like($form->header('content-type'), qr{^text/html}, 'as HTML');
+is($form->header('vary'), 'Accept', 'which caches are told');
+like($form->header('content-security-policy') // '', qr/^default-src 'none'/,
+     'that loads nothing');
+like($form->body, qr/<option>app<\/option>/, 'it knows the credentials');
+my $sent = '/entra/what-if?format=html&credential=app&method=POST&path=%2Fscore'
+    . '&address=203.0.113.9&peer=10.0.0.4&location=&server=&time=&deployment='
+    . '&certificate=&token=&roles=';
+my $answer = $t->get($sent, @html);
+is($answer->status, 200, 'what the form sends, empty fields and all');
+like($answer->body, qr{<span class="bad">deny</span>, 403}, 'is decided');
+like($answer->body, qr{<b>outside</b></td><td[^>]*>block</td><td[^>]*><span
+     [ ]class="bad">failure</span>}x, 'each policy in a row');
+like($answer->body, qr{<b>people</b>.*not[ ]met:[ ]</i>callers,[ ]operations
+     .*controls[ ]not[ ]met:</i>[ ]token,[ ]amr=mfa}x, 'and what it lacks');
+like($answer->body, qr{name="address"[^>]* value="203.0.113.9"},
+     'the form still says what was asked');
+$answer = $t->get("$sent&x=%22%3E%3Cscript%3E&oid=%22%3E%3Cscript%3E", @html);
+is($answer->status, 400, 'what makes no sense is an error');
+like($answer->body, qr/role="alert">.*unknown parameter/, 'in words');
+unlike($answer->body, qr/<script/, 'and all of it is text');
+is($t->get('/entra/what-if?credential=app&format=json', @html)
+   ->header('content-type'), 'application/json', 'format=json');
+is($t->http(uri => '/entra/what-if', headers => $html[1], body =>
+            '{"credential":"app"}')->header('content-type'),
+   'application/json', 'a POST is for programs');
+
 # it counts nothing and asks nobody
 my ($before, $n) = ($t->status->{decisions}, $e->count(at => 'token'));
 what_if(credential => 'app', method => 'POST', path => '/score', @in)

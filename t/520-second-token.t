@@ -79,7 +79,9 @@ $t->start(block(<<"EOC"));
     location /only { entra_auth off; proxy_pass https://echo.test; }
     location /none { entra_token \$other second;
                      proxy_pass https://echo.test; }
-    location /return { return 200 "[\$aml][\$other]"; }
+    location /return { ssi on; default_type text/html; return 200
+        '[<!--#echo var="aml" default=""-->][<!--#echo var="other" default=""-->]';
+    }
     location /slow { entra_token \$other slow; entra_wait 500ms;
                      proxy_pass https://echo.test; }
     location = /entra/status { entra_auth off; entra_status; }
@@ -190,10 +192,16 @@ for (['entra_token aml second;', qr/needs a variable first/, 'no variable'],
     ok(!$ok, "nginx -t: $what") or diag $said;
     like($said, $want, "$what: and says so");
 }
-my ($ok, $said) = $t->check(block('location / { entra_token $aml obo; }')
+my ($ok, $said) = $t->check(block('location / { entra_auth first;'
+    . ' entra_token $aml obo; include %%PROXY%%;'
+    . ' proxy_pass https://echo.test; }')
     . 'entra_credential obo on_behalf_of { %%CREDENTIAL%% scope aml;'
-    . ' policies none; }');
+    . ' policies none; upstreams echo.test 127.0.0.1; }'
+    . 'entra_caller_token { tenant_id %%TENANT%%; audience x;'
+    . ' authority_host %%AUTHORITY%%; }');
 ok(!$ok, 'nginx -t: on_behalf_of') or diag $said;
+like($said, qr/entra_token cannot use credential "obo": .*write "entra_auth/,
+     'what to write instead');
 
 my $log = slurp($t->dir('vars.log'));
 like($log, qr{^/x \[-?\] \[-?\] HIT$}m, 'nothing in the access log');

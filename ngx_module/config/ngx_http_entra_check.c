@@ -23,6 +23,12 @@ static ngx_http_upstream_srv_conf_t *ngx_http_entra_check_block(ngx_conf_t *cf,
 static ngx_int_t ngx_http_entra_check_one(ngx_conf_t *cf,
     ngx_http_entra_location_t *location, ngx_http_entra_auth_t *auth,
     entra_egress_target_t *target);
+static ngx_int_t ngx_http_entra_check_sent(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location);
+static ngx_int_t ngx_http_entra_check_sent_host(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location, ngx_http_entra_sent_header_t *sent);
+static ngx_uint_t ngx_http_entra_check_named(ngx_conf_t *cf,
+    entra_str_t name);
 static void ngx_http_entra_check_header(ngx_conf_t *cf,
     ngx_http_entra_location_t *location);
 static ngx_int_t ngx_http_entra_check_operations(ngx_conf_t *cf,
@@ -102,7 +108,9 @@ ngx_http_entra_check_location(ngx_conf_t *cf,
         return NGX_OK;
     }
 
-    if (ngx_http_entra_check_operations(cf, location) != NGX_OK) {
+    if (ngx_http_entra_check_operations(cf, location) != NGX_OK
+        || ngx_http_entra_check_sent(cf, location) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -302,6 +310,105 @@ ngx_http_entra_check_one(ngx_conf_t *cf, ngx_http_entra_location_t *location,
                   location->lcf->pass->line);
 
     return NGX_ERROR;
+}
+
+
+/* the upstream gets one Authorization and one Host, which names it */
+
+static ngx_int_t
+ngx_http_entra_check_sent(ngx_conf_t *cf, ngx_http_entra_location_t *location)
+{
+    const char                    *name;
+    ngx_http_entra_loc_conf_t     *lcf;
+    ngx_http_entra_sent_header_t  *host, *sent;
+
+    lcf = location->lcf;
+
+    if ((lcf->auth == NULL && lcf->seconds == NULL)
+        || !(lcf->pass->protocol & NGX_HTTP_ENTRA_PROXY_GRPC))
+    {
+        return NGX_OK;
+    }
+
+    host = &lcf->host[lcf->pass->grpc];
+    sent = &lcf->authorization_sent[lcf->pass->grpc];
+    name = "Authorization";
+
+    if (sent->n < 2) {
+        sent = host;
+        name = "Host";
+    }
+
+    if (sent->n >= 2) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "location \"%V\" sets the header \"%s\" more than "
+                      "once, and the upstream would get each; remove this one "
+                      "in %s:%ui",
+                      &location->clcf->name, name, sent->file, sent->line);
+        return NGX_ERROR;
+    }
+
+    return host->n && host->value->lengths == NULL
+           ? ngx_http_entra_check_sent_host(cf, location, host) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_check_sent_host(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location, ngx_http_entra_sent_header_t *sent)
+{
+    u_char                  *colon;
+    ngx_str_t                host;
+    entra_str_t              name;
+    ngx_http_entra_auth_t   *auth;
+    ngx_http_entra_token_t  *token;
+
+    auth = location->lcf->auth;
+
+    if (auth == NULL || auth->token == NULL) {
+        return NGX_OK;
+    }
+
+    token = auth->token;
+    host = sent->value->value;
+
+    colon = ngx_strlchr(host.data, host.data + host.len, ']');
+    colon = ngx_strlchr(colon ? colon : host.data, host.data + host.len, ':');
+
+    name.data = (char *) host.data;
+    name.len = colon ? (size_t) (colon - host.data) : host.len;
+
+    if (entra_egress_host(token->egress, name)
+        || entra_egress_host(&token->known, name)
+        || ngx_http_entra_check_named(cf, name))
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "the token of credential \"%V\" must not be sent with "
+                  "\"Host: %V\": front ends choose the service by it, and it "
+                  "is not in the credential's \"upstreams\"; write the host "
+                  "of the service in %s:%ui",
+                  &token->credential->name, &host, sent->file, sent->line);
+
+    return NGX_ERROR;
+}
+
+
+/* an upstream block: a name of this configuration's own */
+
+static ngx_uint_t
+ngx_http_entra_check_named(ngx_conf_t *cf, entra_str_t name)
+{
+    ngx_url_t  u;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.host.data = (u_char *) name.data;
+    u.host.len = name.len;
+
+    return ngx_http_entra_check_block(cf, &u) != NULL;
 }
 
 

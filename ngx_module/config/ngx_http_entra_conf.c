@@ -179,6 +179,7 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_entra_loc_conf_t  *prev = parent;
     ngx_http_entra_loc_conf_t  *conf = child;
 
+    ngx_uint_t                   i;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_entra_location_t   *location;
     ngx_http_entra_main_conf_t  *mcf;
@@ -206,6 +207,13 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->deployments = prev->deployments;
         conf->blanked = prev->blanked;
         conf->forwarded = prev->forwarded;
+    }
+
+    for (i = 0; i < 2; i++) {
+        if (!(conf->headers & (NGX_HTTP_ENTRA_PROXY << i))) {
+            conf->host[i] = prev->host[i];
+            conf->authorization_sent[i] = prev->authorization_sent[i];
+        }
     }
 
     conf->authorization |= prev->authorization & ~conf->headers;

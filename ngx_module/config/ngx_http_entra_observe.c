@@ -3,11 +3,12 @@
  * Copyright (C) nginx-entra authors
  *
  * What other modules' directives say of a location: where it passes requests
- * to, whether it sets the header, whether it verifies certificates.  Their
+ * to, which headers it sets, whether it verifies certificates.  Their
  * structures are private and change with each nginx; their directives do
- * not.  While the http block is read, the handlers of a few directives are
+ * not.  While the http block is read, the handlers of all directives are
  * wrapped: ours notes the words in our own configuration of the same
- * location, and calls theirs.
+ * location, and calls theirs.  Every directive is seen, because a token must
+ * not be asked for in any of them but those that make the upstream request.
  */
 
 #include "ngx_http_entra_module.h"
@@ -44,6 +45,8 @@ static ngx_int_t ngx_http_entra_note_pass(ngx_conf_t *cf,
 static void ngx_http_entra_note_pass_uri(ngx_http_entra_pass_t *pass);
 static ngx_int_t ngx_http_entra_note_header(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_sent(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf, ngx_uint_t protocol);
 static ngx_int_t ngx_http_entra_note_verify(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_note_operation(ngx_conf_t *cf,
@@ -51,8 +54,6 @@ static ngx_int_t ngx_http_entra_note_operation(ngx_conf_t *cf,
 static ngx_int_t ngx_http_entra_note_pass_headers(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_note_method(ngx_conf_t *cf,
-    ngx_http_entra_loc_conf_t *lcf);
-static ngx_int_t ngx_http_entra_note_cache_key(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_note_value(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **value);
@@ -78,10 +79,6 @@ static const ngx_http_entra_noted_t  ngx_http_entra_noted[] = {
     { "uwsgi_ssl_verify", ngx_http_entra_note_verify },
     { "proxy_method", ngx_http_entra_note_method },
     { "proxy_pass_request_headers", ngx_http_entra_note_pass_headers },
-    { "proxy_cache_key", ngx_http_entra_note_cache_key },
-    { "fastcgi_cache_key", ngx_http_entra_note_cache_key },
-    { "uwsgi_cache_key", ngx_http_entra_note_cache_key },
-    { "scgi_cache_key", ngx_http_entra_note_cache_key },
     { "set_real_ip_from", ngx_http_entra_note_realip },
     { NULL, NULL }
 };
@@ -90,10 +87,11 @@ static const ngx_http_entra_noted_t  ngx_http_entra_noted[] = {
 ngx_int_t
 ngx_http_entra_observe(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 {
-    ngx_uint_t    i, n;
+    ngx_uint_t    i;
     ngx_array_t  *observed;
 
-    observed = ngx_array_create(cf->pool, 8, sizeof(ngx_http_entra_observed_t));
+    observed = ngx_array_create(cf->pool, 64,
+                                sizeof(ngx_http_entra_observed_t));
     if (observed == NULL) {
         return NGX_ERROR;
     }
@@ -103,24 +101,16 @@ ngx_http_entra_observe(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     for (i = 0; cf->cycle->modules[i]; i++) {
 
         if (cf->cycle->modules[i]->type != NGX_HTTP_MODULE
-            || cf->cycle->modules[i]->commands == NULL)
+            || cf->cycle->modules[i]->commands == NULL
+            || cf->cycle->modules[i] == &ngx_http_entra_module)
         {
             continue;
         }
 
-        for (n = 0; cf->cycle->modules[i]->commands[n].name.len; n++) {
-            if (ngx_http_entra_observe_find(
-                    &cf->cycle->modules[i]->commands[n].name))
-            {
-                if (ngx_http_entra_observe_module(cf, cf->cycle->modules[i],
-                                                  observed)
-                    != NGX_OK)
-                {
-                    return NGX_ERROR;
-                }
-
-                break;
-            }
+        if (ngx_http_entra_observe_module(cf, cf->cycle->modules[i], observed)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
         }
     }
 
@@ -155,7 +145,7 @@ ngx_http_entra_observe_module(ngx_conf_t *cf, ngx_module_t *module,
     ngx_memcpy(o->copy, o->own, (n + 1) * sizeof(ngx_command_t));
 
     for (i = 0; i < n; i++) {
-        if (ngx_http_entra_observe_find(&o->copy[i].name)) {
+        if (o->copy[i].set) {
             o->copy[i].set = ngx_http_entra_observe_set;
         }
     }
@@ -211,30 +201,50 @@ ngx_http_entra_observe_find(ngx_str_t *name)
 static char *
 ngx_http_entra_observe_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_uint_t                   i;
-    ngx_array_t                 *observed;
-    ngx_http_entra_observed_t   *o;
-    ngx_http_entra_loc_conf_t   *lcf;
-    ngx_http_entra_main_conf_t  *mcf;
+    char                          *rv;
+    ngx_uint_t                     i;
+    ngx_array_t                   *observed;
+    ngx_http_entra_observed_t     *o;
+    ngx_http_entra_loc_conf_t     *lcf;
+    ngx_http_entra_main_conf_t    *mcf;
+    const ngx_http_entra_noted_t  *noted;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
     lcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_entra_module);
 
-    if (ngx_http_entra_observe_find(&cmd->name)->note(cf, lcf) != NGX_OK) {
+    noted = ngx_http_entra_observe_find(&cmd->name);
+
+    if (noted && noted->note(cf, lcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
     observed = mcf->observed;
     o = observed->elts;
 
-    for (i = 0; i < observed->nelts; i++) {
+    for (i = 0; /* void */ ; i++) {
+
+        if (i == observed->nelts) {
+            return NGX_CONF_ERROR;
+        }
+
         if (cmd >= o[i].copy && cmd < o[i].copy + o[i].n) {
             cmd = &o[i].own[cmd - o[i].copy];
-            return cmd->set(cf, cmd, conf);
+            break;
         }
     }
 
-    return NGX_CONF_ERROR;
+    if (ngx_http_entra_upstream_value_use(cf, cmd, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    rv = cmd->set(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    return ngx_http_entra_upstream_value_used(cf, cmd, conf) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -338,21 +348,82 @@ static ngx_int_t
 ngx_http_entra_note_header(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
 {
     ngx_str_t   *value;
-    ngx_uint_t   i, protocol;
+    ngx_uint_t   protocol;
 
     value = cf->args->elts;
 
     protocol = ngx_http_entra_note_protocol(&value[0]);
     lcf->headers |= protocol;
 
-    for (i = 2; i < cf->args->nelts; i++) {
-        if (ngx_http_entra_note_has(&value[i], "entra_authorization")) {
-            lcf->authorization |= protocol;
-        }
+    if (cf->args->nelts < 3) {
+        return NGX_OK;
     }
 
-    return cf->args->nelts > 2 ? ngx_http_entra_note_operation(cf, lcf, value)
-                               : NGX_OK;
+    if (ngx_http_entra_note_sent(cf, lcf, protocol) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_entra_note_operation(cf, lcf, value);
+}
+
+
+/* headers of which the upstream is to get one, and the one that we know */
+
+static ngx_int_t
+ngx_http_entra_note_sent(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf,
+    ngx_uint_t protocol)
+{
+    ngx_str_t                     *value;
+    ngx_uint_t                     exact, host;
+    ngx_http_entra_sent_header_t  *sent;
+
+    value = cf->args->elts;
+
+    if (ngx_http_entra_note_has(&value[2], "entra_authorization")) {
+        lcf->authorization |= protocol;
+    }
+
+    host = ngx_http_entra_same_header(&value[1], "host", &exact)
+           || ngx_http_entra_same_header(&value[1], ":authority", &exact);
+
+    if (host && (protocol & NGX_HTTP_ENTRA_PROXY_GRPC)) {
+        sent = &lcf->host[protocol == NGX_HTTP_ENTRA_GRPC];
+
+    } else if (ngx_http_entra_same_header(&value[1], "authorization", &exact)
+               || ngx_http_entra_same_header(&value[1], "http-authorization",
+                                             &exact))
+    {
+        if (!(protocol & NGX_HTTP_ENTRA_PROXY_GRPC)) {
+            return NGX_OK;
+        }
+
+        sent = &lcf->authorization_sent[protocol == NGX_HTTP_ENTRA_GRPC];
+
+    } else {
+        return NGX_OK;
+    }
+
+    /* an empty one is not sent */
+
+    if (value[2].len == 0 && !host) {
+        return NGX_OK;
+    }
+
+    /* of two, the one to complain about is that without our token */
+
+    /* nginx sends a ":authority" of its own, beside this one */
+
+    sent->n += value[1].data[0] == ':';
+
+    if (sent->n++ == 0
+        || !ngx_http_entra_note_has(&value[2], "entra_authorization"))
+    {
+        sent->file = cf->conf_file->file.name.data;
+        sent->line = cf->conf_file->line;
+    }
+
+    return host ? ngx_http_entra_note_value(cf, &value[2], &sent->value)
+                : NGX_OK;
 }
 
 
@@ -456,19 +527,19 @@ ngx_http_entra_note_protocol(ngx_str_t *directive)
     switch (directive->data[0]) {
 
     case 'p':
-        return 0x01;
+        return NGX_HTTP_ENTRA_PROXY;
 
     case 'g':
-        return 0x02;
+        return NGX_HTTP_ENTRA_GRPC;
 
     case 'f':
-        return 0x04;
+        return NGX_HTTP_ENTRA_FASTCGI;
 
     case 'u':
-        return 0x08;
+        return NGX_HTTP_ENTRA_UWSGI;
 
     default:                    /* scgi */
-        return 0x10;
+        return NGX_HTTP_ENTRA_SCGI;
     }
 }
 
@@ -508,28 +579,6 @@ ngx_http_entra_note_method(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     value = cf->args->elts;
 
     return ngx_http_entra_note_value(cf, &value[1], &lcf->method);
-}
-
-
-/* cache keys are written to disk, and made where the token is visible */
-
-static ngx_int_t
-ngx_http_entra_note_cache_key(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (!ngx_http_entra_note_has(&value[1], "entra_authorization")) {
-        return NGX_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "the token must not be part of \"%V\", which is "
-                       "written to disk; write $entra_credential or "
-                       "$entra_caller", &value[0]);
-
-    return NGX_ERROR;
 }
 
 

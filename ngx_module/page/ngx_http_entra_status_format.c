@@ -6,7 +6,7 @@
  * (RFC 9110, section 12.5.1).
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_page.h"
 
 
 static void ngx_http_entra_accept(entra_str_t value, ngx_int_t *best,

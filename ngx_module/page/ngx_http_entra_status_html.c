@@ -2,111 +2,81 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * entra_status for a person: one page without scripts.
+ * entra_status for a person, to be left open: it loads itself anew, what
+ * fails comes first, and it is legible on a telephone.  No scripts.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_page.h"
+#include "entra_enc.h"
+#include "entra_html.h"
+#include "entra_time.h"
 
 
-static void ngx_http_entra_html_text(entra_buf_t *b, entra_str_t text);
-static void ngx_http_entra_html_c(entra_buf_t *b, const char *text);
-static void ngx_http_entra_html_number(entra_buf_t *b, ngx_atomic_uint_t n);
-static void ngx_http_entra_html_time(entra_buf_t *b, int64_t seconds);
-static void ngx_http_entra_html_badge(entra_buf_t *b, const char *state,
-    const char *class);
-static void ngx_http_entra_html_summary(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b, int64_t now);
-static void ngx_http_entra_html_credentials(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b, int64_t now);
-static void ngx_http_entra_html_credential(entra_buf_t *b,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec, int64_t now);
-static void ngx_http_entra_html_state(entra_buf_t *b,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec, int64_t now);
-static void ngx_http_entra_html_scope(entra_buf_t *b, entra_str_t scope);
-static void ngx_http_entra_html_error(entra_buf_t *b,
-    ngx_http_entra_record_t *rec, const char *columns);
-static void ngx_http_entra_html_policies(ngx_http_entra_main_conf_t *mcf,
+#define NGX_HTTP_ENTRA_PAGE_ROWS  50
+#define NGX_HTTP_ENTRA_CERT_SOON  (14 * 86400)      /* seconds */
+
+
+static void ngx_http_entra_html_summary(const ngx_http_entra_snapshot_t *s,
+    const ngx_http_entra_view_t *view, entra_buf_t *b);
+static void ngx_http_entra_html_states(const ngx_http_entra_snapshot_t *s,
+    const ngx_http_entra_view_t *view, entra_buf_t *b);
+static void ngx_http_entra_html_search(const ngx_http_entra_view_t *view,
     entra_buf_t *b);
-static void ngx_http_entra_html_lists(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b, int64_t now);
-static void ngx_http_entra_html_keys(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b, int64_t now);
+static void ngx_http_entra_html_credentials(
+    const ngx_http_entra_snapshot_t *s, const ngx_http_entra_view_t *view,
+    entra_buf_t *b);
+static void ngx_http_entra_html_pages(const ngx_http_entra_view_t *view,
+    ngx_uint_t found, entra_buf_t *b);
+static void ngx_http_entra_html_credential(
+    const ngx_http_entra_shown_token_t *t, time_t now, entra_buf_t *b);
+static void ngx_http_entra_html_name(const ngx_http_entra_shown_token_t *t,
+    time_t now, entra_buf_t *b);
+static void ngx_http_entra_html_scope(entra_buf_t *b, entra_str_t scope);
+static void ngx_http_entra_html_state(const ngx_http_entra_shown_token_t *t,
+    entra_buf_t *b);
+static void ngx_http_entra_html_life(const ngx_http_entra_shown_token_t *t,
+    entra_buf_t *b);
+static void ngx_http_entra_html_counts(const ngx_http_entra_shown_token_t *t,
+    entra_buf_t *b);
+static void ngx_http_entra_html_error(const ngx_http_entra_shown_token_t *t,
+    const char *columns, entra_buf_t *b);
+static void ngx_http_entra_html_policies(const ngx_http_entra_snapshot_t *s,
+    ngx_uint_t block, entra_buf_t *b);
+static void ngx_http_entra_html_lists(const ngx_http_entra_snapshot_t *s,
+    entra_buf_t *b);
+static void ngx_http_entra_html_keys(const ngx_http_entra_snapshot_t *s,
+    entra_buf_t *b);
 
 
-static const char  ngx_http_entra_html_head[] =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n"
-    "<title>nginx-entra</title>\n<style>\n"
-    ":root{color-scheme:light dark;--line:#8884;--soft:#8881;--good:#1a7f37;"
-    "--bad:#c5221f;--warn:#9a6700}\n"
-    "@media(prefers-color-scheme:dark){:root{--good:#4ac26b;--bad:#ff7b72;"
-    "--warn:#d4a72c}}\n"
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;"
-    "max-width:72rem;padding:0 1.5rem}\n"
-    "h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}\n"
-    "p{margin:.3rem 0}.wide{overflow-x:auto}\n"
-    "table{border-collapse:collapse;width:100%}\n"
-    "th,td{text-align:left;padding:.4rem;vertical-align:top;"
-    "border-bottom:1px solid var(--line)}\n"
-    "th{font-weight:600;font-size:.8rem;background:var(--soft)}\n"
-    ".n{text-align:right;font-variant-numeric:tabular-nums}\n"
-    ".good,.bad,.warn,.off{font-weight:600}td>span{white-space:nowrap}\n"
-    ".good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}\n"
-    ".note td{font-size:.9rem;padding-top:0;overflow-wrap:anywhere}\n"
-    ".note div{position:sticky;left:.4rem;"
-    "max-width:min(100%,calc(100vw - 5rem))}\n"
-    ".more td{border-bottom:0}.soft{opacity:.7}\n"
-    ".scope{display:block;min-width:13rem;font-size:.8rem;"
-    "white-space:normal;overflow-wrap:anywhere}\n"
-    "</style>\n</head>\n<body>\n<h1>nginx-entra</h1>\n";
+/* what somebody has to look at comes first */
+
+static const ngx_http_entra_state_e  ngx_http_entra_html_order[] = {
+    NGX_HTTP_ENTRA_STATE_FAILING,
+    NGX_HTTP_ENTRA_STATE_SIGN_IN_DUE,
+    NGX_HTTP_ENTRA_STATE_EXPIRED,
+    NGX_HTTP_ENTRA_STATE_FAILING_VALID,
+    NGX_HTTP_ENTRA_STATE_FETCHING,
+    NGX_HTTP_ENTRA_STATE_REFRESHING,
+    NGX_HTTP_ENTRA_STATE_VALID,
+    NGX_HTTP_ENTRA_STATE_EMPTY
+};
 
 
-/* for elements and for quoted attributes */
+/* by state: words, colour */
 
-static void
-ngx_http_entra_html_text(entra_buf_t *b, entra_str_t text)
-{
-    size_t  i;
-
-    for (i = 0; i < text.len; i++) {
-        switch (text.data[i]) {
-        case '<':
-            entra_buf_add_c(b, "&lt;");
-            break;
-        case '>':
-            entra_buf_add_c(b, "&gt;");
-            break;
-        case '&':
-            entra_buf_add_c(b, "&amp;");
-            break;
-        case '"':
-            entra_buf_add_c(b, "&quot;");
-            break;
-        case '\'':
-            entra_buf_add_c(b, "&#39;");
-            break;
-        default:
-            entra_buf_add_char(b, text.data[i]);
-        }
-    }
-}
+static const char *const  ngx_http_entra_html_words[][2] = {
+    { "empty", "off" },
+    { "fetching", "info" },
+    { "valid", "good" },
+    { "refreshing", "info" },
+    { "valid, refresh failing", "warn" },
+    { "failing", "bad" },
+    { "sign-in due", "bad" },
+    { "expired", "bad" }
+};
 
 
-static void
-ngx_http_entra_html_c(entra_buf_t *b, const char *text)
-{
-    ngx_http_entra_html_text(b, entra_str_c(text));
-}
-
-
-static void
-ngx_http_entra_html_number(entra_buf_t *b, ngx_atomic_uint_t n)
-{
-    entra_buf_addf(b, "<td class=\"n\">%lu</td>", (unsigned long) n);
-}
-
-
-/* a cell: "59 min", "2 h 5 min" */
+/* "59 min", "2 h 5 min" */
 
 static void
 ngx_http_entra_html_time(entra_buf_t *b, int64_t seconds)
@@ -114,8 +84,6 @@ ngx_http_entra_html_time(entra_buf_t *b, int64_t seconds)
     long long  s;
 
     s = (long long) ngx_max(seconds, 0);
-
-    entra_buf_add_c(b, "<td class=\"n\">");
 
     if (s < 120) {
         entra_buf_addf(b, "%lld s", s);
@@ -129,168 +97,345 @@ ngx_http_entra_html_time(entra_buf_t *b, int64_t seconds)
     } else {
         entra_buf_addf(b, "%lld days", s / 86400);
     }
-
-    entra_buf_add_c(b, "</td>");
 }
 
 
 static void
-ngx_http_entra_html_badge(entra_buf_t *b, const char *state, const char *class)
+ngx_http_entra_html_number(entra_buf_t *b, const char *label,
+    ngx_atomic_uint_t n)
 {
-    entra_buf_addf(b, "<td><span class=\"%s\">%s</span></td>", class, state);
+    entra_buf_addf(b, "<td class=\"n\" data-label=\"%s\">%lu</td>", label,
+                   (unsigned long) n);
+}
+
+
+/* "?..." with what is asked for now, but this state and page */
+
+static void
+ngx_http_entra_html_link(entra_buf_t *b, const ngx_http_entra_view_t *view,
+    ngx_int_t state, ngx_uint_t page, ngx_int_t refresh)
+{
+    entra_buf_add_c(b, "<a href=\"?format=html");
+
+    if (view->search.len) {
+        entra_buf_add_c(b, "&amp;search=");
+        entra_enc_form(b, (entra_str_t) { view->search.len,
+                                          (char *) view->search.data });
+    }
+
+    if (state != NGX_ERROR) {
+        entra_buf_addf(b, "&amp;state=%s", ngx_http_entra_states[state]);
+    }
+
+    if (page > 1) {
+        entra_buf_addf(b, "&amp;page=%lu", (unsigned long) page);
+    }
+
+    if (refresh < 0) {
+        entra_buf_add_c(b, "&amp;refresh=off");
+
+    } else {
+        entra_buf_addf(b, "&amp;refresh=%ld", (long) refresh);
+    }
+
+    entra_buf_add_c(b, "\"");
 }
 
 
 void
-ngx_http_entra_status_html(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
+ngx_http_entra_status_html(const ngx_http_entra_snapshot_t *s,
+    const ngx_http_entra_view_t *view, entra_buf_t *b)
 {
-    int64_t  now;
+    entra_html_head(b, "nginx-entra", (int) view->refresh, NULL);
 
-    now = ngx_http_entra_clock();
+    ngx_http_entra_html_summary(s, view, b);
+    ngx_http_entra_html_credentials(s, view, b);
+    ngx_http_entra_html_policies(s, 1, b);
+    ngx_http_entra_html_policies(s, 0, b);
+    ngx_http_entra_html_lists(s, b);
 
-    entra_buf_add_c(b, ngx_http_entra_html_head);
+    entra_buf_addf(b, "<p class=\"soft\">Version " NGX_HTTP_ENTRA_VERSION
+                   ", nginx " NGINX_VERSION ", worker %d, ", (int) ngx_pid);
+    entra_time_format(s->time, b);
+    entra_buf_add_c(b, ". ");
 
-    ngx_http_entra_html_summary(mcf, b, now);
-    ngx_http_entra_html_credentials(mcf, b, now);
-    ngx_http_entra_html_policies(mcf, b);
-    ngx_http_entra_html_lists(mcf, b, now);
+    if (view->refresh < 0) {
+        ngx_http_entra_html_link(b, view, view->state, view->page, 10);
+        entra_buf_add_c(b, ">Load anew every 10 s</a>.");
 
-    entra_buf_addf(b, "<p class=\"soft\" style=\"margin-top:2rem\">Version "
-                   NGX_HTTP_ENTRA_VERSION ", %.*s, worker %d. The same as "
-                   "<a href=\"?format=json\">JSON</a> and for <a href=\""
-                   "?format=prometheus\">Prometheus</a>.</p>\n</body>\n"
-                   "</html>\n", (int) ngx_cached_http_time.len,
-                   ngx_cached_http_time.data, (int) ngx_pid);
+    } else {
+        entra_buf_addf(b, "Loaded anew every %ld s; ", (long) view->refresh);
+        ngx_http_entra_html_link(b, view, view->state, view->page, -1);
+        entra_buf_add_c(b, ">keep it still</a>.");
+    }
+
+    entra_buf_add_c(b, " The same as <a href=\"?format=json\">JSON</a> and for "
+                    "<a href=\"?format=prometheus\">Prometheus</a>.</p>\n");
+    entra_html_tail(b);
 }
 
 
 static void
-ngx_http_entra_html_summary(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b,
-    int64_t now)
+ngx_http_entra_html_summary(const ngx_http_entra_snapshot_t *s,
+    const ngx_http_entra_view_t *view, entra_buf_t *b)
 {
-    ngx_uint_t                 i, missing;
-    ngx_atomic_t              *counters;
-    ngx_http_entra_token_t   **token;
+    ngx_uint_t                i;
+    const char               *sep;
+    const ngx_atomic_uint_t  *n;
 
-    token = mcf->tokens.elts;
-    missing = 0;
-
-    for (i = 0; i < mcf->tokens.nelts; i++) {
-        missing += token[i]->preload
-                   && !ngx_http_entra_token_usable(token[i], now);
-    }
-
-    if (missing) {
-        entra_buf_addf(b, "<p class=\"bad\">Not ready: %lu of the tokens that "
+    if (s->missing) {
+        entra_buf_addf(b, "<p class=\"bad\">Not ready: %lu of %lu tokens that "
                        "are kept fresh %s missing.</p>\n",
-                       (unsigned long) missing, missing == 1 ? "is" : "are");
+                       (unsigned long) s->missing,
+                       (unsigned long) s->preloaded,
+                       s->missing == 1 ? "is" : "are");
 
     } else {
         entra_buf_add_c(b, "<p class=\"good\">Ready: all tokens that are kept "
                         "fresh are valid.</p>\n");
     }
 
-    if (mcf->zone == NULL) {
+    ngx_http_entra_html_states(s, view, b);
+
+    if (!s->zone) {
         return;
     }
 
-    counters = ngx_http_entra_zone_counters(mcf);
+    n = s->counters;
 
     entra_buf_addf(b, "<p>Decisions: %lu allowed, %lu denied, %lu "
-                   "undetermined. Egress guard: %lu blocked. Ambiguous paths: "
-                   "%lu refused.</p>\n",
-                   (unsigned long) counters[NGX_HTTP_ENTRA_COUNT_ALLOW],
-                   (unsigned long) counters[NGX_HTTP_ENTRA_COUNT_DENY],
-                   (unsigned long) counters[NGX_HTTP_ENTRA_COUNT_UNDETERMINED],
-                   (unsigned long) counters[NGX_HTTP_ENTRA_COUNT_EGRESS],
-                   (unsigned long) counters[NGX_HTTP_ENTRA_COUNT_PATH]);
-}
+                   "undetermined",
+                   (unsigned long) n[NGX_HTTP_ENTRA_COUNT_ALLOW],
+                   (unsigned long) n[NGX_HTTP_ENTRA_COUNT_DENY],
+                   (unsigned long) n[NGX_HTTP_ENTRA_COUNT_UNDETERMINED]);
 
+    sep = " (";
 
-static void
-ngx_http_entra_html_credentials(ngx_http_entra_main_conf_t *mcf,
-    entra_buf_t *b, int64_t now)
-{
-    ngx_uint_t                 i;
-    ngx_http_entra_token_t   **token;
-    ngx_http_entra_record_t    rec;
-
-    token = mcf->tokens.elts;
-
-    entra_buf_add_c(b, "<h2>Credentials</h2>\n<div class=\"wide\"><table>\n"
-                    "<tr><th>Credential</th>"
-                    "<th>Token</th><th class=\"n\">Expires in</th>"
-                    "<th class=\"n\">Refresh in</th>"
-                    "<th class=\"n\">Fetched</th>"
-                    "<th class=\"n\">Failed</th>"
-                    "<th class=\"n\">HIT</th>"
-                    "<th class=\"n\">WAIT</th><th class=\"n\">ERROR</th>"
-                    "<th class=\"n\">BLOCKED</th><th class=\"n\">Replays</th>"
-                    "</tr>\n");
-
-    for (i = 0; i < mcf->tokens.nelts; i++) {
-        if (token[i]->record && token[i] != ngx_http_entra_keys_token(mcf)) {
-            ngx_http_entra_status_record(mcf, token[i], &rec);
-            ngx_http_entra_html_credential(b, token[i], &rec, now);
+    for (i = 1; i <= ENTRA_REASON_WORKSPACE; i++) {
+        if (n[NGX_HTTP_ENTRA_COUNT_REASON + i]) {
+            entra_buf_addf(b, "%s%s %lu", sep, ngx_http_entra_reason(i),
+                           (unsigned long)
+                           n[NGX_HTTP_ENTRA_COUNT_REASON + i]);
+            sep = ", ";
         }
     }
 
-    entra_buf_add_c(b, "</table></div>\n");
+    entra_buf_addf(b, "%s. Egress guard: %lu blocked. Ambiguous paths: %lu "
+                   "refused.</p>\n", sep[0] == ',' ? ")" : "",
+                   (unsigned long) n[NGX_HTTP_ENTRA_COUNT_EGRESS],
+                   (unsigned long) n[NGX_HTTP_ENTRA_COUNT_PATH]);
+}
+
+
+/* how many there are of each, as a choice */
+
+static void
+ngx_http_entra_html_states(const ngx_http_entra_snapshot_t *s,
+    const ngx_http_entra_view_t *view, entra_buf_t *b)
+{
+    ngx_int_t   state;
+    ngx_uint_t  i;
+
+    entra_buf_add_c(b, "<ul class=\"states\"><li>");
+    ngx_http_entra_html_link(b, view, NGX_ERROR, 1, view->refresh);
+    entra_buf_addf(b, "%s>all %lu</a></li>\n",
+                   view->state == NGX_ERROR ? " aria-current=\"true\"" : "",
+                   (unsigned long) s->ntokens);
+
+    for (i = 0; i < NGX_HTTP_ENTRA_STATES; i++) {
+        state = ngx_http_entra_html_order[i];
+
+        if (s->states[state] == 0 && state != view->state) {
+            continue;
+        }
+
+        entra_buf_add_c(b, "<li>");
+        ngx_http_entra_html_link(b, view, state, 1, view->refresh);
+        entra_buf_addf(b, "%s class=\"%s\">%s %lu</a></li>\n",
+                       view->state == state ? " aria-current=\"true\"" : "",
+                       ngx_http_entra_html_words[state][1],
+                       ngx_http_entra_html_words[state][0],
+                       (unsigned long) s->states[state]);
+    }
+
+    entra_buf_add_c(b, "</ul>\n");
 }
 
 
 static void
-ngx_http_entra_html_credential(entra_buf_t *b, ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now)
+ngx_http_entra_html_search(const ngx_http_entra_view_t *view, entra_buf_t *b)
 {
-    ngx_uint_t                    note;
-    ngx_http_entra_credential_t  *c;
+    entra_buf_add_c(b, "<form class=\"row\" role=\"search\"><input "
+                    "type=\"hidden\" name=\"format\" value=\"html\">");
 
-    c = token->credential;
+    if (view->state != NGX_ERROR) {
+        entra_buf_addf(b, "<input type=\"hidden\" name=\"state\" value=\"%s\">",
+                       ngx_http_entra_states[view->state]);
+    }
+
+    entra_buf_add_c(b, "<input type=\"search\" name=\"search\" "
+                    "aria-label=\"Name, type or scope\" placeholder=\"Name, "
+                    "type or scope\" value=\"");
+    entra_enc_html(b, (entra_str_t) { view->search.len,
+                                       (char *) view->search.data });
+    entra_buf_add_c(b, "\"><button>Search</button></form>\n");
+}
+
+
+static void
+ngx_http_entra_html_credentials(const ngx_http_entra_snapshot_t *s,
+    const ngx_http_entra_view_t *view, entra_buf_t *b)
+{
+    ngx_uint_t                     i, n, found, first;
+    ngx_http_entra_shown_token_t  *t;
+
+    entra_buf_add_c(b, "<h2>Credentials</h2>\n");
+
+    if (s->ntokens > 10 || view->search.len) {
+        ngx_http_entra_html_search(view, b);
+    }
+
+    entra_buf_add_c(b, "<table class=\"wide\">\n<thead><tr><th>Credential</th>"
+                    "<th>Token</th><th>Lifetime</th><th>Fetches</th>"
+                    "<th>Requests</th><th>Upstream</th></tr></thead>\n"
+                    "<tbody>\n");
+
+    first = (view->page - 1) * NGX_HTTP_ENTRA_PAGE_ROWS;
+    found = 0;
+
+    for (n = 0; n < NGX_HTTP_ENTRA_STATES; n++) {
+
+        for (i = 0; i < s->ntokens; i++) {
+            t = &s->tokens[i];
+
+            if (t->state != ngx_http_entra_html_order[n]
+                || !ngx_http_entra_view_has(view, t))
+            {
+                continue;
+            }
+
+            if (found >= first && found < first + NGX_HTTP_ENTRA_PAGE_ROWS) {
+                ngx_http_entra_html_credential(t, s->time, b);
+            }
+
+            found++;
+        }
+    }
+
+    entra_buf_add_c(b, "</tbody></table>\n");
+
+    if (found == 0) {
+        entra_buf_add_c(b, s->ntokens ? "<p>None is like that.</p>\n"
+                        : "<p>There are no credentials.</p>\n");
+    }
+
+    ngx_http_entra_html_pages(view, found, b);
+}
+
+
+static void
+ngx_http_entra_html_pages(const ngx_http_entra_view_t *view, ngx_uint_t found,
+    entra_buf_t *b)
+{
+    ngx_uint_t  last;
+
+    last = (found + NGX_HTTP_ENTRA_PAGE_ROWS - 1) / NGX_HTTP_ENTRA_PAGE_ROWS;
+
+    if (last <= 1 && view->page == 1) {
+        return;
+    }
+
+    entra_buf_add_c(b, "<p>");
+
+    if (view->page > 1) {
+        ngx_http_entra_html_link(b, view, view->state,
+                                 ngx_min(view->page - 1, ngx_max(last, 1)),
+                                 view->refresh);
+        entra_buf_add_c(b, " rel=\"prev\">Previous</a> ");
+    }
+
+    entra_buf_addf(b, "Page %lu of %lu", (unsigned long) view->page,
+                   (unsigned long) last);
+
+    if (view->page < last) {
+        entra_buf_add_char(b, ' ');
+        ngx_http_entra_html_link(b, view, view->state, view->page + 1,
+                                 view->refresh);
+        entra_buf_add_c(b, " rel=\"next\">Next</a>");
+    }
+
+    entra_buf_add_c(b, "</p>\n");
+}
+
+
+static void
+ngx_http_entra_html_credential(const ngx_http_entra_shown_token_t *t,
+    time_t now, entra_buf_t *b)
+{
+    ngx_uint_t  note;
 
     /* of a chain that fails, it is what the error says */
 
-    note = rec->note[0]
-           && !(rec->failed && ngx_strcmp(rec->note, rec->error_text) == 0);
+    note = t->note[0]
+           && !(t->error && ngx_strcmp(t->note, t->error->text) == 0);
 
-    entra_buf_addf(b, "<tr%s><td>",
-                   rec->failed || note ? " class=\"more\"" : "");
-    ngx_http_entra_html_text(b, (entra_str_t) { c->name.len,
-                                                (char *) c->name.data });
-    entra_buf_addf(b, " <span class=\"soft\">%s</span>"
-                   "<span class=\"scope\">", c->core->type->name);
-    ngx_http_entra_html_scope(b, (entra_str_t) { token->scope.len,
-                                                 (char *) token->scope.data });
-    entra_buf_add_c(b, "</span></td>");
+    entra_buf_addf(b, "<tr%s>", t->error || note ? " class=\"more\"" : "");
 
-    ngx_http_entra_html_state(b, token, rec, now);
+    ngx_http_entra_html_name(t, now, b);
+    ngx_http_entra_html_state(t, b);
+    ngx_http_entra_html_life(t, b);
+    ngx_http_entra_html_counts(t, b);
 
-    if (token->header.len) {
-        ngx_http_entra_html_time(b, (token->expires - now) / 1000);
-        ngx_http_entra_html_time(b, (token->refresh - now) / 1000);
-
-    } else {
-        entra_buf_add_c(b, "<td class=\"n\">-</td><td class=\"n\">-</td>");
-    }
-
-    ngx_http_entra_html_number(b, rec->fetches);
-    ngx_http_entra_html_number(b, rec->failures);
-    ngx_http_entra_html_number(b, rec->counters[NGX_HTTP_ENTRA_HIT]);
-    ngx_http_entra_html_number(b, rec->counters[NGX_HTTP_ENTRA_WAIT]);
-    ngx_http_entra_html_number(b, rec->counters[NGX_HTTP_ENTRA_EXPIRED]
-                                  + rec->counters[NGX_HTTP_ENTRA_ERROR]);
-    ngx_http_entra_html_number(b, rec->counters[NGX_HTTP_ENTRA_BLOCKED]);
-    ngx_http_entra_html_number(b, rec->replays);
     entra_buf_add_c(b, "</tr>\n");
 
     if (note) {
-        entra_buf_addf(b, "<tr class=\"note%s\"><td colspan=\"11\"><div>",
-                       rec->failed ? " more" : "");
-        ngx_http_entra_html_c(b, (char *) rec->note);
-        entra_buf_add_c(b, "</div></td></tr>\n");
+        entra_buf_addf(b, "<tr class=\"note%s\"><td colspan=\"6\" "
+                       "class=\"break\">", t->error ? " more" : "");
+        entra_html_c(b, t->note);
+        entra_buf_add_c(b, "</td></tr>\n");
     }
 
-    ngx_http_entra_html_error(b, rec, "11");
+    ngx_http_entra_html_error(t, "6", b);
+}
+
+
+static void
+ngx_http_entra_html_name(const ngx_http_entra_shown_token_t *t, time_t now,
+    entra_buf_t *b)
+{
+    entra_buf_add_c(b, "<td><b class=\"break\">");
+    entra_enc_html(b, (entra_str_t) { t->credential.len,
+                                       (char *) t->credential.data });
+    entra_buf_addf(b, "</b> <small>%s", t->type);
+
+    if (t->member[0]) {
+        entra_buf_add_c(b, ", by ");
+        entra_html_c(b, t->member);
+    }
+
+    entra_buf_add_c(b, "<br><span class=\"break\">");
+    ngx_http_entra_html_scope(b, (entra_str_t) { t->scope.len,
+                                                 (char *) t->scope.data });
+    entra_buf_add_c(b, "</span></small>");
+
+    if (t->cert_expires) {
+        entra_buf_addf(b, "<br><small>certificate %s <span class=\"%s\">",
+                       t->cert_expires > now ? "until" : "expired on",
+                       t->cert_expires <= now ? "bad"
+                       : t->cert_expires - now < NGX_HTTP_ENTRA_CERT_SOON
+                         ? "warn" : "soft");
+        entra_time_format(t->cert_expires, b);
+        entra_buf_add_c(b, "</span></small>");
+    }
+
+    if (t->stale_files) {
+        entra_buf_addf(b, "<br><span class=\"warn\">%lu file%s cannot be "
+                       "used, the last good content is</span>",
+                       (unsigned long) t->stale_files,
+                       t->stale_files == 1 ? "" : "s");
+    }
+
+    entra_buf_add_c(b, "</td>");
 }
 
 
@@ -307,202 +452,323 @@ ngx_http_entra_html_scope(entra_buf_t *b, entra_str_t scope)
 
     n -= n > 0;
 
-    ngx_http_entra_html_text(b, (entra_str_t) { n, scope.data });
+    entra_enc_html(b, (entra_str_t) { n, scope.data });
     entra_buf_add_c(b, "<wbr>");
-    ngx_http_entra_html_text(b, (entra_str_t) { scope.len - n,
-                                                scope.data + n });
+    entra_enc_html(b, (entra_str_t) { scope.len - n, scope.data + n });
 }
 
 
 static void
-ngx_http_entra_html_state(entra_buf_t *b, ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now)
+ngx_http_entra_html_state(const ngx_http_entra_shown_token_t *t,
+    entra_buf_t *b)
 {
-    const char  *state, *class;
+    const char  *class;
 
-    state = ngx_http_entra_status_state(token, rec, now);
+    class = ngx_http_entra_html_words[t->state][1];
 
-    if (ngx_strcmp(state, "valid") == 0) {
-        class = "good";
-
-    } else if (ngx_strncmp(state, "valid", 5) == 0
-               || ngx_strcmp(state, "fetching") == 0)
-    {
-        class = "warn";
-
-    } else {
-        class = token->preload || rec->fails ? "bad" : "off";
+    if (t->state == NGX_HTTP_ENTRA_STATE_EXPIRED && !t->preload) {
+        class = "off";
     }
 
-    ngx_http_entra_html_badge(b, state, class);
+    entra_buf_addf(b, "<td data-label=\"Token\"><span class=\"%s\">%s</span>",
+                   class, ngx_http_entra_html_words[t->state][0]);
+
+    if (t->fetching) {
+        entra_buf_add_c(b, " <small>an attempt is under way</small>");
+
+    } else if (t->fails) {
+        entra_buf_addf(b, " <small>%lu failure%s, next attempt in ",
+                       (unsigned long) t->fails, t->fails == 1 ? "" : "s");
+        ngx_http_entra_html_time(b, (t->next_attempt_in + 999) / 1000);
+        entra_buf_add_c(b, "</small>");
+
+    } else if (t->usable) {
+        entra_buf_add_c(b, " <small>next attempt in ");
+        ngx_http_entra_html_time(b, t->refresh_in / 1000);
+        entra_buf_add_c(b, "</small>");
+
+    } else if (!t->preload) {
+        entra_buf_add_c(b, " <small>fetched when it is asked for</small>");
+    }
+
+    if (t->state == NGX_HTTP_ENTRA_STATE_SIGN_IN_DUE && t->page) {
+        entra_buf_add_c(b, "<br><a href=\"");
+        entra_html_c(b, t->page);
+        entra_buf_add_c(b, "\">Sign in</a>");
+    }
+
+    entra_buf_add_c(b, "</td>");
+}
+
+
+/* what is left of the lifetime, and where in it the refresh is */
+
+static void
+ngx_http_entra_html_life(const ngx_http_entra_shown_token_t *t, entra_buf_t *b)
+{
+    int64_t      all, at;
+    entra_buf_t  label;
+
+    if (!t->usable) {
+        entra_buf_add_c(b, "<td></td>");
+        return;
+    }
+
+    all = ngx_max(t->age + t->expires_in, 1);
+    at = ngx_max(t->expires_in - t->refresh_in, 0);
+
+    entra_buf_init(&label, 128);
+    entra_buf_add_c(&label, "expires in ");
+    ngx_http_entra_html_time(&label, t->expires_in / 1000);
+    entra_buf_add_c(&label, ", refresh in ");
+    ngx_http_entra_html_time(&label, t->refresh_in / 1000);
+
+    entra_buf_add_c(b, "<td>");
+    entra_html_bar(b, t->fails ? "warn" : "good",
+                   (int) (t->expires_in * 1000 / all), (int) (at * 1000 / all),
+                   label.data ? label.data : "");
+    entra_buf_add_c(b, "<small>");
+    entra_buf_add_str(b, entra_buf_str(&label));
+    entra_buf_add_c(b, "</small></td>");
+
+    entra_buf_free(&label);
+}
+
+
+static void
+ngx_http_entra_html_counts(const ngx_http_entra_shown_token_t *t,
+    entra_buf_t *b)
+{
+    ngx_uint_t         i, n;
+    ngx_atomic_uint_t  ended;
+
+    ended = 0;
+
+    for (i = 0; i < NGX_HTTP_ENTRA_FETCH_BUCKETS; i++) {
+        ended += t->took[i];
+    }
+
+    entra_buf_addf(b, "<td data-label=\"Fetches\">%lu",
+                   (unsigned long) t->fetches);
+
+    if (t->failures) {
+        entra_buf_addf(b, ", %lu failed", (unsigned long) t->failures);
+    }
+
+    if (ended) {
+        entra_buf_addf(b, " <small>%.2f s each</small>",
+                       (double) t->fetch_ms / 1000 / (double) ended);
+    }
+
+    entra_buf_add_c(b, "</td><td data-label=\"Requests\">");
+
+    n = 0;
+
+    for (i = NGX_HTTP_ENTRA_HIT; i < NGX_HTTP_ENTRA_STATUSES; i++) {
+        if (t->requests[i]) {
+            entra_buf_addf(b, "%s<i>%s %lu</i>", n++ ? ", " : "",
+                           (char *) ngx_http_entra_status_names[i].data,
+                           (unsigned long) t->requests[i]);
+        }
+    }
+
+    if (t->replays) {
+        entra_buf_addf(b, "%s<i>replayed %lu</i>", n ? ", " : "",
+                       (unsigned long) t->replays);
+    }
+
+    entra_buf_add_c(b, "</td><td data-label=\"Upstream\">");
+
+    n = 0;
+
+    for (i = 0; i < NGX_HTTP_ENTRA_REFUSALS; i++) {
+        if (t->upstream[i]) {
+            entra_buf_addf(b, "%s<i>%lu: %lu</i>", n++ ? ", " : "",
+                           (unsigned long) ngx_http_entra_refusals[i],
+                           (unsigned long) t->upstream[i]);
+        }
+    }
+
+    entra_buf_add_c(b, "</td>");
 }
 
 
 /* the last one, also when it is over */
 
 static void
-ngx_http_entra_html_error(entra_buf_t *b, ngx_http_entra_record_t *rec,
-    const char *columns)
+ngx_http_entra_html_error(const ngx_http_entra_shown_token_t *t,
+    const char *columns, entra_buf_t *b)
 {
-    u_char  time[sizeof("Mon, 28 Sep 1970 06:00:00 GMT")];
+    const ngx_http_entra_shown_error_t  *err;
 
-    if (rec->failed == 0) {
+    err = t->error;
+
+    if (err == NULL) {
         return;
     }
 
-    *ngx_http_time(time, rec->failed) = '\0';
+    entra_buf_addf(b, "<tr class=\"note\"><td colspan=\"%s\" class=\"break\">"
+                   "<span class=\"%s\">%s</span> (", columns,
+                   t->fails ? "bad" : "soft",
+                   t->fails ? "Failing" : "Last error");
+    entra_time_format(err->time, b);
+    entra_buf_add_c(b, "): ");
+    entra_html_c(b, err->text);
 
-    entra_buf_addf(b, "<tr class=\"note\"><td colspan=\"%s\"><div>"
-                   "<span class=\"%s\">%s</span> (%s): ", columns,
-                   rec->fails ? "bad" : "soft",
-                   rec->fails ? "Failing" : "Last error", (char *) time);
-
-    ngx_http_entra_html_c(b, (char *) rec->error_text);
-
-    if (rec->error_aadsts) {
-        entra_buf_addf(b, " <b>AADSTS%u</b>", (unsigned) rec->error_aadsts);
+    if (err->aadsts) {
+        entra_buf_addf(b, " <b>AADSTS%u</b>", (unsigned) err->aadsts);
     }
 
-    if (rec->error_advice[0]) {
+    if (err->advice[0]) {
         entra_buf_add_c(b, "; ");
-        ngx_http_entra_html_c(b, (char *) rec->error_advice);
+        entra_html_c(b, err->advice);
     }
 
-    if (rec->error_id[0]) {
+    if (err->id[0]) {
         entra_buf_add_c(b, " <span class=\"soft\">correlation id ");
-        ngx_http_entra_html_c(b, (char *) rec->error_id);
+        entra_html_c(b, err->id);
         entra_buf_add_c(b, "</span>");
     }
 
-    entra_buf_add_c(b, "</div></td></tr>\n");
+    entra_buf_add_c(b, "</td></tr>\n");
 }
 
 
 static void
-ngx_http_entra_html_policies(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
+ngx_http_entra_html_policies(const ngx_http_entra_snapshot_t *s,
+    ngx_uint_t block, entra_buf_t *b)
 {
-    ngx_uint_t                i;
-    ngx_atomic_t             *n;
-    const char               *state;
-    entra_policy_t           *policy;
-    ngx_http_entra_record_t  *rec;
+    ngx_uint_t                            i, n;
+    const ngx_http_entra_shown_policy_t  *p;
 
-    if (entra_rules_policy_nth(mcf->rules, 0) == NULL) {
-        return;
-    }
+    n = 0;
 
-    entra_buf_add_c(b, "<h2>Policies</h2>\n<div class=\"wide\"><table>\n<tr>"
-                    "<th>Policy</th><th>State</th><th class=\"n\">Success</th>"
-                    "<th class=\"n\">Failure</th>"
-                    "<th class=\"n\">Not applied</th>"
-                    "<th class=\"n\">Would deny</th></tr>\n");
+    for (i = 0; i < s->npolicies; i++) {
+        p = &s->policies[i];
 
-    for (i = 0; (policy = entra_rules_policy_nth(mcf->rules, i)) != NULL; i++)
-    {
-        rec = policy->data;
-        state = ngx_http_entra_policy_state(policy);
-
-        entra_buf_add_c(b, "<tr><td>");
-        ngx_http_entra_html_c(b, policy->name);
-        entra_buf_add_c(b, "</td>");
-
-        if (rec == NULL) {
-            ngx_http_entra_html_badge(b, "not used", "off");
-            entra_buf_add_c(b, "<td colspan=\"4\"></td></tr>\n");
+        if (p->block != block) {
             continue;
         }
 
-        n = rec->counters;
+        if (n++ == 0) {
+            entra_buf_addf(b, "<h2>Policies that %s</h2>\n"
+                           "<table class=\"wide\">\n<thead><tr><th>Policy</th>"
+                           "<th>State</th>%s<th class=\"n\">Denied</th>"
+                           "<th class=\"n\">Not applied</th>"
+                           "<th class=\"n\">Would deny</th></tr></thead>\n"
+                           "<tbody>\n", block ? "block" : "grant",
+                           block ? "" : "<th class=\"n\">Granted</th>");
+        }
 
-        ngx_http_entra_html_badge(b, state,
-            policy->state == ENTRA_POLICY_ENABLED ? "good"
-            : policy->state == ENTRA_POLICY_REPORT_ONLY ? "warn" : "off");
+        entra_buf_add_c(b, "<tr><td class=\"break\"><b>");
+        entra_html_c(b, p->name);
+        entra_buf_addf(b, "</b></td><td data-label=\"State\"><span "
+                       "class=\"%s\">%s</span>",
+                       !p->used ? "off" : p->state[0] == 'e' ? "good"
+                       : p->state[0] == 'r' ? "warn" : "off",
+                       p->used ? p->state : "not used");
 
-        ngx_http_entra_html_number(b, n[ENTRA_RESULT_SUCCESS]
-                                      + n[ENTRA_RESULT_REPORT_ONLY_SUCCESS]);
-        ngx_http_entra_html_number(b, n[ENTRA_RESULT_FAILURE]);
-        ngx_http_entra_html_number(b, n[ENTRA_RESULT_NOT_APPLIED]
-                                  + n[ENTRA_RESULT_REPORT_ONLY_NOT_APPLIED]);
-        ngx_http_entra_html_number(b, n[ENTRA_RESULT_REPORT_ONLY_FAILURE]);
+        if (p->until) {
+            entra_buf_add_c(b, " <small>until ");
+            entra_time_format(p->until, b);
+            entra_buf_add_c(b, "</small>");
+        }
+
+        entra_buf_add_c(b, "</td>");
+
+        if (!block) {
+            ngx_http_entra_html_number(b, "Granted",
+                p->results[ENTRA_RESULT_SUCCESS]
+                + p->results[ENTRA_RESULT_REPORT_ONLY_SUCCESS]);
+        }
+
+        ngx_http_entra_html_number(b, "Denied",
+                                   p->results[ENTRA_RESULT_FAILURE]);
+        ngx_http_entra_html_number(b, "Not applied",
+            p->results[ENTRA_RESULT_NOT_APPLIED]
+            + p->results[ENTRA_RESULT_REPORT_ONLY_NOT_APPLIED]);
+        ngx_http_entra_html_number(b, "Would deny",
+            p->results[ENTRA_RESULT_REPORT_ONLY_FAILURE]);
         entra_buf_add_c(b, "</tr>\n");
     }
 
-    entra_buf_add_c(b, "</table></div>\n");
+    if (n) {
+        entra_buf_add_c(b, "</tbody></table>\n");
+    }
 }
 
 
 static void
-ngx_http_entra_html_lists(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b,
-    int64_t now)
+ngx_http_entra_html_lists(const ngx_http_entra_snapshot_t *s, entra_buf_t *b)
 {
-    ngx_uint_t                     i;
-    const entra_named_location_t  *location;
+    ngx_uint_t                          i;
+    const ngx_http_entra_shown_list_t  *l;
 
-    if (entra_rules_location_nth(mcf->rules, 0) == NULL && mcf->keys == NULL) {
+    if (s->nlists == 0 && s->keys == NULL) {
         return;
     }
 
-    entra_buf_add_c(b, "<h2>Lists and keys</h2>\n<div class=\"wide\"><table>\n"
-                    "<tr><th>Name</th><th>What</th><th class=\"n\">Entries</th>"
-                    "<th class=\"n\">Age</th>"
-                    "<th class=\"n\">Failed</th></tr>\n");
+    entra_buf_add_c(b, "<h2>Lists and keys</h2>\n<table class=\"wide\">\n"
+                    "<thead><tr><th>Name</th><th>What</th>"
+                    "<th class=\"n\">Entries</th><th class=\"n\">Age</th>"
+                    "<th class=\"n\">Failed</th></tr></thead>\n<tbody>\n");
 
-    for (i = 0;
-         (location = entra_rules_location_nth(mcf->rules, i)) != NULL;
-         i++)
-    {
-        entra_buf_addf(b, "<tr%s><td>",
-                       location->error[0] ? " class=\"more\"" : "");
-        ngx_http_entra_html_c(b, location->name);
-        entra_buf_add_c(b, "</td><td>named location</td>");
-        ngx_http_entra_html_number(b, entra_named_location_entries(location));
-        ngx_http_entra_html_time(b, ngx_time() - location->loaded_at);
-        ngx_http_entra_html_number(b, location->failures);
+    for (i = 0; i < s->nlists; i++) {
+        l = &s->lists[i];
+
+        entra_buf_addf(b, "<tr%s><td class=\"break\"><b>",
+                       l->error[0] ? " class=\"more\"" : "");
+        entra_html_c(b, l->name);
+        entra_buf_add_c(b, "</b></td><td>named location</td>");
+        ngx_http_entra_html_number(b, "Entries", l->entries);
+        entra_buf_add_c(b, "<td class=\"n\" data-label=\"Age\">");
+        ngx_http_entra_html_time(b, l->age);
+        entra_buf_add_c(b, "</td>");
+        ngx_http_entra_html_number(b, "Failed", l->failures);
         entra_buf_add_c(b, "</tr>\n");
 
-        if (location->error[0]) {
-            entra_buf_add_c(b, "<tr class=\"note\"><td colspan=\"5\"><div>"
-                            "<span class=\"bad\">The last good list is in "
-                            "use</span>: ");
-            ngx_http_entra_html_c(b, location->error);
-            entra_buf_add_c(b, "</div></td></tr>\n");
+        if (l->error[0]) {
+            entra_buf_add_c(b, "<tr class=\"note\"><td colspan=\"5\" "
+                            "class=\"break\"><span class=\"bad\">The last good "
+                            "list is in use</span>: ");
+            entra_html_c(b, l->error);
+            entra_buf_add_c(b, "</td></tr>\n");
         }
     }
 
-    ngx_http_entra_html_keys(mcf, b, now);
+    ngx_http_entra_html_keys(s, b);
 
-    entra_buf_add_c(b, "</table></div>\n");
+    entra_buf_add_c(b, "</tbody></table>\n");
 }
 
 
 static void
-ngx_http_entra_html_keys(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b,
-    int64_t now)
+ngx_http_entra_html_keys(const ngx_http_entra_snapshot_t *s, entra_buf_t *b)
 {
-    ngx_http_entra_token_t   *token;
-    ngx_http_entra_record_t   rec;
+    const ngx_http_entra_shown_token_t  *t;
 
-    token = ngx_http_entra_keys_token(mcf);
+    t = s->keys;
 
-    if (token == NULL || token->record == NULL) {
+    if (t == NULL) {
         return;
     }
 
-    ngx_http_entra_status_record(mcf, token, &rec);
+    entra_buf_addf(b, "<tr%s><td><b>entra_caller_token</b></td><td>keys of "
+                   "callers' tokens</td>",
+                   t->error ? " class=\"more\"" : "");
+    ngx_http_entra_html_number(b, "Entries", s->keys_entries);
+    entra_buf_add_c(b, "<td class=\"n\" data-label=\"Age\">");
 
-    entra_buf_addf(b, "<tr%s><td>entra_caller_token</td><td>keys of callers' "
-                   "tokens</td>", rec.failed ? " class=\"more\"" : "");
-    ngx_http_entra_html_number(b, ngx_http_entra_keys_number(mcf));
-
-    if (token->header.len) {
-        ngx_http_entra_html_time(b, (now - rec.obtained) / 1000);
+    if (t->held) {
+        ngx_http_entra_html_time(b, t->age / 1000);
 
     } else {
-        ngx_http_entra_html_badge(b, "none yet", "bad");
+        entra_buf_add_c(b, "<span class=\"bad\">none yet</span>");
     }
 
-    ngx_http_entra_html_number(b, rec.failures);
+    entra_buf_add_c(b, "</td>");
+    ngx_http_entra_html_number(b, "Failed", t->failures);
     entra_buf_add_c(b, "</tr>\n");
 
-    ngx_http_entra_html_error(b, &rec, "5");
+    ngx_http_entra_html_error(t, "5", b);
 }

@@ -6,19 +6,33 @@
  * described request, by the evaluator itself.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_page.h"
+#include "ngx_http_entra_what_if.h"
 #include "entra_enc.h"
-#include "entra_what_if.h"
+#include "entra_html.h"
+
+
+/* a query, its form, its answer */
+#define NGX_HTTP_ENTRA_WHAT_IF_PAGE  (512 * 1024)
+
+
+typedef struct {
+    ngx_uint_t       html;      /* unsigned  html:1 */
+    entra_str_t      asked;     /* as it came, for the form */
+} ngx_http_entra_what_if_way_t;
 
 
 static ngx_int_t ngx_http_entra_what_if_handler(ngx_http_request_t *r);
 static void ngx_http_entra_what_if_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_entra_what_if_read(ngx_http_request_t *r,
     entra_buf_t *query);
+static ngx_int_t ngx_http_entra_what_if_get(ngx_http_request_t *r);
+static void ngx_http_entra_what_if_clean(entra_str_t query, ngx_uint_t html,
+    entra_buf_t *out);
 static ngx_int_t ngx_http_entra_what_if_query(ngx_http_request_t *r,
-    entra_str_t query);
+    const ngx_http_entra_what_if_way_t *way, entra_str_t query);
 static ngx_int_t ngx_http_entra_what_if_decide(ngx_http_request_t *r,
-    entra_what_if_t *what_if);
+    const ngx_http_entra_what_if_way_t *way, entra_what_if_t *what_if);
 static ngx_http_entra_policies_t *ngx_http_entra_what_if_policies(
     ngx_http_request_t *r, entra_what_if_t *what_if, const char **error);
 static ngx_http_entra_policies_t *ngx_http_entra_what_if_location(
@@ -27,7 +41,10 @@ static ngx_http_entra_policies_t *ngx_http_entra_what_if_location(
 static ngx_uint_t ngx_http_entra_what_if_server(
     ngx_http_entra_location_t *location, entra_str_t name);
 static ngx_int_t ngx_http_entra_what_if_error(ngx_http_request_t *r,
-    const char *text);
+    const ngx_http_entra_what_if_way_t *way, const char *text);
+static ngx_int_t ngx_http_entra_what_if_send(ngx_http_request_t *r,
+    const ngx_http_entra_what_if_way_t *way, ngx_uint_t status,
+    const char *type, entra_buf_t *b);
 
 
 char *
@@ -71,28 +88,96 @@ ngx_http_entra_what_if_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    return ngx_http_entra_what_if_query(r, (entra_str_t) {
-                                               r->args.len,
-                                               (char *) r->args.data });
+    return ngx_http_entra_what_if_get(r);
+}
+
+
+/* JSON, or the form for a browser and the answer below it */
+
+static ngx_int_t
+ngx_http_entra_what_if_get(ngx_http_request_t *r)
+{
+    ngx_int_t                     rc;
+    entra_buf_t                   b;
+    ngx_http_entra_what_if_way_t  way;
+
+    way.html = ngx_http_entra_status_format(r) == NGX_HTTP_ENTRA_HTML;
+    way.asked.len = r->args.len;
+    way.asked.data = (char *) r->args.data;
+
+    entra_buf_init(&b, ENTRA_WHAT_IF_MAX);
+    ngx_http_entra_what_if_clean(way.asked, way.html, &b);
+
+    if (!entra_buf_ok(&b)) {
+        rc = NGX_HTTP_REQUEST_URI_TOO_LARGE;
+
+    } else if (way.html && b.len == 0) {
+        entra_buf_free(&b);
+        entra_buf_init(&b, NGX_HTTP_ENTRA_WHAT_IF_PAGE);
+        ngx_http_entra_what_if_form(r, way.asked, &b);
+        entra_html_tail(&b);
+
+        rc = ngx_http_entra_what_if_send(r, &way, NGX_HTTP_OK, NULL, &b);
+
+    } else {
+        rc = ngx_http_entra_what_if_query(r, &way, entra_buf_str(&b));
+    }
+
+    entra_buf_free(&b);
+
+    return rc;
+}
+
+
+/* without "format", and without what a form sends of fields left empty */
+
+static void
+ngx_http_entra_what_if_clean(entra_str_t query, ngx_uint_t html,
+    entra_buf_t *out)
+{
+    entra_str_t  pair, name, value;
+
+    while (query.len) {
+        pair = entra_str_cut(&query, '&');
+
+        value = pair;
+        name = entra_str_cut(&value, '=');
+
+        if ((html && value.len == 0)
+            || (entra_str_eq_c(name, "format")
+                && (entra_str_eq_c(value, "html")
+                    || entra_str_eq_c(value, "json"))))
+        {
+            continue;
+        }
+
+        if (out->len) {
+            entra_buf_add_char(out, '&');
+        }
+
+        entra_buf_add_str(out, pair);
+    }
 }
 
 
 static void
 ngx_http_entra_what_if_body(ngx_http_request_t *r)
 {
-    ngx_int_t    rc;
-    entra_buf_t  query;
+    ngx_int_t                     rc;
+    entra_buf_t                   query;
+    ngx_http_entra_what_if_way_t  way;
 
+    ngx_memzero(&way, sizeof(ngx_http_entra_what_if_way_t));
     entra_buf_init(&query, ENTRA_WHAT_IF_MAX);
 
     if (ngx_http_entra_what_if_read(r, &query) != NGX_OK) {
         rc = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
 
     } else if (query.len == 0) {
-        rc = ngx_http_entra_what_if_error(r, "the body is empty");
+        rc = ngx_http_entra_what_if_error(r, &way, "the body is empty");
 
     } else {
-        rc = ngx_http_entra_what_if_query(r, entra_buf_str(&query));
+        rc = ngx_http_entra_what_if_query(r, &way, entra_buf_str(&query));
     }
 
     entra_buf_free(&query);
@@ -144,7 +229,8 @@ ngx_http_entra_what_if_read(ngx_http_request_t *r, entra_buf_t *query)
 
 
 static ngx_int_t
-ngx_http_entra_what_if_query(ngx_http_request_t *r, entra_str_t query)
+ngx_http_entra_what_if_query(ngx_http_request_t *r,
+    const ngx_http_entra_what_if_way_t *way, entra_str_t query)
 {
     ngx_int_t         rc;
     entra_err_t       err;
@@ -158,10 +244,10 @@ ngx_http_entra_what_if_query(ngx_http_request_t *r, entra_str_t query)
     entra_err_clear(&err);
 
     if (entra_what_if_parse(what_if, query, ngx_time(), &err) != 0) {
-        rc = ngx_http_entra_what_if_error(r, err.text);
+        rc = ngx_http_entra_what_if_error(r, way, err.text);
 
     } else {
-        rc = ngx_http_entra_what_if_decide(r, what_if);
+        rc = ngx_http_entra_what_if_decide(r, way, what_if);
     }
 
     entra_what_if_free(what_if);
@@ -171,7 +257,8 @@ ngx_http_entra_what_if_query(ngx_http_request_t *r, entra_str_t query)
 
 
 static ngx_int_t
-ngx_http_entra_what_if_decide(ngx_http_request_t *r, entra_what_if_t *what_if)
+ngx_http_entra_what_if_decide(ngx_http_request_t *r,
+    const ngx_http_entra_what_if_way_t *way, entra_what_if_t *what_if)
 {
     ngx_int_t                    rc;
     entra_buf_t                  b;
@@ -185,7 +272,7 @@ ngx_http_entra_what_if_decide(ngx_http_request_t *r, entra_what_if_t *what_if)
 
     set = ngx_http_entra_what_if_policies(r, what_if, &error);
     if (set == NULL) {
-        return ngx_http_entra_what_if_error(r, error);
+        return ngx_http_entra_what_if_error(r, way, error);
     }
 
     decision = ngx_palloc(r->pool, sizeof(entra_decision_t));
@@ -204,10 +291,19 @@ ngx_http_entra_what_if_decide(ngx_http_request_t *r, entra_what_if_t *what_if)
 
     entra_decide(set->policies, set->n, &what_if->signals, decision);
 
-    entra_buf_init(&b, 256 * 1024);
-    entra_what_if_answer(what_if, decision, mcf->rules, &info, &b);
+    entra_buf_init(&b, NGX_HTTP_ENTRA_WHAT_IF_PAGE);
 
-    rc = ngx_http_entra_answer_text(r, NGX_HTTP_OK, "application/json", &b);
+    if (way->html) {
+        ngx_http_entra_what_if_form(r, way->asked, &b);
+        ngx_http_entra_what_if_table(what_if, decision, &b);
+        entra_html_tail(&b);
+
+    } else {
+        entra_what_if_answer(what_if, decision, mcf->rules, &info, &b);
+    }
+
+    rc = ngx_http_entra_what_if_send(r, way, NGX_HTTP_OK, "application/json",
+                                     &b);
 
     entra_buf_free(&b);
 
@@ -346,20 +442,47 @@ ngx_http_entra_what_if_server(ngx_http_entra_location_t *location,
 
 
 static ngx_int_t
-ngx_http_entra_what_if_error(ngx_http_request_t *r, const char *text)
+ngx_http_entra_what_if_error(ngx_http_request_t *r,
+    const ngx_http_entra_what_if_way_t *way, const char *text)
 {
     ngx_int_t    rc;
     entra_buf_t  b;
 
-    entra_buf_init(&b, 8192);
-    entra_buf_add_c(&b, "{\"type\":\"about:blank\",\"title\":\"Bad Request\","
-                    "\"status\":400,\"detail\":");
-    entra_enc_json(&b, entra_str_c(text));
-    entra_buf_add_c(&b, "}\n");
+    entra_buf_init(&b, NGX_HTTP_ENTRA_WHAT_IF_PAGE);
 
-    rc = ngx_http_entra_answer_text(r, NGX_HTTP_BAD_REQUEST,
-                                    "application/problem+json", &b);
+    if (way->html) {
+        ngx_http_entra_what_if_form(r, way->asked, &b);
+        entra_buf_add_c(&b, "<p class=\"bad\" role=\"alert\">");
+        entra_html_c(&b, text);
+        entra_buf_add_c(&b, "</p>\n");
+        entra_html_tail(&b);
+
+    } else {
+        entra_buf_add_c(&b, "{\"type\":\"about:blank\",\"title\":\"Bad "
+                        "Request\",\"status\":400,\"detail\":");
+        entra_enc_json(&b, entra_str_c(text));
+        entra_buf_add_c(&b, "}\n");
+    }
+
+    rc = ngx_http_entra_what_if_send(r, way, NGX_HTTP_BAD_REQUEST,
+                                     "application/problem+json", &b);
     entra_buf_free(&b);
 
     return rc;
+}
+
+
+static ngx_int_t
+ngx_http_entra_what_if_send(ngx_http_request_t *r,
+    const ngx_http_entra_what_if_way_t *way, ngx_uint_t status,
+    const char *type, entra_buf_t *b)
+{
+    if (ngx_http_entra_page_headers(r, way->html) != NGX_OK
+        || ngx_http_entra_page_header(r, "Vary", "Accept") != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_entra_answer_text(r, status, way->html
+                                      ? "text/html; charset=utf-8" : type, b);
 }

@@ -356,6 +356,16 @@ ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged)
 
     (void) ngx_atomic_fetch_add(counters, 1);
 
+    if (judged->decision.outcome != ENTRA_ALLOW) {
+        counters = ngx_http_entra_zone_counters(ngx_http_entra_worker->conf)
+                   + NGX_HTTP_ENTRA_COUNT_REASON;
+
+        (void) ngx_atomic_fetch_add(&counters[judged->decision.outcome
+                                              == ENTRA_UNDETERMINED
+                                              ? ENTRA_REASON_NONE
+                                              : judged->decision.reason], 1);
+    }
+
     for (i = 0; i < judged->decision.npolicies; i++) {
         rec = judged->decision.policies[i]->data;
         result = &judged->decision.results[i];
@@ -416,7 +426,12 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return ngx_http_entra_answer(r, ctx, decision->step_up
                                              ? NGX_HTTP_UNAUTHORIZED
                                              : NGX_HTTP_FORBIDDEN,
-                                     "Access has been blocked by Conditional "
-                                     "Access policies.", 0);
+                                     decision->no_step_up
+                                     ? "Access needs an authentication "
+                                       "context, and the caller's token does "
+                                       "not say that its client can answer a "
+                                       "claims challenge (xms_cc)."
+                                     : "Access has been blocked by "
+                                       "Conditional Access policies.", 0);
     }
 }

@@ -8,7 +8,14 @@
 #include "ngx_http_entra_module.h"
 
 
-static ngx_uint_t ngx_http_entra_egress_fixed(ngx_http_upstream_conf_t *conf);
+static ngx_uint_t ngx_http_entra_egress_fixed(
+    ngx_http_entra_loc_conf_t *lcf, ngx_http_upstream_conf_t *conf);
+static ngx_http_complex_value_t *ngx_http_entra_egress_host_value(
+    ngx_http_entra_loc_conf_t *lcf);
+static const char *ngx_http_entra_egress_host(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token, ngx_str_t *host);
+static ngx_uint_t ngx_http_entra_egress_name(ngx_http_request_t *r,
+    ngx_http_entra_token_t *token, ngx_str_t *name, ngx_str_t *host);
 static const char *ngx_http_entra_egress_judge(ngx_http_request_t *r,
     ngx_http_entra_token_t *token, ngx_str_t *host);
 static const char *ngx_http_entra_egress_block(entra_egress_t *egress,
@@ -50,7 +57,11 @@ ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     reason = ngx_http_entra_egress_judge(r, token, &host);
 
     if (reason == NULL) {
-        if (u->resolved == NULL && ngx_http_entra_egress_fixed(u->conf)) {
+        reason = ngx_http_entra_egress_host(r, ctx, token, &host);
+    }
+
+    if (reason == NULL) {
+        if (u->resolved == NULL && ngx_http_entra_egress_fixed(lcf, u->conf)) {
             lcf->egress_conf = u->conf;
             lcf->egress_token = token;
             lcf->egress_ssl = u->ssl;
@@ -79,8 +90,17 @@ ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 /* nothing in it depends on the request */
 
 static ngx_uint_t
-ngx_http_entra_egress_fixed(ngx_http_upstream_conf_t *conf)
+ngx_http_entra_egress_fixed(ngx_http_entra_loc_conf_t *lcf,
+    ngx_http_upstream_conf_t *conf)
 {
+    ngx_http_complex_value_t  *host;
+
+    host = ngx_http_entra_egress_host_value(lcf);
+
+    if (host && host->lengths) {
+        return 0;
+    }
+
 #if (NGX_HTTP_SSL)
     return conf->ssl_name == NULL || conf->ssl_name->lengths == NULL;
 #else
@@ -240,42 +260,21 @@ ngx_http_entra_egress_ssl_name(ngx_http_request_t *r,
 {
 #if (NGX_HTTP_SSL)
 
-    entra_str_t  text;
-    ngx_str_t    name;
+    ngx_str_t                  name;
+    ngx_http_complex_value_t  *value;
 
-    if (ngx_http_entra_egress_fixed(r->upstream->conf)) {
+    value = r->upstream->conf->ssl_name;
+
+    if (value == NULL || value->lengths == NULL) {
         return NULL;
     }
 
-    if (ngx_http_complex_value(r, r->upstream->conf->ssl_name, &name) != NGX_OK)
+    if (ngx_http_complex_value(r, value, &name) != NGX_OK)
     {
         return "proxy_ssl_name has no value";
     }
 
-    if (name.len == host->len
-        && ngx_strncasecmp(name.data, host->data, name.len) == 0)
-    {
-        return NULL;
-    }
-
-    /* the name of an upstream block, as proxy_ssl_name $proxy_host gives it */
-
-    if (r->upstream->resolved == NULL && r->upstream->conf->upstream
-        && r->upstream->conf->upstream->flags
-        && name.len == r->upstream->conf->upstream->host.len
-        && ngx_strncasecmp(name.data, r->upstream->conf->upstream->host.data,
-                           name.len)
-           == 0)
-    {
-        return NULL;
-    }
-
-    text.len = name.len;
-    text.data = (char *) name.data;
-
-    if (entra_egress_host(token->egress, text)
-        || entra_egress_host(&token->known, text))
-    {
+    if (ngx_http_entra_egress_name(r, token, &name, host)) {
         return NULL;
     }
 
@@ -286,4 +285,101 @@ ngx_http_entra_egress_ssl_name(ngx_http_request_t *r,
 #else
     return NULL;
 #endif
+}
+
+
+/*
+ * Front ends choose the service by Host, whatever the address: it has to be
+ * one of the upstreams as well.  The header that nginx sets by itself names
+ * the host of *_pass, which has been checked.
+ */
+
+static const char *
+ngx_http_entra_egress_host(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token, ngx_str_t *host)
+{
+    u_char                    *colon;
+    ngx_str_t                  name;
+    ngx_http_complex_value_t  *value;
+
+    value = ngx_http_entra_egress_host_value(ctx->lcf);
+
+    if (value == NULL) {
+        return NULL;
+    }
+
+    if (ngx_http_entra_upstream_host(r, ctx, value, &name) != NGX_OK) {
+        return "Host has no value";
+    }
+
+    /* without the port */
+
+    colon = ngx_strlchr(name.data, name.data + name.len, ']');
+    colon = ngx_strlchr(colon ? colon : name.data, name.data + name.len, ':');
+
+    if (colon) {
+        name.len = colon - name.data;
+    }
+
+    if (ngx_http_entra_egress_name(r, token, &name, host)) {
+        return NULL;
+    }
+
+    *host = name;
+
+    return "Host is not in the credential's upstreams";
+}
+
+
+/* NULL: the location does not set it */
+
+static ngx_http_complex_value_t *
+ngx_http_entra_egress_host_value(ngx_http_entra_loc_conf_t *lcf)
+{
+    if (lcf->pass == NULL
+        || !(lcf->pass->protocol & NGX_HTTP_ENTRA_PROXY_GRPC))
+    {
+        return NULL;
+    }
+
+    return lcf->host[lcf->pass->grpc].value;
+}
+
+
+/* a name that the client may have chosen: one of those that are meant? */
+
+static ngx_uint_t
+ngx_http_entra_egress_name(ngx_http_request_t *r,
+    ngx_http_entra_token_t *token, ngx_str_t *name, ngx_str_t *host)
+{
+    ngx_uint_t                       i;
+    entra_str_t                      text;
+    ngx_http_upstream_srv_conf_t   **uscfp;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    if (name->len == host->len
+        && ngx_strncasecmp(name->data, host->data, name->len) == 0)
+    {
+        return 1;
+    }
+
+    /* an upstream block, as $proxy_host names it */
+
+    umcf = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
+    uscfp = umcf->upstreams.elts;
+
+    for (i = 0; i < umcf->upstreams.nelts; i++) {
+        if (uscfp[i]->flags && name->len == uscfp[i]->host.len
+            && ngx_strncasecmp(name->data, uscfp[i]->host.data, name->len)
+               == 0)
+        {
+            return 1;
+        }
+    }
+
+    text.len = name->len;
+    text.data = (char *) name->data;
+
+    return entra_egress_host(token->egress, text)
+           || entra_egress_host(&token->known, text);
 }

@@ -2,18 +2,30 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * The token meets the upstream request: $entra_authorization has a value
- * only while that request is being made, and only when the decision about
- * exactly this request and the egress guard allow it.  Whatever speaks
- * against it ends the request before a byte is sent.
+ * The token meets the upstream request.  These handlers are behind private
+ * variables, which only directives that make that request have (see
+ * config/ngx_http_entra_upstream_value.c): nginx calls them in
+ * create_request() and at no other time.  They give a token only when the
+ * decision about exactly this request and the egress guard allow it.
+ * Whatever speaks against it ends the request before a byte is sent.
  */
 
 #include "ngx_http_entra_module.h"
 
 
-static ngx_int_t ngx_http_entra_inject_now(ngx_http_request_t *r);
+typedef struct {
+    ngx_event_t            event;
+    ngx_log_t             *log;
+    ngx_uint_t             level;
+} ngx_http_entra_mute_t;
+
+
 static ngx_int_t ngx_http_entra_inject(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+static int64_t ngx_http_entra_inject_expires(ngx_http_entra_ctx_t *ctx);
+static ngx_int_t ngx_http_entra_mute(ngx_http_request_t *r);
+static void ngx_http_entra_unmute(ngx_event_t *ev);
+static void ngx_http_entra_unmute_cleanup(void *data);
 static ngx_int_t ngx_http_entra_inject_allowed(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static ngx_int_t ngx_http_entra_inject_line(ngx_http_request_t *r,
@@ -31,35 +43,6 @@ static ngx_http_upstream_srv_conf_t  ngx_http_entra_nowhere = {
 };
 
 
-/*
- * nginx makes the upstream request in create_request(): the upstream has its
- * configuration by then, and not yet its output chain and cleanup handler.
- * After a failed connect the handler is gone again, and for an answer from
- * the cache no request is made at all.
- */
-
-static ngx_int_t
-ngx_http_entra_inject_now(ngx_http_request_t *r)
-{
-    ngx_http_upstream_t  *u;
-
-    u = r->upstream;
-
-    if (u == NULL || u->conf == NULL || u->output.pool || u->cleanup
-        || u->request_sent || r->header_sent || r->logged
-        || r->main->count == 0)
-    {
-        return 0;
-    }
-
-#if (NGX_HTTP_CACHE)
-    return !r->cached;
-#else
-    return 1;
-#endif
-}
-
-
 ngx_int_t
 ngx_http_entra_authorization(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
@@ -71,7 +54,7 @@ ngx_http_entra_authorization(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (lcf->auth == NULL || !ngx_http_entra_inject_now(r)) {
+    if (lcf->auth == NULL || r->upstream == NULL) {
         return NGX_OK;
     }
 
@@ -85,8 +68,8 @@ ngx_http_entra_authorization(ngx_http_request_t *r,
     }
 
     /*
-     * The worker's copy, not one of the request's: it cannot change before
-     * create_request() returns, and nothing looks at it later
+     * The worker's copy, not one of the request's: nothing looks at it after
+     * create_request(), and one that was replaced is freed later
      */
 
     v->len = ctx->value.len;
@@ -114,7 +97,7 @@ ngx_http_entra_second_token(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (lcf->seconds == NULL || !ngx_http_entra_inject_now(r)) {
+    if (lcf->seconds == NULL || r->upstream == NULL) {
         return NGX_OK;
     }
 
@@ -158,6 +141,66 @@ ngx_http_entra_second_token(ngx_http_request_t *r,
 }
 
 
+/*
+ * A Host that has variables: the one that the guard has seen, or sees when it
+ * comes to it.  data is the value as written.
+ */
+
+ngx_int_t
+ngx_http_entra_host(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_str_t                   host;
+    ngx_http_entra_ctx_t       *ctx;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+
+    if (lcf->auth == NULL && lcf->seconds == NULL) {
+        if (ngx_http_complex_value(r, (ngx_http_complex_value_t *) data, &host)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+    } else {
+        ctx = ngx_http_entra_get_ctx(r);
+
+        if (ctx == NULL
+            || ngx_http_entra_upstream_host(r, ctx,
+                                            (ngx_http_complex_value_t *) data,
+                                            &host)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_http_entra_variable_set(v, host.data, host.len);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_entra_upstream_host(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_complex_value_t *value, ngx_str_t *host)
+{
+    if (ctx->host_upstream != r->upstream) {
+
+        if (ngx_http_complex_value(r, value, &ctx->host) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ctx->host_upstream = r->upstream;
+    }
+
+    *host = ctx->host;
+
+    return NGX_OK;
+}
+
+
 /* once for each upstream request; then the same answer again */
 
 static ngx_int_t
@@ -175,12 +218,21 @@ ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ctx->refused = 0;
     ngx_str_null(&ctx->value);
 
-    if (ngx_http_entra_inject_allowed(r, ctx) != NGX_OK) {
+    if (ngx_http_entra_mute(r) != NGX_OK
+        || ngx_http_entra_inject_allowed(r, ctx) != NGX_OK)
+    {
         ngx_http_entra_refuse(r, ctx);
         return NGX_DECLINED;
     }
 
-    ngx_http_entra_replay_hook(r, ctx);
+    ctx->expires = ngx_http_entra_inject_expires(ctx);
+
+    if (ngx_http_entra_attempt_watch(r, ctx) != NGX_OK) {
+        ngx_http_entra_refuse(r, ctx);
+        return NGX_DECLINED;
+    }
+
+    ngx_http_entra_attempt_hook(r, ctx);
 
     if (ctx->token) {
         ctx->value = ctx->token->header;
@@ -188,6 +240,29 @@ ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/* when the first of its tokens ends */
+
+static int64_t
+ngx_http_entra_inject_expires(ngx_http_entra_ctx_t *ctx)
+{
+    int64_t                   expires;
+    ngx_uint_t                i;
+    ngx_http_entra_second_t  *second;
+
+    expires = ctx->token ? ctx->token->expires : INT64_MAX;
+
+    if (ctx->lcf->seconds) {
+        second = ctx->lcf->seconds->elts;
+
+        for (i = 0; i < ctx->lcf->seconds->nelts; i++) {
+            expires = ngx_min(expires, second[i].auth->token->expires);
+        }
+    }
+
+    return expires;
 }
 
 
@@ -302,6 +377,13 @@ ngx_http_entra_refuse(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ctx->refused = 1;
     u = r->upstream;
 
+    if (u->cleanup) {
+
+        /* made once more for another attempt, which ends here */
+
+        return;
+    }
+
     conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
     if (conf == NULL) {
 
@@ -324,4 +406,71 @@ ngx_http_entra_refuse_peer(ngx_http_request_t *r,
     /* nginx answers 500, which the header filter turns into ours */
 
     return NGX_ERROR;
+}
+
+
+/*
+ * A log at debug level has all that nginx writes into the upstream request.
+ * The lines of HTTP are left out until this turn of the event loop ends.
+ */
+
+static ngx_int_t
+ngx_http_entra_mute(ngx_http_request_t *r)
+{
+    ngx_log_t              *log;
+    ngx_http_cleanup_t     *cln;
+    ngx_http_entra_mute_t  *mute;
+
+    log = r->connection->log;
+
+    if (!(log->log_level & NGX_LOG_DEBUG_HTTP)) {
+        return NGX_OK;
+    }
+
+    mute = ngx_palloc(r->pool, sizeof(ngx_http_entra_mute_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (mute == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_entra_unmute_cleanup;
+    cln->data = mute;
+
+    ngx_http_entra_event(&mute->event, ngx_http_entra_unmute, 1);
+
+    mute->log = log;
+    log->log_level &= ~NGX_LOG_DEBUG_HTTP;
+    mute->level = log->log_level;
+
+    ngx_post_event(&mute->event, &ngx_posted_next_events);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_unmute(ngx_event_t *ev)
+{
+    ngx_http_entra_mute_t  *mute;
+
+    mute = ngx_http_entra_of(ev, ngx_http_entra_mute_t, event);
+
+    /* another location may have set its own since */
+
+    if (mute->log->log_level == mute->level) {
+        mute->log->log_level |= NGX_LOG_DEBUG_HTTP;
+    }
+}
+
+
+static void
+ngx_http_entra_unmute_cleanup(void *data)
+{
+    ngx_http_entra_mute_t  *mute = data;
+
+    if (mute->event.posted) {
+        ngx_delete_posted_event(&mute->event);
+        ngx_http_entra_unmute(&mute->event);
+    }
 }

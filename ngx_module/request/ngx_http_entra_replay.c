@@ -3,10 +3,14 @@
  * Copyright (C) nginx-entra authors
  *
  * A request that the upstream answered with 401 is sent once more with a new
- * token.  At configuration time each location gets a hidden named twin whose
+ * token.  At configuration time each location gets a hidden named clone whose
  * rewrite rules are empty (they have been applied already); at run time the
  * wrapper of process_header makes nginx believe that the upstream asked for
  * a redirect to it.  nginx keeps method, URI and body for named locations.
+ *
+ * The clones have no rules that guard them: a request enters that of its own
+ * location, once, after this file has said so.  An upstream that names one in
+ * X-Accel-Redirect would have to guess the name, and is refused even so.
  */
 
 #include "ngx_http_entra_module.h"
@@ -14,9 +18,6 @@
 
 
 static ngx_int_t ngx_http_entra_replay_process_header(ngx_http_request_t *r);
-static ngx_int_t ngx_http_entra_replay_reinit_request(ngx_http_request_t *r);
-static void ngx_http_entra_replay_wrap(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
 static ngx_int_t ngx_http_entra_replay_possible(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static ngx_int_t ngx_http_entra_replay_refused(ngx_http_request_t *r,
@@ -35,12 +36,7 @@ static void ngx_http_entra_replay_marker(void *data);
 void
 ngx_http_entra_replay_hook(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
-    ngx_http_upstream_t  *u;
-
-    u = r->upstream;
-
     ctx->process_header = NULL;
-    ctx->reinit_request = u->reinit_request;
 
     /* what headers of an answer set in the request itself */
 
@@ -48,37 +44,17 @@ ngx_http_entra_replay_hook(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ctx->limit_rate_set = r->limit_rate_set;
     ctx->charset = r->headers_out.override_charset;
 
-    u->reinit_request = ngx_http_entra_replay_reinit_request;
-
     ngx_http_entra_replay_wrap(r, ctx);
 }
 
 
-static void
+void
 ngx_http_entra_replay_wrap(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
     if (r->upstream->process_header != ngx_http_entra_replay_process_header) {
         ctx->process_header = r->upstream->process_header;
         r->upstream->process_header = ngx_http_entra_replay_process_header;
     }
-}
-
-
-/* the next peer: the protocol sets its own process_header again */
-
-static ngx_int_t
-ngx_http_entra_replay_reinit_request(ngx_http_request_t *r)
-{
-    ngx_int_t              rc;
-    ngx_http_entra_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
-
-    rc = ctx->reinit_request(r);
-
-    ngx_http_entra_replay_wrap(r, ctx);
-
-    return rc;
 }
 
 
@@ -145,6 +121,12 @@ ngx_http_entra_replay_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     kept = ngx_http_entra_replay_kept(r);
 
     if (kept && kept->replayed) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "entra credential \"%V\": the upstream answered 401 to a "
+                      "new token, too: check scope and auth_mode, and the "
+                      "role of the credential (Azure ML answers 401 without "
+                      "onlineEndpoints/score/action; docs/azure-ml.md)",
+                      &token->credential->name);
         return NGX_OK;
     }
 
@@ -202,6 +184,7 @@ ngx_http_entra_replay_redirect(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     }
 
     kept->replayed = 1;
+    kept->next = ctx->lcf->replay_location;
     kept->refused = ctx->generation;
     kept->token = ctx->token;
 
@@ -379,35 +362,31 @@ ngx_http_entra_replay_waits(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 }
 
 
-/*
- * An upstream may name any location in X-Accel-Redirect.  The twins are not
- * for that: they have no rewrite rules, which may be what guards a location.
- */
+/* a clone of a location, and not the one that this request was sent to */
 
 ngx_uint_t
-ngx_http_entra_replay_foreign(ngx_http_request_t *r)
+ngx_http_entra_replay_foreign(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_loc_conf_t *lcf)
 {
     ngx_http_entra_kept_t     *kept;
     ngx_http_core_loc_conf_t  *clcf;
 
-    static const char  prefix[] = "@entra-replay-";
-
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (!clcf->named || clcf->name.len < sizeof(prefix)
-        || ngx_memcmp(clcf->name.data, prefix, sizeof(prefix) - 1) != 0)
-    {
+    if (clcf != lcf->replay_location || ctx->replay) {
         return 0;
     }
 
     kept = ngx_http_entra_replay_kept(r);
 
-    if (kept && kept->replayed) {
+    if (kept && kept->next == clcf) {
+        kept->next = NULL;
+        ctx->replay = 1;
         return 0;
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "entra: \"%V\" is not a location to redirect to",
-                  &clcf->name);
+                  "entra: a redirect to the location for repeated requests "
+                  "of \"%V\" is refused", &lcf->name);
     return 1;
 }

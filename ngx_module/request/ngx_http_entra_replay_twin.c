@@ -9,6 +9,11 @@
 
 #include "ngx_http_entra_module.h"
 
+#include <openssl/rand.h>
+
+
+#define NGX_HTTP_ENTRA_CLONE_RANDOM  16
+
 
 typedef struct {
     ngx_http_core_srv_conf_t     *cscf;
@@ -17,7 +22,7 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_entra_replay_twin(ngx_conf_t *cf,
-    ngx_http_entra_location_t *location, ngx_uint_t n, ngx_array_t *twins);
+    ngx_http_entra_location_t *location, ngx_array_t *twins);
 static ngx_int_t ngx_http_entra_replay_add(ngx_conf_t *cf,
     ngx_array_t *twins);
 static ngx_module_t *ngx_http_entra_replay_module(ngx_cycle_t *cycle,
@@ -48,7 +53,7 @@ ngx_http_entra_replay_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
             continue;
         }
 
-        if (ngx_http_entra_replay_twin(cf, &location[i], i, &twins) != NGX_OK)
+        if (ngx_http_entra_replay_twin(cf, &location[i], &twins) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -60,8 +65,9 @@ ngx_http_entra_replay_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
 static ngx_int_t
 ngx_http_entra_replay_twin(ngx_conf_t *cf, ngx_http_entra_location_t *location,
-    ngx_uint_t n, ngx_array_t *twins)
+    ngx_array_t *twins)
 {
+    u_char                      random[NGX_HTTP_ENTRA_CLONE_RANDOM], *p;
     void                       *rewrite;
     ngx_uint_t                  modules;
     ngx_module_t               *module;
@@ -78,14 +84,23 @@ ngx_http_entra_replay_twin(ngx_conf_t *cf, ngx_http_entra_location_t *location,
 
     *clcf = *location->clcf;
 
-    clcf->name.data = ngx_pnalloc(cf->pool, sizeof("@entra-replay-")
+    clcf->name.data = ngx_pnalloc(cf->pool, sizeof("@entra-")
+                                            + 2 * NGX_HTTP_ENTRA_CLONE_RANDOM
                                             + NGX_INT_T_LEN);
     if (clcf->name.data == NULL) {
         return NGX_ERROR;
     }
 
-    clcf->name.len = ngx_sprintf(clcf->name.data, "@entra-replay-%ui%Z", n)
-                     - clcf->name.data - 1;
+    if (RAND_bytes(random, sizeof(random)) != 1) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "no random bytes");
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(clcf->name.data, "@entra-", sizeof("@entra-") - 1);
+    p = ngx_hex_dump(p, random, sizeof(random));
+    *p = '\0';
+
+    clcf->name.len = p - clcf->name.data;
     clcf->named = 1;
     clcf->exact_match = 0;
     clcf->noname = 0;
@@ -120,6 +135,8 @@ ngx_http_entra_replay_twin(ngx_conf_t *cf, ngx_http_entra_location_t *location,
     }
 
     location->lcf->replay_name = clcf->name;
+    location->lcf->replay_location = clcf;
+    location->lcf->name = location->clcf->name;
 
     twin = ngx_array_push(twins);
     if (twin == NULL) {

@@ -24,13 +24,13 @@ static ngx_int_t ngx_http_entra_variable_credential(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_variable_status(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_entra_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_variable_expires(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_variable_replayed(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_variable_decision(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_entra_variable_nothing(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_entra_variable_about(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, uintptr_t data, entra_buf_t *b);
@@ -40,8 +40,11 @@ static void ngx_http_entra_variable_json(ngx_http_request_t *r,
 
 static ngx_http_variable_t  ngx_http_entra_vars[] = {
 
-    { ngx_string("entra_authorization"), NULL, ngx_http_entra_authorization,
-      0, NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_NOHASH, 0 },
+    /* its value is behind a private name: see ngx_http_entra_inject.c */
+
+    { ngx_string("entra_authorization"), NULL,
+      ngx_http_entra_variable_nothing, 0,
+      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_NOHASH, 0 },
 
     { ngx_string("entra_credential"), NULL,
       ngx_http_entra_variable_credential, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -51,6 +54,9 @@ static ngx_http_variable_t  ngx_http_entra_vars[] = {
 
     { ngx_string("entra_token_status"), NULL, ngx_http_entra_variable_status,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_reason"), NULL, ngx_http_entra_variable_reason, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("entra_token_expires_in"), NULL,
       ngx_http_entra_variable_expires, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -197,6 +203,67 @@ ngx_http_entra_variable_status(ngx_http_request_t *r,
 }
 
 
+const char *
+ngx_http_entra_reason(ngx_uint_t reason)
+{
+    static const char *const  names[] = {
+        "undetermined", "invalid_certificate", "invalid_token", "block",
+        "controls", "no_grant", "too_many_policies", "other_workspace"
+    };
+
+    return names[reason];
+}
+
+
+/* why the module itself answered, "-" when it did not */
+
+static ngx_int_t
+ngx_http_entra_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const char               *word;
+    ngx_http_entra_ctx_t     *ctx;
+    ngx_http_entra_judged_t  *judged;
+
+    ctx = ngx_http_entra_kept_ctx(r);
+    judged = ctx ? ctx->judged : NULL;
+
+    if (ctx == NULL || ctx->problem == 0) {
+        word = "-";
+
+    } else if (judged && judged->made
+               && judged->decision.outcome != ENTRA_ALLOW)
+    {
+        word = ngx_http_entra_reason(judged->decision.outcome
+                                     == ENTRA_UNDETERMINED
+                                     ? ENTRA_REASON_NONE
+                                     : judged->decision.reason);
+
+    } else {
+        switch (ctx->problem) {
+        case NGX_HTTP_BAD_REQUEST:
+            word = "ambiguous_path";
+            break;
+        case NGX_HTTP_UNAUTHORIZED:
+            word = "not_exchanged";
+            break;
+        case NGX_HTTP_FORBIDDEN:
+            word = "no_credential";
+            break;
+        case NGX_HTTP_SERVICE_UNAVAILABLE:
+            word = "no_token";
+            break;
+        default:
+            word = "egress";
+        }
+    }
+
+    ngx_http_entra_variable_set(v, word, ngx_strlen(word));
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_entra_variable_expires(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
@@ -295,7 +362,7 @@ ngx_http_entra_variable_decision(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_entra_variable_nothing(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {

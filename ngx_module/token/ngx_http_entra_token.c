@@ -15,7 +15,18 @@
 #define NGX_HTTP_ENTRA_POLL_IDLE      1000
 
 
+/* the bytes that token->header points to */
+
+struct ngx_http_entra_header_s {
+    ngx_http_entra_header_t  *next;         /* of those that were replaced */
+    size_t                    len;
+    u_char                    data[1];
+};
+
+
 static void ngx_http_entra_token_copy(ngx_http_entra_token_t *token);
+static void ngx_http_entra_token_retire(ngx_http_entra_header_t *header);
+static void ngx_http_entra_token_wipe(ngx_event_t *ev);
 static void ngx_http_entra_token_forget(ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_token_accepted(ngx_http_entra_token_t *token,
     u_char *material);
@@ -214,9 +225,13 @@ ngx_http_entra_token_learn(ngx_http_entra_token_t *token)
 static void
 ngx_http_entra_token_forget(ngx_http_entra_token_t *token)
 {
+    ngx_http_entra_header_t  *header;
+
     if (token->header.data) {
-        ngx_explicit_memzero(token->header.data, token->header.len);
-        ngx_free(token->header.data);
+        header = (ngx_http_entra_header_t *)
+                     (token->header.data - offsetof(ngx_http_entra_header_t,
+                                                    data));
+        ngx_http_entra_token_retire(header);
     }
 
     ngx_str_null(&token->header);
@@ -225,21 +240,72 @@ ngx_http_entra_token_forget(ngx_http_entra_token_t *token)
 }
 
 
+/*
+ * A request that is being made evaluates the header twice, its length and its
+ * bytes, and what it evaluates between may replace the token: the old bytes
+ * stay until this turn of the event loop ends.
+ */
+
+static void
+ngx_http_entra_token_retire(ngx_http_entra_header_t *header)
+{
+    ngx_http_entra_worker_t  *worker;
+
+    worker = ngx_http_entra_worker;
+
+    header->next = worker->retired;
+    worker->retired = header;
+
+    if (!worker->retire.posted) {
+        ngx_http_entra_event(&worker->retire, ngx_http_entra_token_wipe, 1);
+        ngx_post_event(&worker->retire, &ngx_posted_next_events);
+    }
+}
+
+
+static void
+ngx_http_entra_token_wipe(ngx_event_t *ev)
+{
+    ngx_http_entra_token_free_retired();
+}
+
+
+void
+ngx_http_entra_token_free_retired(void)
+{
+    ngx_http_entra_header_t  *header, *next;
+
+    for (header = ngx_http_entra_worker->retired; header; header = next) {
+        next = header->next;
+
+        ngx_explicit_memzero(header->data, header->len);
+        ngx_free(header);
+    }
+
+    ngx_http_entra_worker->retired = NULL;
+}
+
+
 void
 ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
     const char *value, size_t len)
 {
-    u_char  *p;
+    u_char                   *p;
+    ngx_http_entra_header_t  *header;
 
     ngx_http_entra_token_forget(token);
 
-    p = ngx_alloc(sizeof("Bearer ") - 1 + len, ngx_cycle->log);
-    if (p == NULL) {
+    header = ngx_alloc(offsetof(ngx_http_entra_header_t, data)
+                       + sizeof("Bearer ") - 1 + len, ngx_cycle->log);
+    if (header == NULL) {
         return;
     }
 
+    p = header->data;
+    header->len = sizeof("Bearer ") - 1 + len;
+
     token->header.data = p;
-    token->header.len = sizeof("Bearer ") - 1 + len;
+    token->header.len = header->len;
 
     p = ngx_cpymem(p, "Bearer ", sizeof("Bearer ") - 1);
     ngx_memcpy(p, value, len);

@@ -34,7 +34,14 @@ static void ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static void ngx_http_entra_token_report(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now, int64_t delay);
+static void ngx_http_entra_token_took(ngx_http_entra_record_t *rec,
+    int64_t ms);
 static ngx_uint_t ngx_http_entra_token_is_keys(ngx_http_entra_token_t *token);
+
+
+const int64_t  ngx_http_entra_fetch_bounds[] = {
+    50, 100, 250, 500, 1000, 2500, 5000, 10000
+};
 
 
 void
@@ -105,7 +112,12 @@ ngx_http_entra_token_lease(ngx_http_entra_token_t *token, int64_t now,
         rec->owner = ngx_pid;
         rec->lease = now + NGX_HTTP_ENTRA_LEASE;
 
-        entra_buf_add(claims, rec->claims, rec->claims_len);
+        /* what Entra asked of the caller is not to be asked of Entra */
+
+        if (token->assertion == NULL || rec->fails == 0) {
+            entra_buf_add(claims, rec->claims, rec->claims_len);
+        }
+
         rc = NGX_OK;
     }
 
@@ -204,7 +216,7 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
     rec = token->record;
     now = ngx_http_entra_clock();
 
-    (void) ngx_atomic_fetch_add(&rec->fetch_ms, now - token->started);
+    ngx_http_entra_token_took(rec, now - token->started);
 
     if (a->err.class == ENTRA_ERR_NONE) {
         ngx_http_entra_token_success(token, a, now);
@@ -215,6 +227,22 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
 
     ngx_http_entra_token_arm(token, now);
     ngx_http_entra_wake(token);
+}
+
+
+static void
+ngx_http_entra_token_took(ngx_http_entra_record_t *rec, int64_t ms)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_ENTRA_FETCH_BUCKETS - 1; i++) {
+        if (ms <= ngx_http_entra_fetch_bounds[i]) {
+            break;
+        }
+    }
+
+    (void) ngx_atomic_fetch_add(&rec->fetch_took[i], 1);
+    (void) ngx_atomic_fetch_add(&rec->fetch_ms, ms);
 }
 
 
@@ -255,6 +283,10 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     (void) ngx_http_entra_zone_claims(mcf, rec, NULL);
     ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
                 sizeof(rec->note));
+    ngx_cpystrn(rec->member, (u_char *) (token->credential->core->member
+                                         ? token->credential->core->member
+                                         : ""),
+                sizeof(rec->member));
 
     /* the value is whole: now the others may look */
 
@@ -327,6 +359,7 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     rec->error_class = a->err.class;
     rec->error_status = a->err.http_status;
     rec->error_aadsts = a->err.aadsts;
+    rec->error_remedy = a->err.remedy;
     ngx_cpystrn(rec->error_name, (u_char *) a->err.error,
                 sizeof(rec->error_name));
     ngx_cpystrn(rec->error_id, (u_char *) a->err.correlation_id,
@@ -339,9 +372,9 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
                 sizeof(rec->note));
 
-    if (a->challenge) {
+    if (token->assertion) {
         claims.data = (u_char *) a->challenge;
-        claims.len = ngx_strlen(a->challenge);
+        claims.len = a->challenge ? ngx_strlen(a->challenge) : 0;
 
         (void) ngx_http_entra_zone_claims(mcf, rec, &claims);
     }
@@ -446,12 +479,18 @@ ngx_http_entra_token_force(ngx_http_entra_token_t *token,
     {
         rc = NGX_OK;
 
-    } else if ((rec->forced && now - rec->forced < NGX_HTTP_ENTRA_FORCE)
+    } else if ((rec->forced
+                && now - rec->forced < NGX_HTTP_ENTRA_FORCE << rec->vain)
                || rec->next > now)
     {
         rc = NGX_DECLINED;
 
     } else {
+        /* the one that was forced is refused, too: less and less often */
+
+        rec->vain = (claims == NULL && rec->forced
+                     && generation == rec->forced_generation + 1)
+                    ? ngx_min(rec->vain + 1, NGX_HTTP_ENTRA_VAIN_MAX) : 0;
         rec->forced = now;
         rec->forced_generation = generation;
         rec->refresh = now;

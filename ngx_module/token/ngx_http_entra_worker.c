@@ -3,12 +3,15 @@
  * Copyright (C) nginx-entra authors
  *
  * The worker process: its start and its end, the seams of the core on
- * nginx's event loop, and the look at files every few seconds.
+ * nginx's event loop, and the look at lists of networks every few seconds.
  */
 
 #include "ngx_http_entra_module.h"
 #include "ngx_http_entra_curl.h"
 #include "ngx_http_entra_exec.h"
+
+
+#define NGX_HTTP_ENTRA_START  64    /* fetches that begin with a worker */
 
 
 typedef struct {
@@ -31,10 +34,11 @@ typedef struct {
 
 static ngx_int_t ngx_http_entra_worker_start(ngx_cycle_t *cycle,
     ngx_http_entra_main_conf_t *mcf);
+static void ngx_http_entra_worker_no_core(ngx_cycle_t *cycle);
+static void ngx_http_entra_worker_stagger(ngx_http_entra_token_t *token,
+    ngx_uint_t n);
 static void ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker);
 static void ngx_http_entra_worker_watch(ngx_event_t *ev);
-static void ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf);
-static void ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c);
 static int64_t ngx_http_entra_worker_wall(void *data);
 static void *ngx_http_entra_worker_http(void *data,
     const entra_http_request_t *request, entra_http_done_pt done, void *ctx);
@@ -105,6 +109,7 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     }
 
     ngx_http_entra_worker = worker;
+    ngx_http_entra_worker_no_core(cycle);
     ngx_http_entra_worker_seams(worker);
 
     ngx_http_entra_obo_init();
@@ -119,6 +124,8 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
         if (ngx_http_entra_token_attach(token[i]) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        ngx_http_entra_worker_stagger(token[i], i);
     }
 
     ngx_http_entra_rules_attach(mcf);
@@ -126,7 +133,60 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_event(&worker->watch, ngx_http_entra_worker_watch, 1);
     ngx_add_timer(&worker->watch, NGX_HTTP_ENTRA_WATCH);
 
-    return NGX_OK;
+    return ngx_http_entra_watch_init(cycle, mcf);
+}
+
+
+/*
+ * Thousands of first fetches are spread: each may sign an assertion, and
+ * waits for an answer with its buffers.  A request that needs one of these
+ * tokens does not wait for the timer.
+ */
+
+static void
+ngx_http_entra_worker_stagger(ngx_http_entra_token_t *token, ngx_uint_t n)
+{
+    ngx_msec_t  wait;
+
+    if (n < NGX_HTTP_ENTRA_START || !token->timer.timer_set) {
+        return;
+    }
+
+    wait = 1 + ngx_worker * 10 + (n - NGX_HTTP_ENTRA_START) * 2;
+
+    ngx_del_timer(&token->timer);
+    ngx_add_timer(&token->timer, wait);
+}
+
+
+/*
+ * A core holds tokens and secrets, and so does the memory that other processes
+ * of the workers' user may read.  nginx makes workers dumpable after it has
+ * changed their user; that is taken back, but where cores are asked for.
+ */
+
+static void
+ngx_http_entra_worker_no_core(ngx_cycle_t *cycle)
+{
+#if (NGX_HAVE_PR_SET_DUMPABLE)
+
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        || ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT
+        || ccf->rlimit_core != NGX_CONF_UNSET)
+    {
+        return;
+    }
+
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "prctl(PR_SET_DUMPABLE) failed");
+    }
+
+#endif
 }
 
 
@@ -156,6 +216,13 @@ ngx_http_entra_worker_exit(ngx_cycle_t *cycle)
         ngx_del_timer(&worker->watch);
     }
 
+    if (worker->retire.posted) {
+        ngx_delete_posted_event(&worker->retire);
+    }
+
+    ngx_http_entra_token_free_retired();
+
+    ngx_http_entra_watch_exit();
     ngx_http_entra_exec_exit();
     ngx_http_entra_curl_destroy(worker->curl);
 
@@ -246,97 +313,10 @@ ngx_http_entra_worker_watch(ngx_event_t *ev)
 
     /* requests are served between two pieces of a long list */
 
-    if (!worker->reading || ngx_exiting) {
-        ngx_http_entra_worker_look(worker->conf);
-    }
-
     worker->reading = ngx_exiting ? 0
                                   : ngx_http_entra_rules_watch(worker->conf);
 
     ngx_add_timer(ev, worker->reading ? 1 : NGX_HTTP_ENTRA_WATCH);
-}
-
-
-static void
-ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf)
-{
-    ngx_uint_t                     i;
-    ngx_http_entra_token_t       **token;
-    ngx_http_entra_credential_t  **credential;
-
-    token = mcf->tokens.elts;
-
-    for (i = 0; i < mcf->tokens.nelts; i++) {
-        ngx_http_entra_token_heartbeat(token[i]);
-    }
-
-    if (ngx_exiting) {
-        return;
-    }
-
-    credential = mcf->credentials.elts;
-
-    for (i = 0; i < mcf->credentials.nelts; i++) {
-        ngx_http_entra_worker_watch_files(credential[i]);
-    }
-}
-
-
-static void
-ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c)
-{
-    int                       rc;
-    ngx_uint_t                i;
-    entra_err_t               err;
-    ngx_http_entra_token_t  **token;
-
-    if (c->core->type->watch == NULL) {
-        return;
-    }
-
-    entra_err_clear(&err);
-
-    rc = c->core->type->watch(c->core, &err);
-
-    if (c->core->warnings.len && ngx_worker == 0) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "entra credential \"%V\": %s", &c->name,
-                      c->core->warnings.data);
-    }
-
-    entra_buf_reset(&c->core->warnings);
-
-    if (rc == 0) {
-        return;
-    }
-
-    if (rc < 0) {
-
-        /* all workers look at the same files: one of them says it */
-
-        if (ngx_worker == 0) {
-            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                          "entra credential \"%V\": %s; the last good value "
-                          "is kept, and a file that workers cannot read is "
-                          "read again with a reload only", &c->name, err.text);
-        }
-
-        return;
-    }
-
-    if (!ngx_http_entra_credential_material(c)) {
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "entra credential \"%V\": its %s changed, getting new tokens",
-                  &c->name, c->core->type->interactive ? "sign-in" : "files");
-
-    token = c->tokens.elts;
-
-    for (i = 0; i < c->tokens.nelts; i++) {
-        ngx_http_entra_token_due(token[i]);
-    }
 }
 
 

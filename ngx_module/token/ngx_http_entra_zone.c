@@ -23,7 +23,7 @@ typedef struct {
     ngx_rbtree_node_t     sentinel;
     ngx_rbtree_t          sessions;
     ngx_rbtree_node_t     sessions_sentinel;
-    ngx_atomic_t          counters[NGX_HTTP_ENTRA_COUNTERS];
+    ngx_atomic_t          counters[NGX_HTTP_ENTRA_ZONE_COUNTERS];
 } ngx_http_entra_shared_t;
 
 

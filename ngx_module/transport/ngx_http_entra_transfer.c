@@ -6,6 +6,8 @@
 #include "ngx_http_entra_transfer.h"
 #include "ngx_http_entra_compat.h"
 
+#include <openssl/ssl.h>
+
 
 #define NGX_HTTP_ENTRA_HEADER_MAX   8192        /* one that is looked at */
 #define NGX_HTTP_ENTRA_HEADERS_MAX  65536       /* all of an answer */
@@ -54,6 +56,40 @@ ngx_http_entra_transfer_create(const ngx_http_entra_transfer_conf_t *conf,
     entra_buf_init(&t->location, NGX_HTTP_ENTRA_HEADER_MAX);
 
     return t;
+}
+
+
+ngx_uint_t
+ngx_http_entra_transfer_shareable(const ngx_http_entra_transfer_t *t)
+{
+    const entra_http_request_t  *request;
+
+    request = t->request;
+
+    return t->conf->http2 && !request->local && request->pinned_sha1 == NULL
+           && request->ca_pem == NULL && request->connect_to == NULL;
+}
+
+
+ngx_uint_t
+ngx_http_entra_transfer_multiplexed(const ngx_http_entra_transfer_t *t)
+{
+    unsigned                     len;
+    const unsigned char         *protocol;
+    struct curl_tlssessioninfo  *session;
+
+    if (!t->fetch.share || !t->conf->openssl
+        || curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &session)
+           != CURLE_OK
+        || session->backend != CURLSSLBACKEND_OPENSSL
+        || session->internals == NULL)
+    {
+        return 0;
+    }
+
+    SSL_get0_alpn_selected(session->internals, &protocol, &len);
+
+    return len == 2 && ngx_memcmp(protocol, "h2", 2) == 0;
 }
 
 
@@ -119,11 +155,18 @@ ngx_http_entra_transfer_options(ngx_http_entra_transfer_t *t)
     rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) total);
     ngx_http_entra_curl_quick_exit(easy);
 
-    /* a request an hour needs no idle connection, and none leaves no traps */
+    /*
+     * A connection is shared by transfers of the same time and ends with the
+     * last of them: one request an hour gains nothing from an idle connection,
+     * and a stale one can hang.  Where that is not allowed, HTTP/1.1 sees to
+     * it that nobody else joins, either.
+     */
 
     rc |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-                           (long) CURL_HTTP_VERSION_1_1);
-    rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+                           (long) (t->fetch.share ? CURL_HTTP_VERSION_2TLS
+                                                  : CURL_HTTP_VERSION_1_1));
+    rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT,
+                           t->fetch.share ? 0L : 1L);
     rc |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 
     /* the answer to a redirect is the caller's business */

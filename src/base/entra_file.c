@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "entra_file.h"
@@ -81,6 +82,7 @@ entra_file_missing(entra_file_t *file, int failed, entra_err_t *err)
     /* the size tells this state from one that was never looked at */
     st.st_size = -failed;
     file->pending = 0;
+    file->stale = 1;
 
     if (!entra_file_changed(file, &st)) {
         return 0;
@@ -174,6 +176,35 @@ entra_file_load(entra_file_t *file, int fd, const struct stat *st,
 }
 
 
+/*
+ * Perhaps not all of it is there yet.  By the clock that files have their
+ * times from, and not by those of nginx or of tests.
+ */
+
+static int
+entra_file_unfinished(const entra_file_t *file, int changed)
+{
+    int64_t          age;
+    struct timespec  now;
+
+    if (!file->loaded || !(changed || file->pending)) {
+        return 0;
+    }
+
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0) {
+        return changed;
+    }
+
+    age = entra_timespec_ns(&now) - file->mtime_ns;
+
+    if (file->patient || age < 0) {
+        return changed;
+    }
+
+    return age < (int64_t) ENTRA_FILE_QUIET * 1000000;
+}
+
+
 int
 entra_file_refresh(entra_file_t *file, entra_err_t *err)
 {
@@ -196,7 +227,9 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
 
     changed = entra_file_changed(file, &st);
 
-    if (changed && file->patient && file->loaded) {
+    if ((S_ISREG(st.st_mode) || file->patient)
+        && entra_file_unfinished(file, changed))
+    {
         file->pending = 1;
         (void) close(fd);
         return 0;
@@ -204,6 +237,7 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
 
     if (changed || file->pending) {
         rc = entra_file_load(file, fd, &st, err);
+        file->stale = rc < 0;
 
     } else if (file->settling) {
 
@@ -214,6 +248,10 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
 
         entra_err_clear(&again);
         rc = entra_file_load(file, fd, &st, &again) == 1;
+
+        if (rc) {
+            file->stale = 0;
+        }
 
     } else {
         rc = 0;

@@ -51,6 +51,9 @@ typedef struct {
      */
     unsigned              once:1;
 
+    /* for one caller's token: shared credentials go first */
+    unsigned              caller:1;
+
     /* SHA-1 of the server's certificate, hex; replaces CA checks, or NULL */
     char                 *pinned_sha1;
 

@@ -333,6 +333,7 @@ entra_acquire_begin(entra_acquire_t *a, entra_http_reply_t *no_reply,
     switch (a->waiting) {
 
     case ENTRA_NEXT_HTTP:
+        a->request.caller = a->assertion ? 1 : 0;
         a->handle = platform->http(platform->data, &a->request,
                                    entra_acquire_http_done, a);
         a->reply = a->handle ? NULL : no_reply;

@@ -143,6 +143,16 @@ entra_certificate_time(const ASN1_TIME *time, int64_t *at)
 }
 
 
+int64_t
+entra_certificate_expires(const entra_certificate_t *cert)
+{
+    int64_t  at;
+
+    return entra_certificate_time(X509_get0_notAfter(cert->bundle.leaf), &at)
+           == 0 ? at : 0;
+}
+
+
 int
 entra_certificate_warning(const entra_certificate_t *cert, int64_t now,
     entra_buf_t *out)

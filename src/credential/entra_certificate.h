@@ -31,6 +31,9 @@ entra_certificate_t *entra_certificate_parse(entra_str_t content,
     const char *password, entra_err_t *err);
 void entra_certificate_free(entra_certificate_t *cert);
 
+/* the leaf's notAfter, seconds since the epoch; 0 when it cannot be read */
+int64_t entra_certificate_expires(const entra_certificate_t *cert);
+
 /*
  * 1 and a sentence in out when it has expired, will within 14 days, or is not
  * valid yet; else 0.

@@ -183,6 +183,7 @@ entra_chain_won(entra_acquire_t *a, entra_chain_t *chain)
     entra_token_init(&a->inner->token);
 
     chain->winner = state->current + 1;
+    a->credential->member = chain->members[state->current].label;
 
     if (state->walking) {
         entra_chain_note(a->credential, &chain->members[state->current],

@@ -321,6 +321,7 @@ entra_client_auth_certificate_read(entra_credential_t *c, entra_err_t *err)
 
     entra_certificate_free(auth->certificate);
     auth->certificate = cert;
+    c->cert_expires = entra_certificate_expires(cert);
 
     entra_client_auth_warn_dates(c, auth);
 
@@ -550,8 +551,8 @@ entra_client_auth_in_env(const entra_credential_t *c)
 }
 
 
-int
-entra_client_auth_init(entra_credential_t *c, entra_err_t *err)
+static int
+entra_client_auth_source(entra_credential_t *c, entra_err_t *err)
 {
     const entra_client_auth_conf_t  *conf = c->conf;
 
@@ -576,6 +577,25 @@ entra_client_auth_init(entra_credential_t *c, entra_err_t *err)
     }
 
     return entra_client_auth_env(c, err);
+}
+
+
+int
+entra_client_auth_init(entra_credential_t *c, entra_err_t *err)
+{
+    const entra_client_auth_t  *auth = entra_client_auth_of(c);
+
+    if (entra_client_auth_source(c, err) != 0) {
+        return -1;
+    }
+
+    entra_credential_secret_file(c, auth->secrets[0].file.path);
+    entra_credential_secret_file(c, auth->secrets[1].file.path);
+    entra_credential_secret_file(c, auth->principal_file.path);
+    entra_credential_secret_file(c, auth->certificate_file.path);
+    entra_credential_secret_file(c, auth->password_file.path);
+
+    return 0;
 }
 
 
@@ -706,7 +726,12 @@ entra_client_auth_watch_certificate(entra_credential_t *c, entra_err_t *err)
         return password;
     }
 
-    return entra_client_auth_certificate_read(c, err) == 0 ? 1 : -1;
+    if (entra_client_auth_certificate_read(c, err) != 0) {
+        auth->certificate_file.stale = 1;
+        return -1;
+    }
+
+    return 1;
 }
 
 
@@ -732,7 +757,27 @@ entra_client_auth_look(entra_credential_t *c, entra_err_t *err)
         bad |= rc[i] < 0;
     }
 
+    c->stale_files = auth->secrets[0].file.stale
+                     + auth->secrets[1].file.stale
+                     + auth->principal_file.stale
+                     + auth->certificate_file.stale
+                     + auth->password_file.stale;
+
     return bad ? -1 : 0;
+}
+
+
+void
+entra_client_auth_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_client_auth_t  *auth = entra_client_auth_of(c);
+
+    visit(data, &auth->secrets[0].file);
+    visit(data, &auth->secrets[1].file);
+    visit(data, &auth->principal_file);
+    visit(data, &auth->certificate_file);
+    visit(data, &auth->password_file);
 }
 
 

@@ -148,7 +148,12 @@ entra_client_secret_watch(entra_client_secret_t *secret, entra_err_t *err)
         return 0;
     }
 
-    return entra_client_secret_replace(secret, text, err) == 0 ? 1 : -1;
+    if (entra_client_secret_replace(secret, text, err) != 0) {
+        secret->file.stale = 1;
+        return -1;
+    }
+
+    return 1;
 }
 
 

@@ -12,6 +12,7 @@
 
 
 #include "entra_err.h"
+#include "entra_file.h"
 
 
 #define ENTRA_PARAM_TABLES_MAX  4
@@ -121,6 +122,13 @@ struct entra_credential_type_s {
      * NULL: no files.
      */
     int                 (*watch)(entra_credential_t *c, entra_err_t *err);
+
+    /*
+     * All files that watch() looks at: it need not be called before one of
+     * them changes.  NULL: it looks at other things, too.
+     */
+    void                (*files)(const entra_credential_t *c,
+                             entra_file_visit_pt visit, void *data);
 
     /*
      * What the tokens depend on beside the common parameters (authority,

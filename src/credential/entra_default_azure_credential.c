@@ -186,12 +186,10 @@ entra_default_member(entra_credential_t *c,
 
     entra_err_clear(&why);
 
-    if (entra_credential_init(m, &why) != 0) {
+    if (entra_credential_init_inner(c, m, &why) != 0) {
         entra_credential_free(m);
         return entra_chain_add(&conf->chain, name, NULL, why.text, err);
     }
-
-    entra_buf_add_str(&c->warnings, entra_buf_str(&m->warnings));
 
     conf->owned[conf->nowned++] = m;
 
@@ -257,6 +255,8 @@ entra_default_watch(entra_credential_t *c, entra_err_t *err)
     entra_default_t     *conf = c->conf;
     entra_credential_t  *m;
 
+    c->stale_files = 0;
+
     for (i = 0; i < conf->nowned; i++) {
         m = conf->owned[i];
 
@@ -265,12 +265,31 @@ entra_default_watch(entra_credential_t *c, entra_err_t *err)
         }
 
         rc = m->type->watch(m, err);
+        c->stale_files += m->stale_files;
 
         changed |= rc == 1;
         failed |= rc == -1;
     }
 
     return changed ? 1 : failed ? -1 : 0;
+}
+
+
+static void
+entra_default_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    unsigned                i;
+    entra_credential_t     *m;
+    const entra_default_t  *conf = c->conf;
+
+    for (i = 0; i < conf->nowned; i++) {
+        m = conf->owned[i];
+
+        if (m->type->files) {
+            m->type->files(m, visit, data);
+        }
+    }
 }
 
 
@@ -283,6 +302,7 @@ const entra_credential_type_t  entra_default_azure_credential = {
     .free = entra_default_free,
     .step = entra_chain_step,
     .watch = entra_default_watch,
+    .files = entra_default_files,
     .identity = entra_chain_identity,
     .secrets = entra_chain_secrets
 };

@@ -115,7 +115,14 @@ entra_endpoint_key_init(entra_credential_t *c, entra_err_t *err)
                              : e->using ? "using" : "resource_manager");
     }
 
-    return entra_endpoint_key_files(conf, err);
+    if (entra_endpoint_key_files(conf, err) != 0) {
+        return -1;
+    }
+
+    entra_credential_secret_file(c, conf->key_file[0]);
+    entra_credential_secret_file(c, conf->key_file[1]);
+
+    return 0;
 }
 
 
@@ -260,7 +267,22 @@ entra_endpoint_key_watch(entra_credential_t *c, entra_err_t *err)
         failed |= rc == -1;
     }
 
+    c->stale_files = conf->files[0].stale + conf->files[1].stale;
+
     return changed ? 1 : failed ? -1 : 0;
+}
+
+
+static void
+entra_endpoint_key_visit(const entra_credential_t *c,
+    entra_file_visit_pt visit, void *data)
+{
+    unsigned                     i;
+    const entra_endpoint_key_t  *conf = c->conf;
+
+    for (i = 0; i < conf->nfiles; i++) {
+        visit(data, &conf->files[i]);
+    }
 }
 
 
@@ -308,6 +330,7 @@ const entra_credential_type_t  entra_endpoint_key_credential = {
     .free = entra_endpoint_key_free,
     .step = entra_endpoint_key_step,
     .watch = entra_endpoint_key_watch,
+    .files = entra_endpoint_key_visit,
     .identity = entra_endpoint_key_identity,
     .secrets = entra_endpoint_key_secrets
 };

@@ -59,13 +59,7 @@ entra_mi_exchange_init(entra_credential_t *c, entra_err_t *err)
         inner->nscopes++;
     }
 
-    if (entra_credential_init(inner, err) != 0) {
-        return -1;
-    }
-
-    entra_buf_add_str(&c->warnings, entra_buf_str(&inner->warnings));
-
-    return 0;
+    return entra_credential_init_inner(c, inner, err);
 }
 
 

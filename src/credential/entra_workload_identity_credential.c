@@ -164,6 +164,8 @@ entra_workload_file(entra_credential_t *c, entra_err_t *err)
         entra_workload_audience(c, token);
     }
 
+    entra_credential_secret_file(c, path);
+
     return 0;
 }
 
@@ -308,9 +310,23 @@ entra_workload_step(entra_acquire_t *a)
 static int
 entra_workload_watch(entra_credential_t *c, entra_err_t *err)
 {
+    int                rc;
     entra_workload_t  *conf = c->conf;
 
-    return entra_file_refresh(&conf->file, err);
+    rc = entra_file_refresh(&conf->file, err);
+    c->stale_files = conf->file.stale;
+
+    return rc;
+}
+
+
+static void
+entra_workload_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_workload_t  *conf = c->conf;
+
+    visit(data, &conf->file);
 }
 
 
@@ -337,5 +353,6 @@ const entra_credential_type_t  entra_workload_identity_credential = {
     .init = entra_workload_init,
     .free = entra_workload_free,
     .step = entra_workload_step,
-    .watch = entra_workload_watch
+    .watch = entra_workload_watch,
+    .files = entra_workload_files
 };

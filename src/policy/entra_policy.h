@@ -161,6 +161,9 @@ typedef struct {
      */
     const char                   *step_up;
 
+    /* the same of a client that does not say so; or NULL */
+    const char                   *no_step_up;
+
     uint64_t                      denied_by;    /* bit i: policies[i] */
     uint64_t                      would_deny;   /* of report-only ones */
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entra_html.h"
 #include "entra_sign_in_call.h"
 #include "entra_sign_in_page.h"
 
@@ -219,7 +220,7 @@ entra_sign_in_answer(entra_sign_in_call_t *call, int status)
     entra_platform_t  *platform = call->site->platform;
 
     entra_buf_init(&csp, 512);
-    entra_sign_in_csp(&csp);
+    entra_html_csp(&csp);
 
     entra_sign_in_header(call, "Content-Security-Policy",
                          entra_buf_str(&csp));

@@ -21,6 +21,8 @@ typedef struct {
     const char             *type;
     const char             *client_id;
     const char             *tenant;
+    char *const            *scopes;         /* what tokens are had for */
+    unsigned                nscopes;
     int                     signed_in;
     const char             *user;
     int64_t                 since;
@@ -30,14 +32,6 @@ typedef struct {
     int64_t                 left;       /* seconds until it expires */
 } entra_sign_in_view_t;
 
-
-/*
- * Begin and end of every page.  refresh < 0: none; else after so many seconds
- * to the URL, or to the same page for NULL.
- */
-void entra_sign_in_head(entra_buf_t *out, const char *title, int refresh,
-    const char *url);
-void entra_sign_in_tail(entra_buf_t *out);
 
 /* one credential, with the form that begins a sign-in */
 void entra_sign_in_view(entra_buf_t *out, const entra_sign_in_view_t *view,
@@ -49,9 +43,6 @@ void entra_sign_in_message(entra_buf_t *out, const char *title,
 
 /* the way to Entra: a link, taken by itself where the browser allows it */
 void entra_sign_in_leave(entra_buf_t *out, const char *url, const char *host);
-
-/* appends the value of Content-Security-Policy */
-void entra_sign_in_csp(entra_buf_t *out);
 
 
 #endif /* ENTRA_SIGN_IN_PAGE_H */

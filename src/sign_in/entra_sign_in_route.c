@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "entra_form.h"
+#include "entra_html.h"
 #include "entra_sign_in_call.h"
 #include "entra_sign_in_page.h"
 #include "entra_url.h"
@@ -36,6 +37,8 @@ entra_sign_in_section(entra_sign_in_call_t *call, entra_credential_t *c,
     view.type = c->type->name;
     view.client_id = c->client_id;
     view.tenant = c->tenant_id;
+    view.scopes = c->scopes;
+    view.nscopes = c->nscopes;
 
     if (entra_signed_in_load(c, &record, &err) != 0) {
         view.wrong = err.text;
@@ -103,7 +106,7 @@ entra_sign_in_list(entra_sign_in_call_t *call)
         entra_session_digest(entra_str_c(call->browser), browser);
     }
 
-    entra_sign_in_head(body, "Sign in to the gateway",
+    entra_html_head(body, "Sign in to the gateway",
                        entra_sign_in_waits(call, browser)
                        ? ENTRA_SIGN_IN_LOOK : -1, NULL);
 
@@ -117,7 +120,7 @@ entra_sign_in_list(entra_sign_in_call_t *call)
                               token);
     }
 
-    entra_sign_in_tail(body);
+    entra_html_tail(body);
     entra_sign_in_answer(call, 200);
 }
 

@@ -12,7 +12,6 @@
 
 #include "entra_enc.h"
 #include "entra_form.h"
-#include "entra_sign_in_page.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -6,6 +6,7 @@
  */
 
 #include <unistd.h>
+#include <utime.h>
 
 #include "entra_chain.h"
 #include "entra_credential_types.h"
@@ -148,6 +149,10 @@ put(const char *name, const char *text)
     f = fopen(path, "w");
     fputs(text, f);
     fclose(f);
+
+    /* long ago: what has just been written is not taken at once */
+
+    (void) utime(path, &(struct utimbuf) { 1000000000, 1000000000 });
 }
 
 

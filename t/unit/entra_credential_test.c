@@ -190,6 +190,33 @@ test_common(void)
     is(c->cloud->name, "china", "its cloud");
     entra_credential_free(c);
 
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "authority_host https://login.usgovcloudapi.net") == 0
+       && set(c, "scope aml") == 0 && init(c) == 0, "an alias of usgov");
+    is(c->scopes[0], "https://ml.azure.us/.default", "its resources");
+    ok(c->warnings.len == 0, "known");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "authority_host https://login.sovcloud-identity.fr") == 0
+       && set(c, "scope aml https://x/.default") == 0 && init(c) == 0
+       && c->warnings.len && strstr(c->warnings.data, "scope aml means the"
+                                    " one of the public cloud"),
+       "a cloud of which no resources are known");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "authority_host https://login.sovcloud-identity.fr") == 0
+       && set(c, "scope https://x/.default") == 0 && init(c) == 0
+       && c->warnings.len == 0, "with a URI: nothing to warn of");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "authority_host https://localhost:8443") == 0
+       && set(c, "scope aml") == 0 && init(c) == 0 && c->warnings.len == 0,
+       "nor of an emulator");
+    entra_credential_free(c);
+
     c = entra_credential_create(&user_type, entra_str("c"), env);
     ok(set(c, "scope https://x/User.Read") == 0
        && set(c, "tenant_id common") == 0 && init(c) == 0, "but there");

@@ -70,6 +70,15 @@ test_token(void)
             "\"expires_on\":\"3600\",\"access_token\":\"T\"}", 0) == 0
        && token.lifetime == 3600, "expires_on that is relative");
 
+    ok(take(200, "{\"expires_in\":\"86400\",\"expires_on\":\"1700003600\","
+            "\"access_token\":\"T\"}", ENTRA_REPLY_LOCAL) == 0
+       && token.lifetime == 3600, "local: from a cache, its date is nearer");
+    ok(take(200, "{\"expires_in\":\"60\",\"expires_on\":\"1700003600\","
+            "\"access_token\":\"T\"}", ENTRA_REPLY_LOCAL) == 0
+       && token.lifetime == 60, "local: the smaller of both");
+    ok(take(200, "{\"expires_in\":\"60\",\"expires_on\":\"1690000000\","
+            "\"access_token\":\"T\"}", ENTRA_REPLY_LOCAL) == 0
+       && token.lifetime == 60, "local: a date in the past is the clock's");
     ok(take(200, "{\"expires_in\":86400,\"access_token\":\"T\"}",
             ENTRA_REPLY_LOCAL) == 0 && token.refresh_in == 43200,
        "local: no type, refreshed at half");

@@ -6,7 +6,6 @@
 #include "entra_enc.h"
 #include "entra_form.h"
 #include "entra_sign_in.h"
-#include "entra_sign_in_page.h"
 #include "entra_signed_in.h"
 #include "fake_store.h"
 #include "fixture.h"

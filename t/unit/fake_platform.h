@@ -99,6 +99,7 @@ typedef struct {
     int64_t                lifetime;
     int64_t                refresh_in;
     entra_err_t            err;
+    char                   challenge[512];
 } fake_outcome_t;
 
 
@@ -507,6 +508,9 @@ fake_acquire_done(void *data, entra_acquire_t *a)
     o->done++;
     o->err = a->err;
     o->ok = a->err.class == ENTRA_ERR_NONE;
+
+    snprintf(o->challenge, sizeof(o->challenge), "%s",
+             a->challenge ? a->challenge : "");
 
     if (o->ok) {
         snprintf(o->token, sizeof(o->token), "%s", a->token.value);
