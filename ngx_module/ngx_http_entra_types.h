@@ -459,7 +459,7 @@ typedef struct {
 typedef struct {
     ngx_cycle_t                  *cycle;
     ngx_http_entra_main_conf_t   *conf;
-    entra_world_t                 world;
+    entra_platform_t              world;
     ngx_http_entra_curl_t        *curl;
     entra_session_store_t         store;        /* of sign-ins */
     entra_sign_in_t              *site;

@@ -285,7 +285,7 @@ ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
 static void
 ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker)
 {
-    entra_world_t  *world;
+    entra_platform_t  *world;
 
     world = &worker->world;
 

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * Child processes of the core on nginx's event loop: entra_world_t.process
+ * Child processes of the core on nginx's event loop: entra_platform_t.process
  * and process_cancel.  The first argument, the world's data, is not looked
  * at.
  *

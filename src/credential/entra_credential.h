@@ -51,7 +51,7 @@ struct entra_credential_s {
 
     /*
      * What the workers share about a sign-in (entra_session.h).  Set by the
-     * glue when a worker starts; NULL while the configuration is read.
+     * nginx module when a worker starts; NULL while the configuration is read.
      */
     const struct entra_session_store_s  *store;
 
@@ -79,7 +79,8 @@ void entra_credential_free(entra_credential_t *c);
  * client_id, authority_host, cloud, scope and the type's own parameters.
  * 0; or -1 and err with what to write instead (unknown parameter: the
  * possible ones; "client_secret VALUE": that secrets are never literal;
- * duplicates).  policies, upstreams and preload are the glue's.
+ * duplicates).  policies, upstreams and preload are the
+ * nginx module's.
  */
 int entra_credential_param(entra_credential_t *c, const entra_str_t *words,
     unsigned nwords, entra_err_t *err);
