@@ -16,9 +16,9 @@ NGINX_SRC     ?= /usr/share/nginx/src
 export NGINX_SRC NGINX_FLAGS NGINX_CC_OPT NGINX_LD_OPT CC
 
 SRC   := $(sort $(wildcard src/*.c src/*/*.c))
-HDR   := $(wildcard src/*/*.h ngx_module/*.h ngx_module/*/*.h t/unit/*.h)
+HDR   := $(wildcard src/*.h src/*/*.h ngx_module/*.h ngx_module/*/*.h t/unit/*.h)
 MOD   := $(sort $(wildcard ngx_module/*.c ngx_module/*/*.c))
-INC   := $(addprefix -I,$(sort $(dir $(wildcard src/*/*.h))))
+INC   := $(addprefix -I,$(sort $(dir $(wildcard src/*.h src/*/*.h))))
 UNIT  := $(sort $(wildcard t/unit/*_test.c))
 FUZZ  := $(sort $(wildcard t/fuzz/*_fuzz.c))
 TESTS ?= $(sort $(wildcard t/*.t))

@@ -125,6 +125,26 @@
 #endif
 
 
+/*
+ * Before 7.80 nothing tells that a connection is there: the end of the first
+ * transfer does.
+ */
+
+#if (LIBCURL_VERSION_NUM >= 0x075000)
+
+#define ngx_http_entra_curl_connected(easy, handler, data)                    \
+    (void) curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, handler);           \
+    (void) curl_easy_setopt(easy, CURLOPT_PREREQDATA, data)
+
+#else
+
+#define CURL_PREREQFUNC_OK  0
+#define ngx_http_entra_curl_connected(easy, handler, data)                    \
+    (void) handler
+
+#endif
+
+
 /* from 8.20 on resolver threads belong to the multi handle */
 
 #if (LIBCURL_VERSION_NUM >= 0x081400)

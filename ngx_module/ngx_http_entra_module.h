@@ -100,6 +100,8 @@ char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_entra_keys_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_keys_free(ngx_http_entra_main_conf_t *mcf);
+void ngx_http_entra_keys_authority(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *out);
 ngx_uint_t ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf);
 ngx_http_entra_token_t *ngx_http_entra_keys_token(
     ngx_http_entra_main_conf_t *mcf);           /* NULL: no caller tokens */
@@ -202,6 +204,13 @@ void ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
 #define ngx_http_entra_of(member_ptr, type, member)                           \
     ((type *) ((u_char *) (member_ptr) - offsetof(type, member)))
 
+/* ngx_http_entra_watch.c: signs of life, and files */
+
+ngx_int_t ngx_http_entra_watch_init(ngx_cycle_t *cycle,
+    ngx_http_entra_main_conf_t *mcf);
+void ngx_http_entra_watch_exit(void);
+
+
 /* ngx_http_entra_token.c: one token's life in a worker */
 
 ngx_int_t ngx_http_entra_token_attach(ngx_http_entra_token_t *token);
@@ -278,7 +287,8 @@ void ngx_http_entra_obo_exit(void);
 ngx_int_t ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx);
 ngx_uint_t ngx_http_entra_obo_settled(ngx_http_entra_token_t *token);
 ngx_uint_t ngx_http_entra_obo_refused(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token,
+    const char **detail);
 
 /* ngx_http_entra_decide.c */
 

@@ -17,6 +17,7 @@
 #include "entra_acquire.h"
 #include "entra_cloud.h"
 #include "entra_credential.h"
+#include "entra_credential_types.h"
 #include "entra_egress.h"
 #include "entra_env.h"
 #include "entra_decision.h"
@@ -32,6 +33,7 @@
 #define NGX_HTTP_ENTRA_STAY        1000     /* ms beyond fetch_timeout */
 #define NGX_HTTP_ENTRA_LEASE       15000    /* ms, renewed while fetching */
 #define NGX_HTTP_ENTRA_FORCE       30000    /* ms between forced fetches */
+#define NGX_HTTP_ENTRA_VAIN_MAX    7        /* times that it doubles: 1 h */
 #define NGX_HTTP_ENTRA_CLAIMS_MAX  4096
 
 
@@ -108,6 +110,7 @@ struct ngx_http_entra_record_s {
     /* a fetch that the upstream's 401 asked for */
     int64_t               forced;
     ngx_atomic_uint_t     forced_generation;    /* the one that was refused */
+    ngx_uint_t            vain;                 /* in a row, without success */
     u_char               *claims;
     size_t                claims_len;
 
@@ -117,6 +120,7 @@ struct ngx_http_entra_record_s {
     ngx_uint_t            error_class;
     ngx_uint_t            error_status;
     uint32_t              error_aadsts;
+    ngx_uint_t            error_remedy;         /* entra_remedy_e */
     u_char                error_name[32];       /* OAuth "error" */
     u_char                error_id[64];         /* correlation id */
     u_char                error_text[512];
@@ -198,6 +202,7 @@ typedef struct {
     ngx_array_t                  *tokens;       /* of a variable: all, sorted */
     u_char                       *file;
     ngx_uint_t                    line;
+    unsigned                      second:1;     /* of entra_token */
 } ngx_http_entra_auth_t;
 
 

@@ -196,9 +196,22 @@ refused('unknown certificate', with_certificate(header => {
 refused('alg none', with_certificate(header => { alg => 'none',
         'x5t#S256' => encode_base64url(sha('sha256')) }), 401,
         'invalid_client', 50027);
-refused('wrong audience', with_certificate(claims => {
-        aud => 'https://login.example/token' }), 401, 'invalid_client',
-        700023);
+for my $aud ('https://login.example/token',
+             "https://login.microsoftonline.us/$tenant/oauth2/v2.0/token",
+             "https://login.microsoftonline.com/$tenant/oauth2/v2.0/token",
+             $e->info('authority_host') . "/$tenant/oauth2/token",
+             $e->info('authority_host') . "/$tenant/v2.0",
+             $e->info('authority_host')) {
+    refused("audience $aud", with_certificate(claims => { aud => $aud }), 401,
+            'invalid_client', 700023);
+}
+refused('no jti', with_certificate(claims => { jti => undef }), 401,
+        'invalid_client', 50027);
+refused('no typ', with_certificate(header => { typ => 'at+jwt',
+        'x5t#S256' => encode_base64url(sha('sha256')) }), 401,
+        'invalid_client', 50027);
+refused('a life of a month', with_certificate(claims => {
+        exp => 30 * 86400 + int time }), 401, 'invalid_client', 700024);
 refused('expired', with_certificate(claims => { exp => int(time) - 10 }),
         401, 'invalid_client', 700024);
 refused('not yet', with_certificate(claims => { nbf => int(time) + 900 }),
@@ -346,6 +359,125 @@ is(poll()->status, 200, 'approved');
 refused('used', poll(), 400, 'bad_verification_code', 7000014);
 
 
+# a confidential client has to prove who it is for a device code, too
+
+$r = post("/$tenant/oauth2/v2.0/devicecode", client_id => $client,
+          scope => 'https://management.azure.com/.default');
+$device = $r->json->{device_code};
+$e->control(POST => 'device', { state => 'approved' });
+sub confidential { return post("/$tenant/oauth2/v2.0/token",
+    client_id => $client, device_code => $device,
+    grant_type => 'urn:ietf:params:oauth:grant-type:device_code', @_) }
+refused('no secret', confidential(), 401, 'invalid_client', 7000218);
+is(confidential(client_secret => $secret)->status, 200, 'with its secret');
+
+
+# redirect URIs: to the letter, and what platform they are registered for
+
+sub sent_back {
+    my ($uri) = @_;
+    return fetch("/$tenant/oauth2/v2.0/authorize?response_type=code"
+        . "&client_id=$public&redirect_uri=" . escape($uri)
+        . "&scope=$scope&state=s1");
+}
+for (['http://localhost:31337/cb', 302, 'any port of loopback'],
+     ['http://localhost/other', 400, 'another path'],
+     ['https://localhost/cb', 400, 'another scheme'],
+     ['https://evil.example/cb', 400, 'another host']) {
+    is(sent_back($_->[0])->status, $_->[1], "redirect URI: $_->[2]");
+}
+my $gateway = 'https://gateway.example/in/callback';
+for (['web', 401, 'invalid_client', 7000218],
+     ['spa', 400, 'invalid_request', 9002327], ['native']) {
+    my ($type, @wanted) = @$_;
+    $e->redirects({ uri => $gateway, type => $type });
+    my ($code) = sent_back($gateway)->header('location') =~ /code=([^&]+)/;
+    my $r = redeem(code => $code, redirect_uri => $gateway,
+                   code_verifier => '');
+    @wanted ? refused("$type, no secret", $r, @wanted)
+            : is($r->status, 200, "$type: redeemed");
+}
+$e->redirects('http://localhost', 'http://localhost/cb');
+
+
+# a person: consent, assignment, multifactor authentication, policies, each
+# said as Entra says it
+
+$refresh = do {
+    my ($code) = (sent_back('http://localhost/cb')->header('location') // '')
+        =~ /code=([^&]+)/;
+    redeem(code => $code, code_verifier => '')->json->{refresh_token};
+};
+
+sub as_recorded {
+    my ($what, $change, $code, $suberror, $text, $policy) = @_;
+    $e->app(client_id => $public, %$change);
+    my $r = renew($refresh);
+    refused($what, $r, 400, 'invalid_grant', $code);
+    is($r->json->{suberror}, $suberror, "$what: suberror");
+    like($r->json->{error_description}, qr/^AADSTS$code: $text/,
+         "$what: words");
+    my $claims = $r->json->{claims};
+    is($claims && JSON::PP::decode_json($claims)
+       ->{access_token}{capolids}{essential}, $policy,
+       "$what: claims " . ($policy ? 'with the policy' : '- none'));
+    $e->app(client_id => $public, map { $_ => undef } keys %$change);
+    $e->app(client_id => $public, consent => \1) if exists $change->{consent};
+}
+
+# MicrosoftDocs/azure-docs issue 39189
+as_recorded('consent', { consent => \0 }, 65001, 'consent_required',
+            'The user or administrator has not consented to use the '
+            . 'application with ID \'[-0-9a-f]+\' named \'[^\']+\'. Send an '
+            . 'interactive authorization request for this user and resource.');
+as_recorded('consent of an administrator', { consent => 'admin' }, 90094,
+            'consent_required', 'An administrator of');
+# AzureAD/microsoft-authentication-library-for-js issue 5491
+as_recorded('multifactor', { mfa => \1 }, 50076, 'basic_action',
+            'Due to a configuration change made by your administrator, or '
+            . 'because you moved to a new location, you must use multi-factor '
+            . 'authentication to access', JSON::PP::true());
+as_recorded('a policy', { blocked => \1 }, 53003, 'message_only',
+            'Access has been blocked by Conditional Access policies. The '
+            . 'access policy does not allow token issuance.',
+            JSON::PP::true());
+as_recorded('an assignment', { assignment_required => \1 }, 50105, undef,
+            'Your administrator has configured the application');
+is(renew($refresh)->status, 200, 'and none of it ends the sign-in');
+
+
+# an application: policy, assignment, loops, what Entra does not know yet
+
+$e->app(client_id => $client, blocked => \1);
+$r = token();
+refused('a workload identity that is blocked', $r, 400, 'invalid_grant',
+        53003);
+is($r->json->{suberror}, 'message_only', 'with a suberror');
+like($r->json->{claims}, qr/capolids/, 'and the policy');
+$e->app(client_id => $client, blocked => \0, assignment_required => \1);
+refused('an app role is required', token(), 400, 'invalid_grant', 501051);
+$e->app(client_id => $client, assignment_required => \0);
+
+$e->settings(loop => 5);
+token() for 1 .. 5;
+refused('a loop', token(), 400, 'invalid_grant', 50196);
+is(token(scope => 'https://storage.azure.com/.default')->status, 200,
+   'of equal requests only');
+$e->settings(loop => undef, propagation => 1);
+$e->secrets(secrets => ['fresh']);
+is(token(client_secret => $secret)->status, 200, 'the old secret, for now');
+refused('a fresh secret', token(client_secret => 'fresh'), 401,
+        'invalid_client', 7000215);
+ok(wait_until(sub { token(client_secret => 'fresh')->status == 200 }, 10),
+   'is known later');
+$e->settings(propagation => 0);
+$e->secrets(secrets => [$secret]);
+refused('a tenant with a typing mistake', post('/my-tenant/oauth2/v2.0/token',
+        grant_type => 'client_credentials', client_id => $client,
+        client_secret => $secret, scope => $aml), 400, 'invalid_request',
+        900023);
+
+
 # this machine's identity
 
 sub here {
@@ -365,6 +497,30 @@ is(here("$imds&client_id=nobody", Metadata => 'true')->status, 400,
 is(here("$imds&client_id=f1000000-0000-4000-8000-000000000001",
         Metadata => 'true')->json->{client_id},
    'f1000000-0000-4000-8000-000000000001', 'IMDS: user-assigned');
+my $first = here($imds, Metadata => 'true')->json;
+$e->settings(clock_offset => 60);
+my $second = here($imds, Metadata => 'true')->json;
+is($second->{access_token}, $first->{access_token}, 'IMDS keeps its tokens');
+cmp_ok($first->{expires_in} - $second->{expires_in}, '>=', 59,
+       'and says what is left');
+$e->settings(clock_offset => 50000);
+isnt(here($imds, Metadata => 'true')->json->{access_token},
+     $first->{access_token}, 'until half of it is over');
+$e->settings(clock_offset => 0);
+for (['api-version=nonsense', qr/newest-versions/],
+     ['api-version=2018-02-01&client_id='
+      . 'f1000000-0000-4000-8000-000000000001&object_id='
+      . 'f1000000-0000-4000-8000-000000000002', qr/Identity not found/],
+     ['api-version=2018-02-01&principal_id=x', qr/Identity not found/]) {
+    $r = here('/metadata/identity/oauth2/token?resource='
+              . "https%3A%2F%2Fml.azure.com&$_->[0]", Metadata => 'true');
+    is($r->status, 400, "IMDS: $_->[0]");
+    like($r->body, $_->[1], 'and why');
+}
+$e->settings(identity_rate => 2);
+my @status = map { here($imds, Metadata => 'true')->status } 1 .. 5;
+is(scalar(grep { $_ == 429 } @status), 3, "IMDS throttles: @status");
+$e->settings(identity_rate => undef);
 $r = here('/appservice/msi/token?api-version=2019-08-01'
     . '&resource=https://ml.azure.com',
     'X-IDENTITY-HEADER' => 'emulator-identity-header');
@@ -392,6 +548,28 @@ my $arm = token(scope => 'https://management.azure.com/.default')
     ->json->{access_token};
 is(azure($score, '/score', body => '{}', headers =>
          [Authorization => "Bearer $arm"])->status, 401, 'wrong audience');
+$e->app(client_id => $client, tenant => '22222222-2222-4222-8222-222222222222',
+        multitenant => \1);
+$r = post('/22222222-2222-4222-8222-222222222222/oauth2/v2.0/token',
+          grant_type => 'client_credentials', client_id => $client,
+          client_secret => $secret, scope => $aml);
+is(azure($score, '/score', body => '{}', headers => [Authorization =>
+   'Bearer ' . $r->json->{access_token}])->status, 401, 'another tenant');
+$e->app(client_id => $client, tenant => $tenant, multitenant => \0);
+my $china = token(scope => 'https://ml.azure.cn/.default')
+    ->json->{access_token};
+is(azure($score, '/score', body => '{}', headers =>
+         [Authorization => "Bearer $china"])->status, 401,
+   'the audience of another cloud');
+$e->grant;
+$r = azure($score, '/score', body => '{}', headers => \@auth);
+is($r->status, 401, 'no role: 401, as in the table of Azure ML');
+like($r->body, qr{onlineEndpoints/score/action}, 'no role: the action');
+$e->settings(score_refused => 403);
+is(azure($score, '/score', body => '{}', headers => \@auth)
+   ->json->{error}{code}, 'AuthorizationFailed', 'or 403');
+$e->settings(score_refused => 401);
+
 $e->revoke(client_id => $client);
 $r = azure($score, '/score', body => '{}', headers => \@auth);
 is($r->status, 401, 'revoked');
@@ -404,6 +582,13 @@ my @arm = (headers => [Authorization => "Bearer $arm"]);
 my $ws = '/subscriptions/99999999-9999-4999-8999-999999999999/resourceGroups'
     . '/rg/providers/Microsoft.MachineLearningServices/workspaces/ws';
 my $v = 'api-version=2023-10-01';
+is(azure('management.azure.com', "$ws?$v", @arm)->json->{error}{code},
+   'AuthorizationFailed', 'no role: Resource Manager');
+$e->grant('Reader');
+is(azure('management.azure.com', "$ws?$v", @arm)->status, 200, 'a reader');
+is(azure('management.azure.com', "$ws/jobs/j?$v", @arm, method => 'PUT',
+         body => '{}')->status, 403, 'reads only');
+$e->grant('AzureML Data Scientist');
 is(azure('management.azure.com', "$ws?$v", @arm)->json->{name}, 'ws',
    'a workspace');
 is(azure('management.azure.com', $ws, @arm)->json->{error}{code},

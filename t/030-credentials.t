@@ -36,7 +36,8 @@ sub app {
     my ($name, %more) = @_;
     $id{$name} = sprintf '%08x-0000-4000-8000-000000000000', 1 + keys %id;
     $e->app(client_id => $id{$name}, secrets => [{ value => $secret }],
-            certificates => ['client.pem'], %more);
+            certificates => ['client.pem'], actions => ['*/score/action'],
+            %more);
     return $id{$name};
 }
 

@@ -23,7 +23,7 @@ sub case {
     my $more = delete $app{more} // '';
     $id{$name} = sprintf '%08x-0000-4000-8000-000000000000', 1 + keys %id;
     $e->app(client_id => $id{$name}, secrets => [{ value => "s-$name" }],
-            %app);
+            actions => ['*/score/action'], %app);
     $t->write("$name.secret", "s-$name\n");
     $credentials .= <<"EOC";
 entra_credential $name client_secret {
@@ -246,12 +246,30 @@ sub uses {
 
 my $file = "$d/other.secret";
 $e->app(client_id => $id{other}, secrets => [map { { value => $_ } }
-    's-other', 'with newline', 'crlf', 'linked', 'after']);
+    's-other', 'with newline', 'crlf', join('-', 'written', 'in', 'steps',
+    'a' .. 'z'), 'linked', 'after']);
 my $since = (asked('other'))[-1]{n};
 $t->write($file, "with newline\n");
 ok(uses('with newline', $since), 'the newline at its end is not part of it');
 $t->write($file, "crlf\r\n");
 ok(uses('crlf', $since), 'nor CR LF');
+
+# in many steps, some of which workers see
+
+{
+    my $whole = join '-', 'written', 'in', 'steps', 'a' .. 'z';
+    open my $f, '>', $file or die "$file: $!";
+    for my $part (split //, $whole) {
+        syswrite $f, $part;
+        select undef, undef, undef, 0.1;
+    }
+    close $f;
+    ok(uses($whole, $since), 'a secret that is long in the writing');
+    is_deeply([grep { !/^(?:s-other|with newline|crlf|\Q$whole\E)$/ }
+               map { $_->{form}{client_secret} } asked('other')], [],
+              'no part of it was sent');
+}
+
 $t->write('real.1', "linked\n");
 symlink "$d/real.1", "$d/link" or die;
 rename "$d/link", $file or die;

@@ -190,6 +190,8 @@ is($t->get('/uri/x?y')->json->{target}, '/base/x?y', 'a replaced prefix');
 my $r = $t->get('/map?who=x');
 is($r->status, 403, 'an unknown name is refused');
 like($r->header('content-type'), qr{^application/problem\+json}, 'a problem');
+is($r->header('x-content-type-options'), 'nosniff', 'nothing else');
+is($r->header('cache-control'), 'no-store', 'not to be kept');
 unlike($r->body, qr/nobody|\bred\b|green/, 'that names no credential');
 
 # the client's own

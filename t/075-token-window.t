@@ -218,7 +218,7 @@ my @case = (
     ['its error from the cache', uri => '/down'],
     ['a subrequest to it', uri => '/sub'],
     ['an error of the upstream', uri => '/x?status=500'],
-    ['a bad header', raw => "GET /x HTTP/1.1\r\nHost: a b\r\n\r\n"],
+    ['a bad header', raw => "GET /x HTTP/1.1\r\nHost: a/b\r\n\r\n"],
     ['an error of the cache', uri => '/cached/x?status=404'],
     ['the same again', uri => '/cached/x?status=404'],
 );
@@ -257,7 +257,8 @@ is(scalar(grep { $_ eq ($r->seen('x-second'))[0] } tokens()), 1,
 
 # everything that was written
 is(scalar canaries($t->log), 0, 'no token in the error log, at debug level');
-like($t->log, qr/\[debug\].*http script var/, 'which has lines of requests');
+like($t->log, qr/\[debug\].*http script var/, 'which has lines of requests')
+    if `$t->{nginx} -V 2>&1` =~ /--with-debug/;
 is(scalar canaries(slurp($t->dir('all.log'))), 0, 'none in the access log');
 my @files = grep { -f } map { chomp; $_ }
     `find $t->{dir}/cache $t->{dir}/proxy $t->{dir}/body -type f`;

@@ -34,6 +34,8 @@ entra_credential app client_secret {
 }
 upstream echo.test { server 127.0.0.1:%%UPSTREAM%% max_fails=0;
                      server 127.0.0.1:%%UPSTREAM%% max_fails=0; }
+upstream slow.test { server 127.0.0.1:%%UPSTREAM%%; }
+upstream mute.test { server 127.0.0.1:%%UPSTREAM%%; }
 proxy_cache_path %%DIR%%/cache keys_zone=c:1m;
 server {
     listen 127.0.0.1:%%PORT%%;
@@ -45,6 +47,9 @@ server {
     proxy_next_upstream error timeout http_500 http_503 non_idempotent;
     proxy_ssl_name echo.test;
     location / { proxy_pass https://echo.test; }
+    # without connections that are kept
+    location /tls { proxy_pass https://slow.test; }
+    location /none-unsent { proxy_pass https://mute.test; }
     location /late { resolver 127.0.0.1:$d ipv6=off; resolver_timeout 30s;
                      set \$late late.test;
                      proxy_pass https://\$late:%%UPSTREAM%%; }
@@ -143,7 +148,6 @@ sub answer {
                                           timeout => $t->seconds(30));
 }
 
-# the second request, after those of /next-*, has a connection of its own
 $e->fault({ at => 'any', connection => 'slow', seconds => 6.5,
             listener => 'upstream', times => 1 });
 $r = $t->get('/tls', timeout => $t->seconds(30));

@@ -7,6 +7,8 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Digest::SHA 'sha256';
+use MIME::Base64 'encode_base64';
 use JSON::PP ();
 use Test::More;
 use EntraTest qw(wait_until slurp);
@@ -153,7 +155,8 @@ $r = $t->get('/score', body => '{}');
 is($r->status, 424, '424 passes');
 ok($r->header('ms-azureml-model-error-reason'), 'unchanged');
 $e->endpoint(name => 'fraud', failing => \0);
-$e->app(client_id => $e->info('client_id'), actions => []);
+$e->settings(score_refused => 403);
+$e->grant;
 $r = $t->get('/score', body => '{}');
 is($r->status, 403, '403 passes');
 is($r->json->{error}{code}, 'AuthorizationFailed', 'unchanged');
@@ -305,6 +308,7 @@ for my $one (
          'Accept: ' . substr($accept // 'none', 0, 60) . " gets $want");
     is($r->header('vary'), 'Accept', 'which caches are told');
     is($r->header('cache-control'), 'no-store', 'and not to keep it');
+    is($r->header('x-content-type-options'), 'nosniff', 'nor to guess');
 }
 $r = $t->get('/entra/status?format=html',
              headers => [Accept => 'application/json']);
@@ -318,8 +322,15 @@ is($t->http(uri => '/p', body => '')->status, 200, 'a decision');
 $t->write('office.cidr', "127.0.0.0/8\n<script>'\"&\n");
 ok(wait_until(sub { $t->status->{named_locations}[0]{failures} }),
    'a list that is broken');
-my $page = $t->get('/entra/status?format=html')->body;
+$r = $t->get('/entra/status?format=html');
+my $page = $r->body;
 like($page, qr/^<!doctype html>/, 'a page');
+my ($style) = $page =~ m{<style>(.*?)</style>}s;
+is($r->header('content-security-policy'), "default-src 'none'; base-uri 'none';"
+   . " form-action 'self'; frame-ancestors 'none'; style-src 'sha256-"
+   . encode_base64(sha256($style), '') . "'", 'which may use its style only');
+is($r->header('referrer-policy'), 'no-referrer', 'tells nobody of itself');
+unlike($page, qr/<[^>]+\sstyle=/, 'and has no other style');
 unlike($page, qr/<script|javascript:|\son\w+=|https?:\/\/[^<]*\.(js|css)/,
        'without scripts, and from nowhere else');
 like($page, qr/&lt;script&gt;&#39;&quot;&amp;/, 'what files say is escaped');

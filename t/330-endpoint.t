@@ -14,6 +14,7 @@ use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->need('http_ssl_module')->module;
 my $e = $t->emulator(settings => { aml_token_lifetime => 3600 });
+$e->grant('AzureML Data Scientist');
 my $d = $t->dir;
 my $base = '/subscriptions/99999999-9999-4999-8999-999999999999/'
     . 'resourceGroups/rg/providers/Microsoft.MachineLearningServices/'

@@ -18,7 +18,8 @@ use EntraTest qw(wait_until slurp);
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
 my $said = $t->dir('said');
-mkdir $_ for $said, map { $t->dir($_) } qw(tools home);
+mkdir $_ for $said, $t->dir('home');
+my $tools = $t->tools;
 chmod 0777, $said;
 
 my $tenant = '11111111-1111-4111-8111-111111111111';
@@ -31,7 +32,7 @@ my ($credentials, $locations) = ('', '');
 # what the test says.
 sub tool {
     my ($name, $script) = @_;
-    return $t->write("tools/$name", <<"EOS" . $script . "\n", 0755);
+    return $t->write("$tools/$name", <<"EOS" . $script . "\n", 0755);
 #!/bin/sh
 echo \$\$ >> $said/$name.pid
 printf '%s\\n' "\$@" > $said/$name.args
@@ -150,6 +151,7 @@ given('pwsh_context', 'pwsh',
       lines => 'subscription other;');
 given('nowhere', 'azd', '', nowhere => 1);
 given('removed', 'az', 'true');
+given('loose', 'az', az_says('TOKEN-loose'));
 given('shell', 'az', 'exec /no/such/interpreter');
 given('garbage', 'az', 'echo "Welcome to this machine"');
 given('stale', 'az', az_says('TOKEN-stale', { expires_on => 1000000000 }));
@@ -191,7 +193,8 @@ $t->start(conf(), env => {
     REQUESTS_CA_BUNDLE => '', SSL_CERT_FILE => '', SSL_CERT_DIR => '',
     NO_PROXY => '', https_proxy => '', no_proxy => '',
     BASH_ENV => '/nowhere', ENTRA_TENANT => 'x' });
-unlink $t->dir('tools/removed');
+unlink "$tools/removed";
+chmod 0775, "$tools/loose";
 
 
 # --- the token, and how it was asked for
@@ -257,6 +260,7 @@ my @failing = (
     ['pwsh_module', qr/PowerShell has no module Az.Accounts 2.2.0 or later/],
     ['pwsh_context', qr/has no context with the subscription "other"/],
     ['nowhere', qr/Developer CLI was not found: it is neither of .*bin\/azd/],
+    ['loose', qr/executable \S+loose" can be replaced by a group, as.*chmod/],
     ['removed', qr/could not be run: \S+removed: No such file/],
     ['shell', qr/could not be run: .*(not found|No such file)/],
     ['garbage', qr/exited 0, but its output \(24 bytes\) is not a token/],
@@ -333,6 +337,7 @@ is(bearer($r), 'Bearer TOKEN-short3',
 # --- the worker's own children, and nginx's
 
 tool('removed', 'true');          # or nginx -t would say so
+chmod 0755, "$tools/loose";
 is($t->get('/running')->status, 503, 'a tool runs longer than somebody waits');
 ok(EntraTest::alive(pids('running')), 'and goes on');
 ok($t->reload(undef, wait => 1), 'a reload');
@@ -356,9 +361,10 @@ unlike($t->log, qr/\[(?!info).*waitpid\(\) failed/, 'nor was one lost');
 
 # --- what cannot be given to a tool is known at nginx -t
 
-$t->write('tools/open', "#!/bin/sh\n", 0777);
-$t->write('tools/plain', "#!/bin/sh\n", 0644);
-my $az = $t->dir('tools/az');
+$t->write('az', "#!/bin/sh\n", 0755);
+$t->write("$tools/open", "#!/bin/sh\n", 0777);
+$t->write("$tools/plain", "#!/bin/sh\n", 0644);
+my $az = "$tools/az";
 
 for (
     ['az', "executable $az; subscription \"x; id\";", qr/subscription can/],
@@ -375,9 +381,10 @@ for (
     ['azd', "executable $az; subscription x;", qr/azd knows none/],
     ['az', 'executable az;', qr/"az" is not an absolute path/],
     ['az', "executable '$az --debug';", qr/does not exist/],
-    ['az', 'executable %%DIR%%/tools;', qr/is not a regular file/],
-    ['az', 'executable %%DIR%%/tools/open;', qr/by everybody/],
-    ['az', 'executable %%DIR%%/tools/plain;', qr/cannot be executed/],
+    ['az', "executable $tools;", qr/is not a regular file/],
+    ['az', "executable $tools/open;", qr/by everybody.*chmod go-w/],
+    ['az', 'executable %%DIR%%/az;', qr/executable "\/.*\/az" is in "/],
+    ['az', "executable $tools/plain;", qr/cannot be executed/],
     ['az', "executable $az; config_dir %%DIR%%/none;", qr/not a directory/],
     ['az', "executable $az; process_timeout 1ms;", qr/between 100ms and 5m/],
     ['az', "executable $az; scope 'https://x/\$(id)/.default';",

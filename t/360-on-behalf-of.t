@@ -141,19 +141,69 @@ like($r->header('www-authenticate'), qr/^Bearer.*error="invalid_token"/,
 is(claims(ask($alice))->{oid}, 'alice', 'Alice goes on');
 $e->clear_faults;
 
+# Entra wants something of one caller, who is told what; it is not told to get
+# an equal token, which would be refused like this one
+
 my $challenge = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}';
-$e->fault({ at => 'token', status => 400, json => {
-    error => 'interaction_required', error_codes => [50076],
-    error_description => 'AADSTS50076: multi-factor authentication',
-    claims => $challenge } });
-$r = ask(visitor('dave'));
-is($r->status, 401, 'Entra wants a second factor of the caller');
-my ($claims) = ($r->header('www-authenticate') // '') =~ /claims="([^"]+)"/;
-is(decode_base64url($claims // ''), $challenge, 'the claims challenge');
-like($r->header('www-authenticate'), qr/error="insufficient_claims"/,
-     'goes on to the caller');
-is(claims(ask($bob))->{oid}, 'bob', 'Bob goes on');
-$e->clear_faults;
+my $capolids = '{"access_token":{"capolids":{"values":["p"]}}}';
+
+for (
+    # invalid_grant with claims: AzureAD/microsoft-authentication-library-for-js
+    # issue 5491; interaction_required: earlier
+    ['multifactor', 'invalid_grant', 'basic_action', 50076, $challenge,
+     401, 'insufficient_claims', 'interactively', 'multifactor'],
+    ['multifactor, as it was', 'interaction_required', undef, 50076,
+     $challenge, 401, 'insufficient_claims', 'interactively', 'multifactor'],
+    ['a policy, with claims', 'invalid_grant', 'message_only', 53003,
+     $capolids, 401, 'insufficient_claims', 'policy',
+     'blocks this user, not the application'],
+    ['multifactor without claims', 'invalid_grant', 'basic_action', 50079,
+     undef, 401, 'insufficient_user_authentication', 'interactively',
+     'multifactor'],
+    ['an unknown number', 'invalid_grant', undef, 4711, undef, 401,
+     'insufficient_user_authentication', 'interactively', 'only the user'],
+    # MicrosoftDocs/azure-docs issue 39189
+    ['consent', 'invalid_grant', 'consent_required', 65001, undef, 403, undef,
+     'consented', 'Grant admin consent'],
+    ['a policy', 'invalid_grant', 'message_only', 53003, undef, 403, undef,
+     'policy', 'blocks this user, not the application'],
+    ['an assignment', 'invalid_grant', undef, 50105, undef, 403, undef,
+     'policy', 'assign the user'],
+    ['a session that was revoked', 'invalid_grant', 'bad_token', 50173, undef,
+     401, 'invalid_token', 'another one', 'get a new token'],
+    # MicrosoftDocs/azure-docs issue 16399
+    ['a dead assertion', 'invalid_grant', undef, '70002,500133', undef, 401,
+     'invalid_token', 'another one', 'get a new one'],
+) {
+    my ($what, $error, $suberror, $codes, $claims, $status, $challenged,
+        $detail, $log) = @$_;
+    my @codes = split /,/, $codes;
+    $e->fault({ at => 'token', status => 400, json => {
+        error => $error, error_codes => [map { 0 + $_ } @codes],
+        error_description => "AADSTS$codes[0]: $what",
+        $suberror ? (suberror => $suberror) : (),
+        $claims ? (claims => $claims) : () } });
+    my $dave = visitor("dave-$codes");
+    $e->forget;
+    my $mark = length $t->log;
+    my $r = ask($dave);
+    is($r->status, $status, "$what: $status");
+    my $header = $r->header('www-authenticate') // '';
+    my ($told) = $header =~ /error="([^"]+)"/;
+    is($told, $challenged, "$what: " . ($challenged // 'no challenge'));
+    my ($given) = $header =~ /claims="([^"]+)"/;
+    is($given && decode_base64url($given), $claims, "$what: its claims");
+    like($r->body, qr/"detail":"[^"]*\Q$detail/, "$what: says so");
+    unlike($r->body, qr/AADSTS|dave/, "$what: and no more");
+    like(substr($t->log, $mark), qr/"behalf".*AADSTS$codes[-1].*\Q$log/,
+         "$what: the log says what to do");
+
+    # an equal token is not asked for again, in no worker
+    ask($dave) for 1 .. 6;
+    is($e->count(at => 'token'), 1, "$what: Entra is asked once");
+    is(claims(ask($bob))->{oid}, 'bob', "$what: Bob goes on");
+    $e->clear_faults;
+}
 
 # what is wrong with the gateway is not the caller's fault
 $e->fault({ at => 'token', error => 7000215 });

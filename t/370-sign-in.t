@@ -19,6 +19,7 @@ use EntraTest::Browser;
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
 my $port = $t->port;
+$e->redirects("https://localhost:$port/in/callback");
 
 $t->start(<<'EOC');
 entra_trusted_certificate %%CA%%;

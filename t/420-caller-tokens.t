@@ -230,10 +230,16 @@ is(status('/strong', token(1, 1, amr => ['pwd'])), 403, 'or not');
 is(status('/strong'), 401, 'or cannot be, without a token');
 is(status('/c1', token(2, 1, acrs => ['c2', 'c1'])), 200, 'acrs=c1 is met');
 is(status('/c1', token(2, 1)), 403, 'or not');
+like(ask('/c1', token(2, 1))->body, qr/authentication context.*xms_cc/,
+     'and why it is not offered');
+like($t->log, qr/only acrs=c1 is missing, and .*xms_cc/, 'which the log says');
 my $r = ask('/c1', token(2, 1, xms_cc => ['cp1']));
 is($r->status, 401, 'a client that says it can step up');
+my ($authority, $tid) = @{ $t->{vars} }{qw(AUTHORITY TENANT)};
 my ($claims) = ($r->header('www-authenticate') // '')
-    =~ /^Bearer error="insufficient_claims", claims="(.*)"$/;
+    =~ m{^Bearer\ authorization_uri="\Q$authority/$tid\E/oauth2/v2\.0/authorize",
+         \ (?:client_id="[-0-9a-f]{36}",\ )?error="insufficient_claims",
+         \ claims="(.*)",\ cc_type="authcontext"$}x;
 is_deeply(JSON::PP::decode_json(decode_base64($claims // '') || '{}'),
     { access_token => { acrs => { essential => JSON::PP::true,
                                   value => 'c1' } } }, 'is told what for');

@@ -19,6 +19,9 @@ use EntraTest::Examples;
 my $t = EntraTest->new->need('http_ssl_module')->need('http_sub_module')
     ->need('http_v2_module')->module;
 my $e = $t->emulator;
+my @roles = ('AzureML Data Scientist', 'Storage Blob Data Contributor');
+$e->grant(@roles);
+$e->control(POST => 'user', { actions => \@roles });
 my $x = EntraTest::Examples->new($t);
 my $d = $t->dir;
 
@@ -395,6 +398,13 @@ is_deeply([map { header($got, $_) } qw(upgrade connection)],
           [qw(websocket upgrade)], 'as an upgrade');
 is(claims((header($got, 'authorization'))[0] // '')->{aud}, $aml,
    'with a token');
+for my $other ('h2c', 'websocket, h2c', 'websockets', 'TLS/1.2') {
+    ask(8085, 'GET', '/ws/chat', headers => [Connection => 'Upgrade',
+        Upgrade => $other]);
+    ($got) = $e->requests(at => 'upstream.aml', last => 1);
+    is_deeply([map { header($got, $_) } qw(upgrade connection)], [],
+              "$other: as any other request");
+}
 refused(8085, 'POST', '/ws/chat', 403, body => '');
 refused(8085, 'GET', '/score', 404);
 

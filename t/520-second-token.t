@@ -192,10 +192,16 @@ for (['entra_token aml second;', qr/needs a variable first/, 'no variable'],
     ok(!$ok, "nginx -t: $what") or diag $said;
     like($said, $want, "$what: and says so");
 }
-my ($ok, $said) = $t->check(block('location / { entra_token $aml obo; }')
+my ($ok, $said) = $t->check(block('location / { entra_auth first;'
+    . ' entra_token $aml obo; include %%PROXY%%;'
+    . ' proxy_pass https://echo.test; }')
     . 'entra_credential obo on_behalf_of { %%CREDENTIAL%% scope aml;'
-    . ' policies none; }');
+    . ' policies none; upstreams echo.test 127.0.0.1; }'
+    . 'entra_caller_token { tenant_id %%TENANT%%; audience x;'
+    . ' authority_host %%AUTHORITY%%; }');
 ok(!$ok, 'nginx -t: on_behalf_of') or diag $said;
+like($said, qr/entra_token cannot use credential "obo": .*write "entra_auth/,
+     'what to write instead');
 
 my $log = slurp($t->dir('vars.log'));
 like($log, qr{^/x \[-?\] \[-?\] HIT$}m, 'nothing in the access log');

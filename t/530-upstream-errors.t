@@ -101,8 +101,10 @@ is($r->json->{error}{code}, 'TooManyRequests', '429: and body');
 is($e->count(at => 'upstream.aml'), 2, '429: asked once');
 
 
-# Azure RBAC
+# Azure RBAC.  A role that is missing is 401 in Azure ML's table of status
+# codes, and 403 where ARM's check is what answers: both are passed on.
 
+$e->settings(score_refused => 403);
 $r = ask('/weak/fraud/score');
 is($r->status, 403, '403: passed on');
 is($r->json->{error}{code}, 'AuthorizationFailed', '403: its code');
@@ -122,9 +124,26 @@ is($e->count(at => 'token', client_id => $t->value('WEAK_CLIENT')), 2,
    'no other token is tried');
 
 
+# the first mistake of every new user: it leads to the page on roles, and not
+# to a new token for each request
+
+my $weak = $t->value('WEAK_CLIENT');
+$e->settings(score_refused => 401);
+my $n = $e->count(at => 'token', client_id => $weak);
+my $mark = length $t->log;
+$r = ask('/weak/fraud/score') for 1 .. 5;
+is($r->status, 401, '401 without the role: passed on');
+like($r->body, qr{onlineEndpoints/score/action}, 'with its text');
+is($e->count(at => 'token', client_id => $weak) - $n, 1,
+   'one forced fetch, as it could be the token');
+my $hint = 'the upstream answered 401 to a new token, too';
+like(substr($t->log, $mark), qr{"weak": $hint.*score/action.*azure-ml\.md},
+     'the log says what it is');
+
+
 # a token for something else: 401, and no storm
 
-my $n = $e->count(at => 'token');
+$n = $e->count(at => 'token');
 $r = ask('/wrong/fraud/score') for 1 .. 5;
 is($r->status, 401, '401: passed on');
 like($r->header('www-authenticate'), qr/error="invalid_token"/,

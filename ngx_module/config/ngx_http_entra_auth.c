@@ -144,6 +144,8 @@ ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "needs the name of a credential, not a variable";
     }
 
+    second->auth->second = 1;
+
     return NGX_CONF_OK;
 }
 
@@ -226,6 +228,19 @@ ngx_http_entra_auth_resolve(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
                       "\"entra_credential %V TYPE { ... }\" in the http block "
                       "in %s:%ui",
                       &auth->name, &auth->name, auth->file, auth->line);
+        return NGX_ERROR;
+    }
+
+    /* the phase exchanges the token of one credential, entra_auth's */
+
+    if (auth->second && credential->core->type->per_caller) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "entra_token cannot use credential \"%V\": a token of "
+                      "type \"%s\" is made from the caller's own one, for "
+                      "entra_auth only; write \"entra_auth %V;\", and name "
+                      "a credential of the gateway itself here in %s:%ui",
+                      &credential->name, credential->core->type->name,
+                      &credential->name, auth->file, auth->line);
         return NGX_ERROR;
     }
 

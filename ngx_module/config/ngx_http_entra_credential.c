@@ -90,6 +90,7 @@ ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    credential->core->types = entra_credential_types;
     credential->core->find = ngx_http_entra_credential_find_core;
     credential->core->find_data = mcf;
 
@@ -151,15 +152,14 @@ ngx_http_entra_credential_name(ngx_str_t *name)
 static void
 ngx_http_entra_credential_types(ngx_conf_t *cf, ngx_str_t *type)
 {
-    u_char                         *p, names[NGX_MAX_CONF_ERRSTR / 2];
-    ngx_uint_t                      i;
-    const entra_credential_type_t  *t;
+    u_char      *p, names[NGX_MAX_CONF_ERRSTR / 2];
+    ngx_uint_t   i;
 
     p = names;
 
-    for (i = 0; (t = entra_credential_type_nth(i)) != NULL; i++) {
+    for (i = 0; entra_credential_types[i]; i++) {
         p = ngx_slprintf(p, names + sizeof(names), "%s%s", i ? ", " : "",
-                         t->name);
+                         entra_credential_types[i]->name);
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

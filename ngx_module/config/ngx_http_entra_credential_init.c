@@ -9,8 +9,11 @@
 #include "ngx_http_entra_module.h"
 
 
+static gid_t ngx_http_entra_credential_group(ngx_conf_t *cf);
 static ngx_int_t ngx_http_entra_credential_finish(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential);
+static void ngx_http_entra_credential_warn(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential);
 static ngx_int_t ngx_http_entra_credential_hosts(
     ngx_http_entra_token_t *token);
 
@@ -25,6 +28,10 @@ ngx_http_entra_credential_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_credential_t  **c;
 
     c = mcf->credentials.elts;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+        c[i]->core->group = ngx_http_entra_credential_group(cf);
+    }
 
     for (i = 0; i < mcf->credentials.nelts; i++) {
         if (ngx_http_entra_credential_finish(cf, mcf, c[i]) != NGX_OK) {
@@ -45,6 +52,25 @@ ngx_http_entra_credential_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     }
 
     return ngx_http_entra_sign_in_check(cf, mcf);
+}
+
+
+/* of the workers, as far as "user" has been read by now */
+
+static gid_t
+ngx_http_entra_credential_group(ngx_conf_t *cf)
+{
+    ngx_core_conf_t  *ccf;
+
+    if (geteuid() != 0) {
+        return getegid();
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    return ccf->group == (ngx_gid_t) NGX_CONF_UNSET_UINT
+           ? ENTRA_ACCESS_NO_GROUP : ccf->group;
 }
 
 
@@ -69,11 +95,7 @@ ngx_http_entra_credential_finish(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    if (core->warnings.len) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "credential \"%V\": %s in %s:%ui", &credential->name,
-                      core->warnings.data, credential->file, credential->line);
-    }
+    ngx_http_entra_credential_warn(cf, credential);
 
     if (credential->preload == NGX_CONF_UNSET) {
         credential->preload = 1;
@@ -107,6 +129,28 @@ ngx_http_entra_credential_finish(ngx_conf_t *cf,
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_credential_warn(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential)
+{
+    entra_str_t   line, rest;
+    entra_buf_t  *warnings = &credential->core->warnings;
+
+    rest = entra_buf_str(warnings);
+
+    while (rest.len) {
+        line = entra_str_cut(&rest, '\n');
+
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "credential \"%V\": %*s in %s:%ui", &credential->name,
+                      line.len, line.data, credential->file,
+                      credential->line);
+    }
+
+    entra_buf_reset(warnings);
 }
 
 

@@ -10,16 +10,26 @@
 #include "ngx_http_entra_module.h"
 #include "entra_enc.h"
 
+#include <openssl/evp.h>
+
 
 static ngx_table_elt_t *ngx_http_entra_answer_header(ngx_http_request_t *r,
     const char *key, ngx_str_t *value);
 static ngx_int_t ngx_http_entra_answer_challenge(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+static void ngx_http_entra_answer_challenge_claims(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_str_t claims, const char *more);
 static ngx_int_t ngx_http_entra_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_entra_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_entra_answer_body(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+static ngx_int_t ngx_http_entra_answer_guard(ngx_http_request_t *r,
+    entra_buf_t *page);
+static ngx_int_t ngx_http_entra_answer_csp(entra_str_t page, ngx_pool_t *pool,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_entra_answer_default(ngx_http_request_t *r,
+    const char *key, ngx_str_t *value);
 static const char *ngx_http_entra_answer_title(ngx_uint_t status);
 
 
@@ -163,27 +173,45 @@ ngx_http_entra_answer_step_up(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_buf_add_c(&claims, "}}}");
 
     if (entra_buf_ok(&claims)) {
-        ngx_http_entra_answer_claims(r, ctx, entra_buf_str(&claims));
+        ngx_http_entra_answer_challenge_claims(r, ctx, entra_buf_str(&claims),
+                                               ", cc_type=\"authcontext\"");
     }
 
     entra_buf_free(&claims);
 }
 
 
-/* a claims challenge, as the Microsoft identity platform writes them */
-
 void
 ngx_http_entra_answer_claims(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_str_t claims)
 {
-    u_char       *p;
-    entra_buf_t   text;
+    ngx_http_entra_answer_challenge_claims(r, ctx, claims, "");
+}
 
-    entra_buf_init(&text, 64 + NGX_HTTP_ENTRA_CLAIMS_MAX * 2);
 
+/*
+ * A claims challenge, as the Microsoft identity platform defines it ("Claims
+ * challenges, claims requests, and client capabilities"): MSAL takes its
+ * authority from authorization_uri; client_id and cc_type as in Microsoft's
+ * sample of authentication contexts
+ */
+
+static void
+ngx_http_entra_answer_challenge_claims(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_str_t claims, const char *more)
+{
+    u_char                      *p;
+    entra_buf_t                  text;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+
+    entra_buf_init(&text, 1024 + NGX_HTTP_ENTRA_CLAIMS_MAX * 2);
+
+    ngx_http_entra_keys_authority(mcf, &text);
     entra_buf_add_c(&text, "error=\"insufficient_claims\", claims=\"");
     entra_enc_base64(&text, claims.data, claims.len);
-    entra_buf_add_c(&text, "\"");
+    entra_buf_addf(&text, "\"%s", more);
 
     if (entra_buf_ok(&text)) {
         p = ngx_pnalloc(r->pool, text.len + 1);
@@ -258,6 +286,10 @@ ngx_http_entra_header_filter(ngx_http_request_t *r)
     ngx_http_clear_etag(r);
 
     r->headers_out.content_length_n = ctx->body->last - ctx->body->pos;
+
+    if (ngx_http_entra_answer_guard(r, NULL) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     return ngx_http_next_header_filter(r);
 }
@@ -348,6 +380,114 @@ ngx_http_entra_answer_title(ngx_uint_t status)
 }
 
 
+/*
+ * What a browser may do with an answer of the module: not keep it, not guess
+ * its type; and with a page: show it, run nothing, load nothing, tell nobody.
+ * Headers that the answer brings along are its own.
+ */
+
+static ngx_int_t
+ngx_http_entra_answer_guard(ngx_http_request_t *r, entra_buf_t *page)
+{
+    ngx_str_t  csp;
+
+    static ngx_str_t  no_store = ngx_string("no-store");
+    static ngx_str_t  nosniff = ngx_string("nosniff");
+    static ngx_str_t  no_referrer = ngx_string("no-referrer");
+
+    if (ngx_http_entra_answer_default(r, "Cache-Control", &no_store) != NGX_OK
+        || ngx_http_entra_answer_default(r, "X-Content-Type-Options", &nosniff)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (page == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_entra_answer_csp(entra_buf_str(page), r->pool, &csp) != NGX_OK
+        || ngx_http_entra_answer_default(r, "Content-Security-Policy", &csp)
+           != NGX_OK
+        || ngx_http_entra_answer_default(r, "Referrer-Policy", &no_referrer)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the first style sheet, in the head that we write, is named by its hash */
+
+static ngx_int_t
+ngx_http_entra_answer_csp(entra_str_t page, ngx_pool_t *pool, ngx_str_t *value)
+{
+    char           *begin, *end;
+    unsigned        n = 0;
+    entra_buf_t     b;
+    unsigned char   digest[EVP_MAX_MD_SIZE];
+
+    entra_buf_init(&b, 512);
+    entra_buf_add_c(&b, "default-src 'none'; base-uri 'none'; "
+                    "form-action 'self'; frame-ancestors 'none'");
+
+    begin = page.len ? strstr(page.data, "<style>") : NULL;
+    end = begin ? strstr(begin, "</style>") : NULL;
+
+    if (end) {
+        begin += sizeof("<style>") - 1;
+
+        if (EVP_Digest(begin, (size_t) (end - begin), digest, &n,
+                       EVP_sha256(), NULL))
+        {
+            entra_buf_add_c(&b, "; style-src 'sha256-");
+            entra_enc_base64(&b, digest, n);
+            entra_buf_add_char(&b, '\'');
+        }
+    }
+
+    value->len = b.len;
+    value->data = entra_buf_ok(&b) ? ngx_pnalloc(pool, b.len) : NULL;
+
+    if (value->data) {
+        ngx_memcpy(value->data, b.data, b.len);
+    }
+
+    entra_buf_free(&b);
+
+    return value->data ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_entra_answer_default(ngx_http_request_t *r, const char *key,
+    ngx_str_t *value)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(key);
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash && h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) key, len) == 0)
+            {
+                return NGX_OK;
+            }
+        }
+    }
+
+    return ngx_http_entra_answer_header(r, key, value) ? NGX_OK : NGX_ERROR;
+}
+
+
 /* for the content handlers: a complete answer from a core buffer */
 
 ngx_int_t
@@ -376,6 +516,13 @@ ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type.len = ngx_strlen(type);
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_length_n = body->len;
+
+    if (ngx_http_entra_answer_guard(r, ngx_strncmp(type, "text/html", 9) == 0
+                                       ? body : NULL)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     rc = ngx_http_send_header(r);
 

@@ -435,7 +435,12 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return ngx_http_entra_answer(r, ctx, decision->step_up
                                              ? NGX_HTTP_UNAUTHORIZED
                                              : NGX_HTTP_FORBIDDEN,
-                                     "Access has been blocked by Conditional "
-                                     "Access policies.", 0);
+                                     decision->no_step_up
+                                     ? "Access needs an authentication "
+                                       "context, and the caller's token does "
+                                       "not say that its client can answer a "
+                                       "claims challenge (xms_cc)."
+                                     : "Access has been blocked by "
+                                       "Conditional Access policies.", 0);
     }
 }

@@ -451,3 +451,16 @@ ngx_http_entra_keys_release(void *data)
 {
     entra_jwt_entry_release(data);
 }
+
+
+/* whom callers ask for a token, as a claims challenge says */
+
+void
+ngx_http_entra_keys_authority(ngx_http_entra_main_conf_t *mcf,
+    entra_buf_t *out)
+{
+    if (mcf->keys) {
+        entra_caller_token_challenge(&mcf->keys->conf, out);
+        entra_buf_add_c(out, ", ");
+    }
+}

@@ -28,6 +28,8 @@ typedef struct {
 static ngx_http_entra_obo_t *ngx_http_entra_obo_find(u_char *key);
 static ngx_http_entra_obo_t *ngx_http_entra_obo_create(
     ngx_http_entra_token_t *base, u_char *key, ngx_str_t *assertion);
+static ngx_uint_t ngx_http_entra_obo_answer(ngx_http_entra_ctx_t *ctx,
+    ngx_uint_t remedy, const char **detail);
 static void ngx_http_entra_obo_evict(void);
 static void ngx_http_entra_obo_free(ngx_http_entra_obo_t *obo);
 static void ngx_http_entra_obo_release(void *data);
@@ -153,15 +155,16 @@ ngx_http_entra_obo_settled(ngx_http_entra_token_t *token)
 
 
 /*
- * Whether it is for the caller to do something, who is told what: to get a
- * token again, or one with the claims that Entra asks for.
+ * Whether it is for the caller to do something, who is told what, so that an
+ * equal token is not what comes next: "invalid_token" is said of those only
+ * that another one can replace.  The status of the answer, or 0.
  */
 
 ngx_uint_t
 ngx_http_entra_obo_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
-    ngx_http_entra_token_t *token)
+    ngx_http_entra_token_t *token, const char **detail)
 {
-    u_char                       name[32];
+    ngx_uint_t                   remedy;
     entra_buf_t                  claims;
     ngx_http_entra_record_t     *rec;
     ngx_http_entra_main_conf_t  *mcf;
@@ -173,34 +176,66 @@ ngx_http_entra_obo_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     ngx_http_entra_zone_lock(mcf);
 
-    ngx_memcpy(name, rec->error_name, sizeof(name));
-
-    if (rec->fails == 0 || rec->error_class != ENTRA_ERR_DENIED) {
-        name[0] = '\0';
-    }
-
+    remedy = rec->fails ? rec->error_remedy : ENTRA_REMEDY_NONE;
     entra_buf_add(&claims, rec->claims, rec->claims_len);
 
     ngx_http_entra_zone_unlock(mcf);
 
-    if (ngx_strcmp(name, "interaction_required") == 0 && claims.len
-        && entra_buf_ok(&claims))
-    {
+    if (remedy != ENTRA_REMEDY_NONE && claims.len && entra_buf_ok(&claims)) {
         ngx_http_entra_answer_claims(r, ctx, entra_buf_str(&claims));
-
-    } else if (ngx_strcmp(name, "invalid_grant") == 0
-               || ngx_strcmp(name, "interaction_required") == 0
-               || ngx_strcmp(name, "login_required") == 0)
-    {
-        ctx->challenge = "error=\"invalid_token\"";
-
-    } else {
-        name[0] = '\0';
     }
 
     entra_buf_free(&claims);
 
-    return name[0] != '\0';
+    return ngx_http_entra_obo_answer(ctx, remedy, detail);
+}
+
+
+static ngx_uint_t
+ngx_http_entra_obo_answer(ngx_http_entra_ctx_t *ctx, ngx_uint_t remedy,
+    const char **detail)
+{
+    switch (remedy) {
+
+    case ENTRA_REMEDY_NONE:
+        return 0;
+
+    case ENTRA_REMEDY_SIGN_IN:
+    case ENTRA_REMEDY_TOKEN:
+        ctx->challenge = "error=\"invalid_token\"";
+        *detail = "The caller's token cannot be exchanged for one of the "
+                  "upstream: another one is needed.";
+        return NGX_HTTP_UNAUTHORIZED;
+
+    case ENTRA_REMEDY_INTERACTION:
+        *detail = "The user has to sign in interactively, for example with "
+                  "multifactor authentication.";
+        break;
+
+    case ENTRA_REMEDY_CONSENT:
+        *detail = "The user or an administrator has not consented to the "
+                  "gateway's access to the upstream.";
+        break;
+
+    default: /* ENTRA_REMEDY_POLICY */
+        *detail = "A policy of the tenant refuses the user access to the "
+                  "upstream.";
+        break;
+    }
+
+    if (ctx->challenge) {
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    if (remedy == ENTRA_REMEDY_INTERACTION) {
+
+        /* RFC 9470 */
+
+        ctx->challenge = "error=\"insufficient_user_authentication\"";
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    return NGX_HTTP_FORBIDDEN;
 }
 
 

@@ -121,6 +121,12 @@ ngx_http_entra_replay_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     kept = ngx_http_entra_replay_kept(r);
 
     if (kept && kept->replayed) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "entra credential \"%V\": the upstream answered 401 to a "
+                      "new token, too: check scope and auth_mode, and the "
+                      "role of the credential (Azure ML answers 401 without "
+                      "onlineEndpoints/score/action; docs/azure-ml.md)",
+                      &token->credential->name);
         return NGX_OK;
     }
 

@@ -363,18 +363,21 @@ static ngx_int_t
 ngx_http_entra_no_token(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token)
 {
-    u_char   name[NGX_HTTP_ENTRA_NAME_MAX];
-    int64_t  after;
+    u_char       name[NGX_HTTP_ENTRA_NAME_MAX];
+    int64_t      after;
+    ngx_uint_t   status;
+    const char  *detail;
 
     ctx->status = token->header.len ? NGX_HTTP_ENTRA_EXPIRED
                                     : NGX_HTTP_ENTRA_ERROR;
 
     after = (ngx_http_entra_token_next(token) + 999) / 1000;
 
-    if (token->assertion && ngx_http_entra_obo_refused(r, ctx, token)) {
-        return ngx_http_entra_answer(r, ctx, NGX_HTTP_UNAUTHORIZED,
-                                     "The caller's token cannot be exchanged "
-                                     "for one of the upstream.", 0);
+    status = token->assertion
+             ? ngx_http_entra_obo_refused(r, ctx, token, &detail) : 0;
+
+    if (status) {
+        return ngx_http_entra_answer(r, ctx, status, detail, 0);
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,

@@ -113,7 +113,12 @@ ngx_http_entra_token_lease(ngx_http_entra_token_t *token, int64_t now,
         rec->owner = ngx_pid;
         rec->lease = now + NGX_HTTP_ENTRA_LEASE;
 
-        entra_buf_add(claims, rec->claims, rec->claims_len);
+        /* what Entra asked of the caller is not to be asked of Entra */
+
+        if (token->assertion == NULL || rec->fails == 0) {
+            entra_buf_add(claims, rec->claims, rec->claims_len);
+        }
+
         rc = NGX_OK;
     }
 
@@ -356,6 +361,7 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     rec->error_class = a->err.class;
     rec->error_status = a->err.http_status;
     rec->error_aadsts = a->err.aadsts;
+    rec->error_remedy = a->err.remedy;
     ngx_cpystrn(rec->error_name, (u_char *) a->err.error,
                 sizeof(rec->error_name));
     ngx_cpystrn(rec->error_id, (u_char *) a->err.correlation_id,
@@ -368,9 +374,9 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
                 sizeof(rec->note));
 
-    if (a->challenge) {
+    if (token->assertion) {
         claims.data = (u_char *) a->challenge;
-        claims.len = ngx_strlen(a->challenge);
+        claims.len = a->challenge ? ngx_strlen(a->challenge) : 0;
 
         (void) ngx_http_entra_zone_claims(mcf, rec, &claims);
     }
@@ -475,12 +481,18 @@ ngx_http_entra_token_force(ngx_http_entra_token_t *token,
     {
         rc = NGX_OK;
 
-    } else if ((rec->forced && now - rec->forced < NGX_HTTP_ENTRA_FORCE)
+    } else if ((rec->forced
+                && now - rec->forced < NGX_HTTP_ENTRA_FORCE << rec->vain)
                || rec->next > now)
     {
         rc = NGX_DECLINED;
 
     } else {
+        /* the one that was forced is refused, too: less and less often */
+
+        rec->vain = (claims == NULL && rec->forced
+                     && generation == rec->forced_generation + 1)
+                    ? ngx_min(rec->vain + 1, NGX_HTTP_ENTRA_VAIN_MAX) : 0;
         rec->forced = now;
         rec->forced_generation = generation;
         rec->refresh = now;

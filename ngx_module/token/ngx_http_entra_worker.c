@@ -3,12 +3,15 @@
  * Copyright (C) nginx-entra authors
  *
  * The worker process: its start and its end, the seams of the core on
- * nginx's event loop, and the look at files every few seconds.
+ * nginx's event loop, and the look at lists of networks every few seconds.
  */
 
 #include "ngx_http_entra_module.h"
 #include "ngx_http_entra_curl.h"
 #include "ngx_http_entra_exec.h"
+
+
+#define NGX_HTTP_ENTRA_START  64    /* fetches that begin with a worker */
 
 
 typedef struct {
@@ -32,13 +35,11 @@ typedef struct {
 static ngx_int_t ngx_http_entra_worker_start(ngx_cycle_t *cycle,
     ngx_http_entra_main_conf_t *mcf);
 static void ngx_http_entra_worker_no_core(ngx_cycle_t *cycle);
+static void ngx_http_entra_worker_stagger(ngx_http_entra_token_t *token,
+    ngx_uint_t n);
 static void ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker);
 static void ngx_http_entra_worker_watch(ngx_event_t *ev);
-static void ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf);
-static void ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c);
 static int64_t ngx_http_entra_worker_wall(void *data);
-static int64_t ngx_http_entra_worker_mono(void *data);
-static uint32_t ngx_http_entra_worker_random(void *data);
 static void *ngx_http_entra_worker_http(void *data,
     const entra_http_request_t *request, entra_http_done_pt done, void *ctx);
 static void ngx_http_entra_worker_http_done(void *ctx,
@@ -123,6 +124,8 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
         if (ngx_http_entra_token_attach(token[i]) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        ngx_http_entra_worker_stagger(token[i], i);
     }
 
     ngx_http_entra_rules_attach(mcf);
@@ -130,7 +133,29 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_event(&worker->watch, ngx_http_entra_worker_watch, 1);
     ngx_add_timer(&worker->watch, NGX_HTTP_ENTRA_WATCH);
 
-    return NGX_OK;
+    return ngx_http_entra_watch_init(cycle, mcf);
+}
+
+
+/*
+ * Thousands of first fetches are spread: each may sign an assertion, and
+ * waits for an answer with its buffers.  A request that needs one of these
+ * tokens does not wait for the timer.
+ */
+
+static void
+ngx_http_entra_worker_stagger(ngx_http_entra_token_t *token, ngx_uint_t n)
+{
+    ngx_msec_t  wait;
+
+    if (n < NGX_HTTP_ENTRA_START || !token->timer.timer_set) {
+        return;
+    }
+
+    wait = 1 + ngx_worker * 10 + (n - NGX_HTTP_ENTRA_START) * 2;
+
+    ngx_del_timer(&token->timer);
+    ngx_add_timer(&token->timer, wait);
 }
 
 
@@ -197,6 +222,7 @@ ngx_http_entra_worker_exit(ngx_cycle_t *cycle)
 
     ngx_http_entra_token_free_retired();
 
+    ngx_http_entra_watch_exit();
     ngx_http_entra_exec_exit();
     ngx_http_entra_curl_destroy(worker->curl);
 
@@ -264,8 +290,6 @@ ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker)
 
     world->data = worker;
     world->wall = ngx_http_entra_worker_wall;
-    world->mono = ngx_http_entra_worker_mono;
-    world->random = ngx_http_entra_worker_random;
     world->http = ngx_http_entra_worker_http;
     world->http_cancel = ngx_http_entra_worker_http_cancel;
     world->process = ngx_http_entra_exec_spawn;
@@ -289,10 +313,6 @@ ngx_http_entra_worker_watch(ngx_event_t *ev)
 
     /* requests are served between two pieces of a long list */
 
-    if (!worker->reading || ngx_exiting) {
-        ngx_http_entra_worker_look(worker->conf);
-    }
-
     worker->reading = ngx_exiting ? 0
                                   : ngx_http_entra_rules_watch(worker->conf);
 
@@ -300,107 +320,10 @@ ngx_http_entra_worker_watch(ngx_event_t *ev)
 }
 
 
-static void
-ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf)
-{
-    ngx_uint_t                     i;
-    ngx_http_entra_token_t       **token;
-    ngx_http_entra_credential_t  **credential;
-
-    token = mcf->tokens.elts;
-
-    for (i = 0; i < mcf->tokens.nelts; i++) {
-        ngx_http_entra_token_heartbeat(token[i]);
-    }
-
-    if (ngx_exiting) {
-        return;
-    }
-
-    credential = mcf->credentials.elts;
-
-    for (i = 0; i < mcf->credentials.nelts; i++) {
-        ngx_http_entra_worker_watch_files(credential[i]);
-    }
-}
-
-
-static void
-ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c)
-{
-    int                       rc;
-    ngx_uint_t                i;
-    entra_err_t               err;
-    ngx_http_entra_token_t  **token;
-
-    if (c->core->type->watch == NULL) {
-        return;
-    }
-
-    entra_err_clear(&err);
-
-    rc = c->core->type->watch(c->core, &err);
-
-    if (c->core->warnings.len && ngx_worker == 0) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "entra credential \"%V\": %s", &c->name,
-                      c->core->warnings.data);
-    }
-
-    entra_buf_reset(&c->core->warnings);
-
-    if (rc == 0) {
-        return;
-    }
-
-    if (rc < 0) {
-
-        /* all workers look at the same files: one of them says it */
-
-        if (ngx_worker == 0) {
-            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                          "entra credential \"%V\": %s; the last good value "
-                          "is kept, and a file that workers cannot read is "
-                          "read again with a reload only", &c->name, err.text);
-        }
-
-        return;
-    }
-
-    if (!ngx_http_entra_credential_material(c)) {
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "entra credential \"%V\": its %s changed, getting new tokens",
-                  &c->name, c->core->type->interactive ? "sign-in" : "files");
-
-    token = c->tokens.elts;
-
-    for (i = 0; i < c->tokens.nelts; i++) {
-        ngx_http_entra_token_due(token[i]);
-    }
-}
-
-
 static int64_t
 ngx_http_entra_worker_wall(void *data)
 {
     return (int64_t) ngx_time();
-}
-
-
-static int64_t
-ngx_http_entra_worker_mono(void *data)
-{
-    return ngx_http_entra_clock();
-}
-
-
-static uint32_t
-ngx_http_entra_worker_random(void *data)
-{
-    return (uint32_t) ngx_random();
 }
 
 

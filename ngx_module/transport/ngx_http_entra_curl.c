@@ -11,11 +11,18 @@
 #include "ngx_http_entra_transfer.h"
 #include "ngx_http_entra_compat.h"
 
+#include <sys/resource.h>
+
 #include <openssl/err.h>
 
 
-#define NGX_HTTP_ENTRA_CURL_ACTIVE   32         /* transfers at a time */
-#define NGX_HTTP_ENTRA_CURL_WAITING  1024
+#define NGX_HTTP_ENTRA_CURL_ACTIVE       1024   /* transfers at a time */
+#define NGX_HTTP_ENTRA_CURL_CONNECTIONS  1024   /* or half of all files */
+#define NGX_HTTP_ENTRA_CURL_SHARED       32768  /* that wait */
+#define NGX_HTTP_ENTRA_CURL_CALLERS      2048
+#define NGX_HTTP_ENTRA_CURL_STREAMS      250    /* on a connection */
+#define NGX_HTTP_ENTRA_CURL_STARTS       16     /* in a turn */
+#define NGX_HTTP_ENTRA_CURL_QUIET        60     /* s between log lines */
 
 
 struct ngx_http_entra_curl_s {
@@ -24,30 +31,33 @@ struct ngx_http_entra_curl_s {
     ngx_http_entra_sockets_t         sockets;
     ngx_log_t                       *log;
 
-    ngx_queue_t                      waiting;
+    entra_schedule_t                *schedule;
     ngx_queue_t                      active;
     ngx_queue_t                      finished;  /* to be called back */
-    ngx_uint_t                       nwaiting;
-    ngx_uint_t                       nactive;
+    time_t                           full;      /* logged */
 
     ngx_event_t                      timer;     /* libcurl's */
+    ngx_event_t                      start;
     ngx_event_t                      finish;
-    ngx_connection_t                 dummy;     /* of both */
+    ngx_connection_t                 dummy;     /* of them */
 };
 
 
 static void ngx_http_entra_curl_event(ngx_http_entra_curl_t *curl,
     ngx_event_t *ev, ngx_event_handler_pt handler);
+static ngx_int_t ngx_http_entra_curl_schedule(ngx_http_entra_curl_t *curl);
 static ngx_int_t ngx_http_entra_curl_open(ngx_http_entra_curl_t *curl);
 static void ngx_http_entra_curl_close(ngx_http_entra_curl_t *curl);
 
 static ngx_int_t ngx_http_entra_curl_start(ngx_http_entra_curl_t *curl,
     ngx_http_entra_transfer_t *t);
-static void ngx_http_entra_curl_start_waiting(ngx_http_entra_curl_t *curl);
+static void ngx_http_entra_curl_start_handler(ngx_event_t *ev);
 static void ngx_http_entra_curl_stop(ngx_http_entra_curl_t *curl,
-    ngx_http_entra_transfer_t *t);
+    ngx_http_entra_transfer_t *t, entra_fetch_end_e how);
 static void ngx_http_entra_curl_give_up(ngx_http_entra_curl_t *curl,
-    ngx_queue_t *transfers, const char *text);
+    const char *text);
+static void ngx_http_entra_curl_give_up_one(ngx_http_entra_curl_t *curl,
+    ngx_http_entra_transfer_t *t, const char *text);
 static void ngx_http_entra_curl_finished(ngx_http_entra_curl_t *curl,
     ngx_http_entra_transfer_t *t);
 static void ngx_http_entra_curl_finish_handler(ngx_event_t *ev);
@@ -63,6 +73,8 @@ static void ngx_http_entra_curl_timer_delete(ngx_event_t *ev);
 static void ngx_http_entra_curl_timer_handler(ngx_event_t *ev);
 static int ngx_http_entra_curl_on_socket(CURL *easy, curl_socket_t fd,
     int what, void *userp, void *socketp);
+static int ngx_http_entra_curl_on_connect(void *userp, char *ip,
+    char *local_ip, int port, int local_port);
 static int ngx_http_entra_curl_on_close(void *userp, curl_socket_t fd);
 
 
@@ -80,7 +92,6 @@ ngx_http_entra_curl_create(ngx_cycle_t *cycle, ngx_http_entra_curl_conf_t *conf)
     curl->dummy.fd = (ngx_socket_t) -1;
     curl->dummy.data = curl;
 
-    ngx_queue_init(&curl->waiting);
     ngx_queue_init(&curl->active);
     ngx_queue_init(&curl->finished);
 
@@ -91,14 +102,22 @@ ngx_http_entra_curl_create(ngx_cycle_t *cycle, ngx_http_entra_curl_conf_t *conf)
 
     ngx_http_entra_curl_event(curl, &curl->timer,
                               ngx_http_entra_curl_timer_handler);
+    ngx_http_entra_curl_event(curl, &curl->start,
+                              ngx_http_entra_curl_start_handler);
     ngx_http_entra_curl_event(curl, &curl->finish,
                               ngx_http_entra_curl_finish_handler);
 
+    if (ngx_http_entra_curl_schedule(curl) != NGX_OK) {
+        return NULL;
+    }
+
     if (ngx_http_entra_transfer_conf(&curl->conf, cycle, conf) != NGX_OK) {
+        entra_schedule_free(curl->schedule);
         return NULL;
     }
 
     if (ngx_http_entra_curl_open(curl) != NGX_OK) {
+        entra_schedule_free(curl->schedule);
         X509_STORE_free(curl->conf.store);
         return NULL;
     }
@@ -117,6 +136,31 @@ ngx_http_entra_curl_event(ngx_http_entra_curl_t *curl, ngx_event_t *ev,
     ev->data = &curl->dummy;
     ev->log = curl->log;
     ev->cancelable = 1;
+}
+
+
+/* the other half of the descriptors is for clients and upstreams */
+
+static ngx_int_t
+ngx_http_entra_curl_schedule(ngx_http_entra_curl_t *curl)
+{
+    struct rlimit            files;
+    entra_schedule_limits_t  limits;
+
+    limits.active = NGX_HTTP_ENTRA_CURL_ACTIVE;
+    limits.connections = NGX_HTTP_ENTRA_CURL_CONNECTIONS;
+    limits.waiting[ENTRA_FETCH_SHARED] = NGX_HTTP_ENTRA_CURL_SHARED;
+    limits.waiting[ENTRA_FETCH_CALLER] = NGX_HTTP_ENTRA_CURL_CALLERS;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0
+        && files.rlim_cur / 2 < limits.connections)
+    {
+        limits.connections = ngx_max(files.rlim_cur / 2, 16);
+    }
+
+    curl->schedule = entra_schedule_create(&limits);
+
+    return curl->schedule ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -145,7 +189,11 @@ ngx_http_entra_curl_destroy(ngx_http_entra_curl_t *curl)
     }
 
     ngx_http_entra_curl_close(curl);
+    ngx_http_entra_curl_timer_delete(&curl->start);
     ngx_http_entra_curl_timer_delete(&curl->finish);
+
+    entra_schedule_free(curl->schedule);
+    curl->schedule = NULL;
 
     X509_STORE_free(curl->conf.store);
     curl->conf.store = NULL;
@@ -171,6 +219,10 @@ ngx_http_entra_curl_open(ngx_http_entra_curl_t *curl)
     rc |= curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION,
                             ngx_http_entra_curl_on_timer);
     rc |= curl_multi_setopt(multi, CURLMOPT_TIMERDATA, curl);
+    rc |= curl_multi_setopt(multi, CURLMOPT_PIPELINING,
+                            (long) CURLPIPE_MULTIPLEX);
+    rc |= curl_multi_setopt(multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
+                            (long) NGX_HTTP_ENTRA_CURL_STREAMS);
     ngx_http_entra_curl_multi_quick_exit(multi);
 
     if (rc != CURLM_OK) {
@@ -216,32 +268,33 @@ ngx_http_entra_curl_send(void *data, const entra_http_request_t *request,
 
     ngx_http_entra_transfer_t  *t;
 
-    if (curl->nwaiting == NGX_HTTP_ENTRA_CURL_WAITING) {
-        ngx_log_error(NGX_LOG_ERR, curl->log, 0,
-                      "too many requests for tokens are waiting");
-        return NULL;
-    }
-
     t = ngx_http_entra_transfer_create(&curl->conf, request, done, ctx);
     if (t == NULL) {
         return NULL;
     }
 
-    if (curl->nactive >= NGX_HTTP_ENTRA_CURL_ACTIVE || curl->nwaiting) {
-        t->state = NGX_HTTP_ENTRA_TRANSFER_WAITING;
-        ngx_queue_insert_tail(&curl->waiting, &t->queue);
-        curl->nwaiting++;
+    if (entra_schedule_add(curl->schedule, &t->fetch,
+                           entra_str_c(request->connect_to
+                                       ? request->connect_to : request->url),
+                           request->caller ? ENTRA_FETCH_CALLER
+                                           : ENTRA_FETCH_SHARED,
+                           ngx_http_entra_transfer_shareable(t))
+        != 0)
+    {
+        if (ngx_time() - curl->full >= NGX_HTTP_ENTRA_CURL_QUIET) {
+            curl->full = ngx_time();
+            ngx_log_error(NGX_LOG_ERR, curl->log, 0,
+                          "too many requests for tokens are waiting, further "
+                          "ones fail");
+        }
 
-        return t;
-    }
-
-    if (ngx_http_entra_curl_start(curl, t) != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, curl->log, 0,
-                      "a request for a token could not be sent: %s",
-                      t->reply.error);
         ngx_http_entra_transfer_free(t);
         return NULL;
     }
+
+    /* not the events of this turn: in init_process there is none yet */
+
+    ngx_post_event(&curl->start, &ngx_posted_next_events);
 
     return t;
 }
@@ -253,10 +306,8 @@ ngx_http_entra_curl_cancel(void *data, void *handle)
     ngx_http_entra_curl_t      *curl = data;
     ngx_http_entra_transfer_t  *t = handle;
 
-    ngx_http_entra_curl_stop(curl, t);
+    ngx_http_entra_curl_stop(curl, t, ENTRA_FETCH_CANCELLED);
     ngx_http_entra_transfer_free(t);
-
-    ngx_http_entra_curl_start_waiting(curl);
 }
 
 
@@ -280,6 +331,7 @@ ngx_http_entra_curl_start(ngx_http_entra_curl_t *curl,
     (void) curl_easy_setopt(t->easy, CURLOPT_CLOSESOCKETFUNCTION,
                             ngx_http_entra_curl_on_close);
     (void) curl_easy_setopt(t->easy, CURLOPT_CLOSESOCKETDATA, curl);
+    ngx_http_entra_curl_connected(t->easy, ngx_http_entra_curl_on_connect, t);
 
     rc = curl_multi_add_handle(curl->multi, t->easy);
 
@@ -289,12 +341,11 @@ ngx_http_entra_curl_start(ngx_http_entra_curl_t *curl,
         return NGX_ERROR;
     }
 
-    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, curl->log, 0,
-                   "entra fetch: %p %s", t, t->request->method);
+    ngx_log_debug3(NGX_LOG_DEBUG_EVENT, curl->log, 0,
+                   "entra fetch: %p %s, share:%d", t, t->request->method,
+                   t->fetch.share);
 
-    t->state = NGX_HTTP_ENTRA_TRANSFER_ACTIVE;
     ngx_queue_insert_tail(&curl->active, &t->queue);
-    curl->nactive++;
 
     ngx_http_entra_sockets_start(&curl->sockets);
 
@@ -302,24 +353,38 @@ ngx_http_entra_curl_start(ngx_http_entra_curl_t *curl,
 }
 
 
+/*
+ * Some at a time: each begins a connection or a stream, and clients are served
+ * in between.
+ */
+
 static void
-ngx_http_entra_curl_start_waiting(ngx_http_entra_curl_t *curl)
+ngx_http_entra_curl_start_handler(ngx_event_t *ev)
 {
-    ngx_queue_t                *q;
+    ngx_uint_t                  i;
+    entra_fetch_t              *fetch;
+    ngx_connection_t           *dummy = ev->data;
+    ngx_http_entra_curl_t      *curl = dummy->data;
     ngx_http_entra_transfer_t  *t;
 
-    while (curl->nwaiting && curl->nactive < NGX_HTTP_ENTRA_CURL_ACTIVE) {
+    for (i = 0; i < NGX_HTTP_ENTRA_CURL_STARTS; i++) {
 
-        q = ngx_queue_head(&curl->waiting);
-        t = ngx_queue_data(q, ngx_http_entra_transfer_t, queue);
+        fetch = entra_schedule_next(curl->schedule, ngx_current_msec);
 
-        ngx_queue_remove(q);
-        curl->nwaiting--;
+        if (fetch == NULL) {
+            return;
+        }
+
+        t = ngx_queue_data(fetch, ngx_http_entra_transfer_t, fetch);
 
         if (ngx_http_entra_curl_start(curl, t) != NGX_OK) {
+            entra_schedule_end(curl->schedule, fetch, ENTRA_FETCH_CANCELLED,
+                               ngx_current_msec);
             ngx_http_entra_curl_finished(curl, t);
         }
     }
+
+    ngx_post_event(&curl->start, &ngx_posted_next_events);
 }
 
 
@@ -327,41 +392,54 @@ ngx_http_entra_curl_start_waiting(ngx_http_entra_curl_t *curl)
 
 static void
 ngx_http_entra_curl_stop(ngx_http_entra_curl_t *curl,
-    ngx_http_entra_transfer_t *t)
+    ngx_http_entra_transfer_t *t, entra_fetch_end_e how)
 {
-    ngx_queue_remove(&t->queue);
+    if (t->fetch.state != ENTRA_FETCH_WAITING) {
+        ngx_queue_remove(&t->queue);
+    }
 
-    if (t->state == NGX_HTTP_ENTRA_TRANSFER_WAITING) {
-        curl->nwaiting--;
-
-    } else if (t->state == NGX_HTTP_ENTRA_TRANSFER_ACTIVE) {
-        curl->nactive--;
+    if (t->fetch.state == ENTRA_FETCH_ACTIVE) {
         (void) curl_multi_remove_handle(curl->multi, t->easy);
         ngx_http_entra_transfer_release(t);
         ERR_clear_error();
+
+        if (entra_schedule_waiting(curl->schedule)) {
+            ngx_post_event(&curl->start, &ngx_posted_next_events);
+        }
     }
 
-    if (curl->nactive == 0) {
+    entra_schedule_end(curl->schedule, &t->fetch, how, ngx_current_msec);
+
+    if (ngx_queue_empty(&curl->active)) {
         ngx_http_entra_sockets_stop(&curl->sockets);
     }
 }
 
 
+/* all that are under way */
+
 static void
-ngx_http_entra_curl_give_up(ngx_http_entra_curl_t *curl, ngx_queue_t *transfers,
-    const char *text)
+ngx_http_entra_curl_give_up(ngx_http_entra_curl_t *curl, const char *text)
 {
-    ngx_queue_t                *q;
-    ngx_http_entra_transfer_t  *t;
+    ngx_queue_t  *q;
 
-    while (!ngx_queue_empty(transfers)) {
-        q = ngx_queue_head(transfers);
-        t = ngx_queue_data(q, ngx_http_entra_transfer_t, queue);
+    while (!ngx_queue_empty(&curl->active)) {
+        q = ngx_queue_head(&curl->active);
 
-        ngx_http_entra_curl_stop(curl, t);
-        ngx_http_entra_transfer_fail(t, text);
-        ngx_http_entra_curl_finished(curl, t);
+        ngx_http_entra_curl_give_up_one(curl,
+                         ngx_queue_data(q, ngx_http_entra_transfer_t, queue),
+                         text);
     }
+}
+
+
+static void
+ngx_http_entra_curl_give_up_one(ngx_http_entra_curl_t *curl,
+    ngx_http_entra_transfer_t *t, const char *text)
+{
+    ngx_http_entra_curl_stop(curl, t, ENTRA_FETCH_CANCELLED);
+    ngx_http_entra_transfer_fail(t, text);
+    ngx_http_entra_curl_finished(curl, t);
 }
 
 
@@ -369,7 +447,6 @@ static void
 ngx_http_entra_curl_finished(ngx_http_entra_curl_t *curl,
     ngx_http_entra_transfer_t *t)
 {
-    t->state = NGX_HTTP_ENTRA_TRANSFER_FINISHED;
     ngx_queue_insert_tail(&curl->finished, &t->queue);
 
     ngx_post_event(&curl->finish, &ngx_posted_events);
@@ -423,9 +500,7 @@ ngx_http_entra_curl_action(void *data, curl_socket_t fd, int mask)
         ngx_http_entra_curl_rebuild(curl, rc);
     }
 
-    ngx_http_entra_curl_start_waiting(curl);
-
-    if (curl->nactive == 0) {
+    if (ngx_queue_empty(&curl->active)) {
         ngx_http_entra_sockets_stop(&curl->sockets);
     }
 }
@@ -456,7 +531,9 @@ ngx_http_entra_curl_collect(ngx_http_entra_curl_t *curl)
         t = (ngx_http_entra_transfer_t *) data;
 
         ngx_http_entra_transfer_finish(t, rc);
-        ngx_http_entra_curl_stop(curl, t);
+        ngx_http_entra_curl_stop(curl, t, t->reply.status
+                                          ? ENTRA_FETCH_ANSWERED
+                                          : ENTRA_FETCH_FAILED);
         ngx_http_entra_curl_finished(curl, t);
     }
 }
@@ -469,10 +546,10 @@ ngx_http_entra_curl_rebuild(ngx_http_entra_curl_t *curl, CURLMcode rc)
 {
     ngx_log_error(NGX_LOG_ERR, curl->log, 0,
                   "libcurl failed (%s), %ui requests for tokens are given up",
-                  curl_multi_strerror(rc), curl->nactive);
+                  curl_multi_strerror(rc),
+                  (ngx_uint_t) entra_schedule_active(curl->schedule));
 
-    ngx_http_entra_curl_give_up(curl, &curl->active,
-                                "libcurl failed and was restarted");
+    ngx_http_entra_curl_give_up(curl, "libcurl failed and was restarted");
     ngx_http_entra_curl_close(curl);
 
     (void) ngx_http_entra_curl_open(curl);
@@ -484,10 +561,21 @@ ngx_http_entra_curl_shutdown(void *data)
 {
     ngx_http_entra_curl_t *curl = data;
 
-    ngx_http_entra_curl_give_up(curl, &curl->waiting,
-                                "the worker is shutting down");
-    ngx_http_entra_curl_give_up(curl, &curl->active,
-                                "the worker is shutting down");
+    entra_fetch_t  *fetch;
+
+    for ( ;; ) {
+        fetch = entra_schedule_waiting(curl->schedule);
+
+        if (fetch == NULL) {
+            break;
+        }
+
+        ngx_http_entra_curl_give_up_one(curl,
+                     ngx_queue_data(fetch, ngx_http_entra_transfer_t, fetch),
+                     "the worker is shutting down");
+    }
+
+    ngx_http_entra_curl_give_up(curl, "the worker is shutting down");
 }
 
 
@@ -569,6 +657,32 @@ ngx_http_entra_curl_on_socket(CURL *easy, curl_socket_t fd, int what,
     ngx_http_entra_socket_want(s, what);
 
     return 0;
+}
+
+
+/*
+ * There is a connection for the request, its TLS included: those that wait
+ * for the first one may follow.
+ */
+
+static int
+ngx_http_entra_curl_on_connect(void *userp, char *ip, char *local_ip,
+    int port, int local_port)
+{
+    ngx_http_entra_transfer_t *t = userp;
+
+    ngx_http_entra_curl_t  *curl;
+
+    curl = ngx_queue_data(t->conf, ngx_http_entra_curl_t, conf);
+
+    entra_schedule_connected(&t->fetch,
+                             ngx_http_entra_transfer_multiplexed(t));
+
+    if (entra_schedule_waiting(curl->schedule)) {
+        ngx_post_event(&curl->start, &ngx_posted_next_events);
+    }
+
+    return CURL_PREREQFUNC_OK;
 }
 
 

@@ -46,7 +46,8 @@ void ngx_http_entra_curl_destroy(ngx_http_entra_curl_t *curl);
  * entra_world_t.http and http_cancel.  The request has to live until the
  * callback or the cancel.  The callback comes from a posted event, never from
  * inside send; it may send and cancel others.  Some requests are under way at
- * a time, others wait for their turn, and their time-outs begin with it.
+ * a time (entra_schedule.h says which), others wait for their turn, and their
+ * time-outs begin with it.
  */
 void *ngx_http_entra_curl_send(void *curl, const entra_http_request_t *request,
     entra_http_done_pt done, void *ctx);

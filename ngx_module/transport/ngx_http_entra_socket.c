@@ -326,14 +326,15 @@ ngx_http_entra_socket_handler(ngx_event_t *ev)
 
 /*
  * Collects descriptors, not structures: each look of libcurl's may bring and
- * remove some.
+ * remove some.  Those that were looked at go to the end, so that each has its
+ * turn.
  */
 
 static void
 ngx_http_entra_socket_poll_handler(ngx_event_t *ev)
 {
     ngx_uint_t                 i, n;
-    ngx_queue_t               *q;
+    ngx_queue_t               *q, *last;
     curl_socket_t              fds[NGX_HTTP_ENTRA_SOCKETS];
     ngx_connection_t          *dummy;
     ngx_http_entra_socket_t   *s;
@@ -343,11 +344,14 @@ ngx_http_entra_socket_poll_handler(ngx_event_t *ev)
     sockets = dummy->data;
     n = 0;
 
-    for (q = ngx_queue_head(&sockets->queue);
-         q != ngx_queue_sentinel(&sockets->queue) && n < NGX_HTTP_ENTRA_SOCKETS;
-         q = ngx_queue_next(q))
-    {
+    last = ngx_queue_last(&sockets->queue);
+
+    while (!ngx_queue_empty(&sockets->queue) && n < NGX_HTTP_ENTRA_SOCKETS) {
+        q = ngx_queue_head(&sockets->queue);
         s = ngx_queue_data(q, ngx_http_entra_socket_t, queue);
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&sockets->queue, q);
 
         if (s->connection == NULL && !s->polled) {
             ngx_http_entra_socket_watch(s);
@@ -355,6 +359,10 @@ ngx_http_entra_socket_poll_handler(ngx_event_t *ev)
 
         if (s->connection == NULL) {
             fds[n++] = s->fd;
+        }
+
+        if (q == last) {
+            break;
         }
     }
 

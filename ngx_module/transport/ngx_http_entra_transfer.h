@@ -18,6 +18,7 @@
 #include <openssl/x509.h>
 
 #include "entra_iface.h"
+#include "entra_schedule.h"
 
 #include "ngx_http_entra_curl.h"
 
@@ -36,19 +37,13 @@ typedef struct {
     X509_STORE            *store;               /* NULL: ca_file */
     unsigned               bundle:1;            /* libcurl's default: a file */
     unsigned               openssl:1;           /* libcurl's TLS is ours */
+    unsigned               http2:1;             /* libcurl has it */
 } ngx_http_entra_transfer_conf_t;
 
 
-typedef enum {
-    NGX_HTTP_ENTRA_TRANSFER_WAITING = 0,
-    NGX_HTTP_ENTRA_TRANSFER_ACTIVE,
-    NGX_HTTP_ENTRA_TRANSFER_FINISHED
-} ngx_http_entra_transfer_state_e;
-
-
 typedef struct {
-    ngx_queue_t                            queue;
-    ngx_http_entra_transfer_state_e        state;
+    ngx_queue_t                            queue;   /* unless waiting */
+    entra_fetch_t                          fetch;
     const ngx_http_entra_transfer_conf_t  *conf;
 
     const entra_http_request_t            *request;
@@ -67,6 +62,7 @@ typedef struct {
     size_t                                 header_size;
     entra_http_reply_t                     reply;
 
+    ngx_err_t                              socket_error;
     unsigned                               mismatch:1;  /* with the pin */
     char                                   error[CURL_ERROR_SIZE];
 } ngx_http_entra_transfer_t;
@@ -75,6 +71,17 @@ typedef struct {
 ngx_http_entra_transfer_t *ngx_http_entra_transfer_create(
     const ngx_http_entra_transfer_conf_t *conf,
     const entra_http_request_t *request, entra_http_done_pt done, void *ctx);
+
+/*
+ * May others use its connection at the same time?  Not where a request says
+ * itself whom to trust or where to connect to: libcurl does not look at that.
+ */
+ngx_uint_t ngx_http_entra_transfer_shareable(
+    const ngx_http_entra_transfer_t *t);
+
+/* its connection, which is there, is HTTP/2 */
+ngx_uint_t ngx_http_entra_transfer_multiplexed(
+    const ngx_http_entra_transfer_t *t);
 
 /* makes the easy handle; on NGX_ERROR the reply says why */
 ngx_int_t ngx_http_entra_transfer_prepare(ngx_http_entra_transfer_t *t);

@@ -90,6 +90,7 @@ ngx_http_entra_transfer_library(ngx_http_entra_transfer_conf_t *tconf)
     }
 
     tconf->bundle = (info->cainfo != NULL);
+    tconf->http2 = (info->features & CURL_VERSION_HTTP2) ? 1 : 0;
     tconf->openssl = ngx_http_entra_transfer_tls_shared(info);
 
     return NGX_OK;

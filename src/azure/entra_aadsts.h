@@ -4,7 +4,8 @@
  *
  * What the AADSTS numbers of Entra's errors mean to an operator.  Microsoft:
  * "reference-error-codes": programs must not depend on them.  So they choose
- * words and how long to wait, never what is sent.
+ * words, how long to wait, and, where "error" and "suberror" are silent,
+ * whether a sign-in has ended; never what is sent.
  */
 
 #ifndef ENTRA_AADSTS_H
@@ -17,7 +18,9 @@
 typedef struct {
     uint32_t            code;
     entra_err_class_e   class;
+    entra_remedy_e      remedy;         /* when a user's token is asked for */
     const char         *advice;         /* or NULL */
+    const char         *user;           /* when it is a user's, or NULL */
 } entra_aadsts_t;
 
 

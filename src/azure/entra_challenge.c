@@ -166,31 +166,6 @@ entra_auth_init(entra_auth_scan_t *s, entra_str_t header)
 }
 
 
-int
-entra_challenge_param(entra_str_t header, const char *scheme,
-    const char *name, entra_buf_t *out)
-{
-    int                rc = -1;
-    entra_auth_scan_t  s;
-
-    entra_auth_init(&s, header);
-
-    while (entra_auth_next(&s)) {
-        if (entra_str_case_eq_c(s.scheme, scheme)
-            && entra_str_case_eq_c(s.name, name))
-        {
-            entra_buf_add_str(out, entra_buf_str(&s.value));
-            rc = entra_buf_ok(out) && entra_buf_ok(&s.value) ? 0 : -1;
-            break;
-        }
-    }
-
-    entra_buf_free(&s.value);
-
-    return rc;
-}
-
-
 /* JSON of the claims, or NULL */
 
 static char *
@@ -233,7 +208,6 @@ entra_challenge_take(entra_challenge_t *ch, entra_auth_scan_t *s)
                && ch->claims == NULL && s->value.len)
     {
         ch->claims = entra_challenge_decode(entra_buf_str(&s->value));
-        ch->bad_claims = ch->claims == NULL;
     }
 }
 

@@ -19,9 +19,8 @@
 
 typedef struct {
     unsigned      bearer:1;             /* there is a Bearer challenge */
-    unsigned      bad_claims:1;         /* not base64 of a JSON object */
     char          error[64];            /* "insufficient_claims", or "" */
-    char         *claims;               /* JSON, owned; or NULL */
+    char         *claims;               /* a JSON object, owned; or NULL */
 } entra_challenge_t;
 
 
@@ -31,14 +30,6 @@ typedef struct {
  */
 void entra_challenge_parse(entra_str_t header, entra_challenge_t *challenge);
 void entra_challenge_free(entra_challenge_t *challenge);
-
-/*
- * Appends the parameter "name" of the first challenge of that scheme, with
- * its quotes and backslashes resolved: ("Basic", "realm").  Names and schemes
- * are compared without case.  0, or -1 when it is not there.
- */
-int entra_challenge_param(entra_str_t header, const char *scheme,
-    const char *name, entra_buf_t *out);
 
 /*
  * Appends the "claims" of a token request: those of a challenge (JSON, or

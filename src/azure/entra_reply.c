@@ -10,6 +10,7 @@
 #include "entra_aadsts.h"
 #include "entra_ascii.h"
 #include "entra_json.h"
+#include "entra_refusal.h"
 #include "entra_reply.h"
 #include "entra_time.h"
 
@@ -17,36 +18,9 @@
 #define ENTRA_REPLY_TEXT_MAX   400          /* of a description, bytes */
 #define ENTRA_REPLY_CLAIMS     4096         /* bytes */
 #define ENTRA_REPLY_POLICIES   4
+#define ENTRA_REPLY_CODES      8
 #define ENTRA_REPLY_HALF       7200         /* seconds */
 #define ENTRA_REPLY_TOKENISH   40
-
-
-typedef struct {
-    const char         *error;
-    entra_err_class_e   class;
-} entra_oauth_error_t;
-
-
-/* RFC 6749, section 5.2, and those of Entra */
-
-static const entra_oauth_error_t  entra_oauth_errors[] = {
-    { "invalid_client", ENTRA_ERR_DENIED },
-    { "invalid_grant", ENTRA_ERR_DENIED },
-    { "unauthorized_client", ENTRA_ERR_DENIED },
-    { "access_denied", ENTRA_ERR_DENIED },
-    { "interaction_required", ENTRA_ERR_DENIED },
-    { "login_required", ENTRA_ERR_DENIED },
-    { "consent_required", ENTRA_ERR_DENIED },
-    { "invalid_request", ENTRA_ERR_CONFIG },
-    { "invalid_scope", ENTRA_ERR_CONFIG },
-    { "invalid_resource", ENTRA_ERR_CONFIG },
-    { "invalid_instance", ENTRA_ERR_CONFIG },
-    { "unsupported_grant_type", ENTRA_ERR_CONFIG },
-    { "temporarily_unavailable", ENTRA_ERR_TRANSIENT },
-    { "server_error", ENTRA_ERR_TRANSIENT },
-    { "request_timeout", ENTRA_ERR_TRANSIENT },
-    { NULL, ENTRA_ERR_NONE }
-};
 
 
 static entra_json_t *
@@ -63,7 +37,12 @@ entra_reply_no_answer(const entra_http_reply_t *reply, const char *from,
 {
     const char  *what;
 
-    what = reply->timed_out ? "the answer did not come in time"
+    if (reply->no_files) {
+        err->advice = "raise \"worker_rlimit_nofile\"";
+    }
+
+    what = reply->no_files ? "no file descriptor is left for the request"
+           : reply->timed_out ? "the answer did not come in time"
            : reply->refused ? "the connection was refused"
            : "there was no answer";
 
@@ -142,11 +121,8 @@ entra_reply_sentence(entra_str_t text)
 
 
 static entra_err_class_e
-entra_reply_class(int status, const char *error, uint32_t aadsts)
+entra_reply_class(int status, const char *error, entra_err_class_e class)
 {
-    const entra_aadsts_t       *known;
-    const entra_oauth_error_t  *e;
-
     if (status == 429) {
         return ENTRA_ERR_THROTTLED;
     }
@@ -155,15 +131,8 @@ entra_reply_class(int status, const char *error, uint32_t aadsts)
         return ENTRA_ERR_TRANSIENT;
     }
 
-    known = entra_aadsts_find(aadsts);
-    if (known) {
-        return known->class;
-    }
-
-    for (e = entra_oauth_errors; e->error; e++) {
-        if (strcmp(e->error, error) == 0) {
-            return e->class;
-        }
+    if (class != ENTRA_ERR_NONE) {
+        return class;
     }
 
     /* of something that is not an OAuth server */
@@ -203,36 +172,51 @@ entra_reply_describe(const entra_json_t *root, entra_err_t *err)
 }
 
 
+/*
+ * There may be several numbers, the general one first: [70002, 500133] is
+ * "Error validating credentials", "Assertion is not within its valid time
+ * range".  The last one that is known tells most.
+ */
+
+static void
+entra_reply_codes(const entra_json_t *root, entra_err_t *err)
+{
+    int64_t              n;
+    unsigned             i;
+    const entra_json_t  *code;
+
+    code = entra_json_first(entra_json_member(root, "error_codes"));
+
+    for (i = 0; code && i < ENTRA_REPLY_CODES; i++) {
+
+        if (entra_json_int64(code, &n) == 0 && n > 0 && n <= UINT32_MAX
+            && (err->aadsts == 0 || entra_aadsts_find((uint32_t) n)))
+        {
+            err->aadsts = (uint32_t) n;
+        }
+
+        code = entra_json_next(code);
+    }
+}
+
+
 static void
 entra_reply_ids(const entra_json_t *root, entra_err_t *err)
 {
-    int64_t  n;
-
+    entra_err_clean(err->suberror, sizeof(err->suberror),
+                    entra_json_member_string(root, "suberror"));
     entra_err_clean(err->correlation_id, sizeof(err->correlation_id),
                     entra_json_member_string(root, "correlation_id"));
     entra_err_clean(err->trace_id, sizeof(err->trace_id),
                     entra_json_member_string(root, "trace_id"));
 
-    if (entra_json_int64(entra_json_first(entra_json_member(root,
-                                                            "error_codes")),
-                         &n)
-        == 0 && n > 0 && n <= UINT32_MAX)
-    {
-        err->aadsts = (uint32_t) n;
-    }
+    entra_reply_codes(root, err);
 }
 
 
 static const char *
-entra_reply_advice(int status, entra_err_class_e class, uint32_t aadsts)
+entra_reply_advice(int status, entra_err_class_e class)
 {
-    const entra_aadsts_t  *known;
-
-    known = entra_aadsts_find(aadsts);
-    if (known) {
-        return known->advice;
-    }
-
     if (status >= 300 && status < 400) {
         return "authority_host has to be the server itself: redirects are not"
                " followed with secrets";
@@ -325,11 +309,12 @@ entra_reply_read(const entra_http_reply_t *reply, entra_err_t *err,
 }
 
 
-int
-entra_reply_error(const entra_http_reply_t *reply, const char *from,
-    entra_err_t *err)
+static int
+entra_reply_refusal(const entra_http_reply_t *reply, const char *from,
+    unsigned flags, entra_err_t *err)
 {
     char               text[ENTRA_REPLY_TEXT_MAX + 1];
+    entra_refusal_t    refusal;
     entra_err_class_e  class;
 
     entra_err_clear(err);
@@ -349,13 +334,20 @@ entra_reply_error(const entra_http_reply_t *reply, const char *from,
 
     entra_reply_read(reply, err, text);
 
-    class = entra_reply_class(reply->status, err->error, err->aadsts);
+    entra_refusal(err->error, err->suberror, err->aadsts,
+                  (flags & ENTRA_REPLY_USER) != 0, &refusal);
 
-    (void) entra_err_set(err, class, "%s: status %d%s%s%s%s", from,
+    class = entra_reply_class(reply->status, err->error, refusal.class);
+
+    (void) entra_err_set(err, class, "%s: status %d%s%s%s%s%s%s", from,
                          reply->status, err->error[0] ? ", " : "",
-                         err->error, text[0] ? ": " : "", text);
+                         err->error, err->suberror[0] ? ", " : "",
+                         err->suberror, text[0] ? ": " : "", text);
 
-    err->advice = entra_reply_advice(reply->status, class, err->aadsts);
+    err->remedy = class == ENTRA_ERR_DENIED ? refusal.remedy
+                                            : ENTRA_REMEDY_NONE;
+    err->advice = refusal.advice ? refusal.advice
+                                 : entra_reply_advice(reply->status, class);
 
     if (err->aadsts == ENTRA_AADSTS_LOOP
         && err->retry_after < ENTRA_AADSTS_LOOP_WAIT)
@@ -369,6 +361,14 @@ entra_reply_error(const entra_http_reply_t *reply, const char *from,
 }
 
 
+int
+entra_reply_error(const entra_http_reply_t *reply, const char *from,
+    entra_err_t *err)
+{
+    return entra_reply_refusal(reply, from, 0, err);
+}
+
+
 static int
 entra_reply_nonsense(const entra_http_reply_t *reply, const char *from,
     const char *what, entra_err_t *err)
@@ -377,7 +377,7 @@ entra_reply_nonsense(const entra_http_reply_t *reply, const char *from,
 
     err->http_status = reply->status;
     err->retry_after = reply->retry_after;
-    err->advice = entra_reply_advice(reply->status, ENTRA_ERR_PROTOCOL, 0);
+    err->advice = entra_reply_advice(reply->status, ENTRA_ERR_PROTOCOL);
 
     return entra_err_set(err, ENTRA_ERR_PROTOCOL, "%s: status %d, but %s",
                          from, reply->status, what);
@@ -443,6 +443,33 @@ entra_reply_seconds(const entra_json_t *root, const char *name,
 }
 
 
+/*
+ * expires_in needs no clock and goes first.  But a source on this machine may
+ * hand out a token from its cache with the expires_in of its first day: its
+ * date is the truth then, unless the clock is wrong.
+ */
+
+static int
+entra_reply_left(const entra_json_t *root, unsigned flags, int64_t now,
+    int64_t *left)
+{
+    int64_t  date;
+
+    if (entra_reply_seconds(root, "expires_in", left) != 0) {
+        return entra_reply_expires_on(root, now, left);
+    }
+
+    if ((flags & ENTRA_REPLY_LOCAL)
+        && entra_reply_expires_on(root, now, &date) == 0
+        && date > 0 && date < *left)
+    {
+        *left = date;
+    }
+
+    return 0;
+}
+
+
 static const char *
 entra_reply_take(const entra_json_t *root, unsigned flags, int64_t now,
     entra_token_t *token, entra_err_t *err)
@@ -465,9 +492,7 @@ entra_reply_take(const entra_json_t *root, unsigned flags, int64_t now,
         return "there is no access_token in it";
     }
 
-    if (entra_reply_seconds(root, "expires_in", &left) != 0
-        && entra_reply_expires_on(root, now, &left) != 0)
-    {
+    if (entra_reply_left(root, flags, now, &left) != 0) {
         return "neither expires_in nor expires_on tells when the token"
                " expires";
     }
@@ -496,7 +521,7 @@ entra_reply_token(const entra_http_reply_t *reply, const char *from,
     entra_json_t  *root;
 
     if ((reply->status != 200 && reply->status != 201) || reply->too_large) {
-        return entra_reply_error(reply, from, err);
+        return entra_reply_refusal(reply, from, flags, err);
     }
 
     root = entra_reply_json(reply);
@@ -509,7 +534,7 @@ entra_reply_token(const entra_http_reply_t *reply, const char *from,
         && entra_json_member(root, "access_token") == NULL)
     {
         entra_json_free(root);
-        return entra_reply_error(reply, from, err);
+        return entra_reply_refusal(reply, from, flags, err);
     }
 
     wrong = entra_reply_take(root, flags, now, token, err);
@@ -563,11 +588,8 @@ entra_reply_redact(entra_err_t *err, const char *secret)
     char    *p;
     size_t   n;
 
-    static const char  token[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
-
     for (p = err->text; (p = strstr(p, "eyJ")) != NULL; p++) {
-        n = strspn(p, token);
+        n = entra_err_word(entra_str_c(p));
 
         if (n >= ENTRA_REPLY_TOKENISH) {
             entra_reply_cut(err->text, sizeof(err->text), p, n);

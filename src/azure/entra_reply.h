@@ -20,6 +20,9 @@
  */
 #define ENTRA_REPLY_LOCAL  1
 
+/* a user's token was asked for: a policy that refuses is the user's */
+#define ENTRA_REPLY_USER   2
+
 
 /*
  * Takes the token out of an answer of status 200 or 201, or says why not:
@@ -36,7 +39,7 @@ int entra_reply_token(const entra_http_reply_t *reply, const char *from,
 
 /*
  * Fills err from an answer that is no success, or from the lack of one:
- * class, OAuth error, AADSTS number with its advice, ids, retry_after.
+ * class, OAuth error, suberror, AADSTS number, advice, ids, retry_after.
  * Always returns -1.  Understands {"error":"...","error_description":...},
  * {"error":{"code":...,"message":...}} and {"statusCode":...,"message":...}.
  */

@@ -38,13 +38,14 @@ typedef enum {
  * .azureml/project.json, aml_config/config.json, aml_config/project.json,
  * config.json, project.json, each looked for on all levels before the next.
  * Heap, or NULL and err.  Blocks on the disk: configuration time only.
+ * Public for tests, as the next.
  */
 char *entra_workspace_find(const char *path, entra_err_t *err);
 
 /*
  * {"subscription_id", "resource_group", "workspace_name"}, or the old
  * {"Scope": "/subscriptions/.../workspaces/..."}; other members are ignored.
- * 0; or -1 and err, and ws is empty.
+ * 0; or -1 and err, and ws is empty.  Public for tests.
  */
 int entra_workspace_parse(entra_workspace_t *ws, entra_str_t json,
     entra_err_t *err);

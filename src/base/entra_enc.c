@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "entra_ascii.h"
 #include "entra_enc.h"
 
@@ -350,4 +352,17 @@ entra_enc_hex(entra_buf_t *out, const void *data, size_t len)
         entra_buf_add_char(out, entra_hex_lower[p[i] >> 4]);
         entra_buf_add_char(out, entra_hex_lower[p[i] & 15]);
     }
+}
+
+
+int
+entra_sha256(entra_str_t text, unsigned char digest[ENTRA_SHA256_LEN])
+{
+    if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL)) {
+        return 0;
+    }
+
+    memset(digest, 0, ENTRA_SHA256_LEN);
+
+    return -1;
 }

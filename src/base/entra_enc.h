@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * Encodings: base64, base64url, form and JSON strings, hex.
+ * Encodings: base64, base64url, form and JSON strings, HTML, hex; and SHA-256.
  */
 
 #ifndef ENTRA_ENC_H
@@ -46,6 +46,11 @@ void entra_enc_json(entra_buf_t *out, entra_str_t text);
 void entra_enc_html(entra_buf_t *out, entra_str_t text);
 
 void entra_enc_hex(entra_buf_t *out, const void *data, size_t len);
+
+#define ENTRA_SHA256_LEN  32
+
+/* 0; or -1 and all zero, when the library refuses */
+int entra_sha256(entra_str_t text, unsigned char digest[ENTRA_SHA256_LEN]);
 
 /*
  * Bytes of the UTF-8 character at p (RFC 3629: no surrogates, nothing over

@@ -33,6 +33,25 @@ entra_err_clean(char *dst, size_t size, entra_str_t src)
 }
 
 
+size_t
+entra_err_word(entra_str_t s)
+{
+    size_t  n;
+
+    for (n = 0; n < s.len; n++) {
+        if (!(s.data[n] >= '0' && s.data[n] <= '9')
+            && !(s.data[n] >= 'a' && s.data[n] <= 'z')
+            && !(s.data[n] >= 'A' && s.data[n] <= 'Z')
+            && (s.data[n] == '\0' || strchr("-_.~+/=%", s.data[n]) == NULL))
+        {
+            break;
+        }
+    }
+
+    return n;
+}
+
+
 static void
 entra_err_vset(entra_err_t *err, entra_err_class_e class, const char *fmt,
     va_list args)

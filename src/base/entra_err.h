@@ -24,6 +24,18 @@ typedef enum {
 } entra_err_class_e;
 
 
+/* what would make the same request for this user's token succeed */
+
+typedef enum {
+    ENTRA_REMEDY_NONE = 0,      /* it is not for the user to do something */
+    ENTRA_REMEDY_SIGN_IN,       /* the grant has ended: a new sign-in */
+    ENTRA_REMEDY_TOKEN,         /* the caller's token: another one */
+    ENTRA_REMEDY_INTERACTION,   /* a second factor, a new password, ... */
+    ENTRA_REMEDY_CONSENT,       /* to the application's permissions */
+    ENTRA_REMEDY_POLICY         /* an administrator has to allow it */
+} entra_remedy_e;
+
+
 typedef struct {
     entra_err_class_e  class;
 
@@ -33,8 +45,10 @@ typedef struct {
     int                http_status;             /* 0: no answer */
     int64_t            retry_after;             /* seconds, -1: not given */
     uint32_t           aadsts;                  /* 0: none */
+    entra_remedy_e     remedy;
 
     char               error[64];               /* OAuth "error" */
+    char               suberror[40];            /* Entra's, or "" */
     char               correlation_id[64];
     char               trace_id[64];
     char               text[1024];              /* one line, what happened */
@@ -70,6 +84,13 @@ void entra_err_line(const entra_err_t *err, entra_buf_t *out);
 
 /* copies src into dst[size], control characters and non-ASCII replaced */
 void entra_err_clean(char *dst, size_t size, entra_str_t src);
+
+/*
+ * Bytes at the beginning of s that may all be of one token or secret: letters,
+ * digits and -_.~+/=%, as JWTs, base64 and what is percent-encoded have them.
+ * Text from outside is searched for long words with this.
+ */
+size_t entra_err_word(entra_str_t s);
 
 
 #endif /* ENTRA_ERR_H */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "entra_file.h"
@@ -175,6 +176,35 @@ entra_file_load(entra_file_t *file, int fd, const struct stat *st,
 }
 
 
+/*
+ * Perhaps not all of it is there yet.  By the clock that files have their
+ * times from, and not by those of nginx or of tests.
+ */
+
+static int
+entra_file_unfinished(const entra_file_t *file, int changed)
+{
+    int64_t          age;
+    struct timespec  now;
+
+    if (!file->loaded || !(changed || file->pending)) {
+        return 0;
+    }
+
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0) {
+        return changed;
+    }
+
+    age = entra_timespec_ns(&now) - file->mtime_ns;
+
+    if (file->patient || age < 0) {
+        return changed;
+    }
+
+    return age < (int64_t) ENTRA_FILE_QUIET * 1000000;
+}
+
+
 int
 entra_file_refresh(entra_file_t *file, entra_err_t *err)
 {
@@ -197,7 +227,9 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
 
     changed = entra_file_changed(file, &st);
 
-    if (changed && file->patient && file->loaded) {
+    if ((S_ISREG(st.st_mode) || file->patient)
+        && entra_file_unfinished(file, changed))
+    {
         file->pending = 1;
         (void) close(fd);
         return 0;

@@ -15,6 +15,9 @@
 #include "entra_err.h"
 
 
+#define ENTRA_FILE_QUIET  1000          /* ms */
+
+
 typedef struct {
     char         *path;                 /* owned, absolute */
     size_t        max;                  /* bytes */
@@ -46,11 +49,18 @@ void entra_file_free(entra_file_t *file);
  * a regular file: the last good content stays, and the same state is not
  * reported again.
  *
+ * What is being written is not used: once there is a content, another one is
+ * taken only when the file was not written for ENTRA_FILE_QUIET (or, with the
+ * time of its last write in the future, when two looks find it the same).
+ *
  * patient: a change is taken only when the next look finds the file as it was
- * at this one.  For text of which a half still makes sense: what is being
- * written is not used.
+ * at this one.  For lists that are long in the writing, and of which a part
+ * still makes sense.
  */
 int entra_file_refresh(entra_file_t *file, entra_err_t *err);
+
+/* for those who list files; one without a path is none */
+typedef void (*entra_file_visit_pt)(void *data, const entra_file_t *file);
 
 /* content without byte order mark, and white space around it */
 entra_str_t entra_file_text(const entra_file_t *file);

@@ -51,6 +51,9 @@ typedef struct {
      */
     unsigned              once:1;
 
+    /* for one caller's token: shared credentials go first */
+    unsigned              caller:1;
+
     /* SHA-1 of the server's certificate, hex; replaces CA checks, or NULL */
     char                 *pinned_sha1;
 
@@ -80,6 +83,7 @@ typedef struct {
     unsigned      too_large:1;           /* the body was over its bound */
     unsigned      timed_out:1;
     unsigned      refused:1;             /* connection refused, no route */
+    unsigned      no_files:1;            /* no descriptor is left here */
     char          error[256];            /* transport's own words, status 0 */
 } entra_http_reply_t;
 
@@ -112,8 +116,7 @@ typedef void (*entra_timer_done_pt)(void *ctx);
 typedef enum {
     ENTRA_LOG_ERR = 0,
     ENTRA_LOG_WARN,
-    ENTRA_LOG_NOTICE,
-    ENTRA_LOG_INFO
+    ENTRA_LOG_NOTICE
 } entra_log_level_e;
 
 
@@ -122,12 +125,8 @@ typedef struct entra_world_s  entra_world_t;
 struct entra_world_s {
     void      *data;                    /* passed back as the first argument */
 
-    /* seconds since the epoch, may step; and ms that only grow */
+    /* seconds since the epoch, may step */
     int64_t  (*wall)(void *data);
-    int64_t  (*mono)(void *data);
-
-    /* for jitter, not for keys: those come from RAND_bytes() */
-    uint32_t (*random)(void *data);
 
     /*
      * Each starts something and returns a handle for cancel, or NULL when it

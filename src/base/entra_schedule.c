@@ -37,6 +37,7 @@ struct entra_authority_s {
     unsigned              active[ENTRA_FETCH_CLASSES];
     unsigned              own[ENTRA_FETCH_CLASSES];
     unsigned              sharing;      /* active with share */
+    unsigned              joinable;     /* of these, connected */
     unsigned              fetches;      /* waiting and active */
 
     int64_t               alive;        /* ms, of the last answer */
@@ -399,7 +400,9 @@ entra_authority_sum(const unsigned *of)
 static void
 entra_authority_look(entra_authority_t *a, int64_t now)
 {
-    if (entra_authority_sum(a->active) == 0 && now - a->alive > ENTRA_SCHEDULE_IDLE) {
+    if (now - a->alive > ENTRA_SCHEDULE_IDLE
+        && entra_authority_sum(a->active) == 0)
+    {
         a->reached = 0;
         a->multiplexed = 0;
     }
@@ -423,6 +426,15 @@ entra_schedule_free_of(unsigned limit, unsigned used, entra_fetch_class_e class)
 }
 
 
+/* there is an HTTP/2 connection that works, as far as anybody knows */
+
+static int
+entra_authority_joinable(const entra_authority_t *a)
+{
+    return a->multiplexed && a->joinable && !a->suspect;
+}
+
+
 static int
 entra_schedule_may_start(const entra_schedule_t *s, const entra_authority_t *a,
     entra_fetch_class_e class)
@@ -432,9 +444,9 @@ entra_schedule_may_start(const entra_schedule_t *s, const entra_authority_t *a,
 
     f = a->first[class];
 
-    if (a->failing
-        && s->failing >= s->limits.active - s->limits.active / 4)
-    {
+    room = s->limits.active - s->limits.active / 4;
+
+    if (a->failing && s->failing >= room) {
         return 0;
     }
 
@@ -448,13 +460,13 @@ entra_schedule_may_start(const entra_schedule_t *s, const entra_authority_t *a,
         return 0;
     }
 
-    if (f->shareable && a->multiplexed && !a->suspect) {
+    if (f->shareable && entra_authority_joinable(a)) {
         return 1;
     }
 
-    if (a->failing
-        && s->failing_own >= s->limits.connections - s->limits.connections / 4)
-    {
+    room = s->limits.connections - s->limits.connections / 4;
+
+    if (a->failing && s->failing_own >= room) {
         return 0;
     }
 
@@ -464,7 +476,9 @@ entra_schedule_may_start(const entra_schedule_t *s, const entra_authority_t *a,
         return 0;
     }
 
-    if (a->reached) {
+    /* with HTTP/2 some wait for a connection to join */
+
+    if (a->reached && !(f->shareable && a->multiplexed && !a->suspect)) {
         return 1;
     }
 
@@ -486,7 +500,7 @@ entra_schedule_start(entra_schedule_t *s, entra_fetch_t *f, int64_t now)
 
     f->state = ENTRA_FETCH_ACTIVE;
     f->share = f->shareable && !a->suspect;
-    f->own = !(f->share && a->multiplexed);
+    f->own = !(f->share && entra_authority_joinable(a));
 
     a->active[f->class]++;
     s->active++;
@@ -545,7 +559,7 @@ entra_schedule_connected(entra_fetch_t *f, unsigned multiplexed)
 {
     entra_authority_t  *a = f->authority;
 
-    if (f->state != ENTRA_FETCH_ACTIVE) {
+    if (f->state != ENTRA_FETCH_ACTIVE || f->connected) {
         return;
     }
 
@@ -553,6 +567,7 @@ entra_schedule_connected(entra_fetch_t *f, unsigned multiplexed)
     a->reached = 1;
 
     if (f->share) {
+        a->joinable++;
         a->multiplexed = multiplexed ? 1 : 0;
     }
 }
@@ -643,6 +658,7 @@ entra_schedule_end(entra_schedule_t *s, entra_fetch_t *f,
 
         if (f->share) {
             a->sharing--;
+            a->joinable -= f->connected;
         }
 
         entra_authority_learn(s, a, f, how, now);

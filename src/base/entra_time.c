@@ -365,7 +365,7 @@ entra_scan_asctime(entra_scan_t *s, entra_date_t *d)
 }
 
 
-int
+static int
 entra_time_http(entra_str_t text, int64_t *at)
 {
     int           rc;

@@ -18,9 +18,6 @@
 /* RFC 3339: "2026-08-21T07:00:00Z", with fractions, a space, an offset */
 int entra_time_rfc3339(entra_str_t text, int64_t *at);
 
-/* RFC 9110, section 5.6.7: IMF-fixdate and the two obsolete forms */
-int entra_time_http(entra_str_t text, int64_t *at);
-
 /*
  * Whatever is seen in "expires_on" and its like: an integer or
  * decimal number (of a string), RFC 3339, RFC 1123,
@@ -36,7 +33,10 @@ int entra_time_parse(entra_str_t text, int64_t *at);
  */
 int entra_time_expiry(entra_str_t text, int64_t now, int64_t *at);
 
-/* Retry-After: seconds or a date; seconds from now, or -1 */
+/*
+ * Retry-After: seconds or a date (RFC 9110, section 5.6.7: IMF-fixdate and the
+ * two obsolete forms); seconds from now, or -1
+ */
 int64_t entra_time_retry_after(entra_str_t text, int64_t now);
 
 /* appends "2026-08-21T07:00:00Z" */

@@ -331,6 +331,7 @@ entra_acquire_begin(entra_acquire_t *a, entra_http_reply_t *no_reply,
     switch (a->waiting) {
 
     case ENTRA_NEXT_HTTP:
+        a->request.caller = a->assertion ? 1 : 0;
         a->handle = world->http(world->data, &a->request,
                                 entra_acquire_http_done, a);
         a->reply = a->handle ? NULL : no_reply;

@@ -7,6 +7,7 @@
 
 #include "entra_assertion.h"
 #include "entra_enc.h"
+#include "entra_json_write.h"
 #include "entra_token_request.h"
 
 
@@ -45,16 +46,15 @@ entra_assertion_claims(const char *client_id, const char *audience,
         return -1;
     }
 
-    entra_buf_add_c(out, "{\"aud\":");
-    entra_enc_json(out, entra_str_c(audience));
-    entra_buf_add_c(out, ",\"iss\":");
-    entra_enc_json(out, entra_str_c(client_id));
-    entra_buf_add_c(out, ",\"sub\":");
-    entra_enc_json(out, entra_str_c(client_id));
-    entra_buf_addf(out, ",\"jti\":\"%s\",\"nbf\":%lld,\"iat\":%lld,"
-                        "\"exp\":%lld}", jti, (long long) now,
-                   (long long) now,
-                   (long long) now + ENTRA_ASSERTION_LIFETIME);
+    entra_buf_add_char(out, '{');
+    entra_json_add_c(out, "aud", audience);
+    entra_json_add_c(out, "iss", client_id);
+    entra_json_add_c(out, "sub", client_id);
+    entra_json_add_c(out, "jti", jti);
+    entra_json_add_int(out, "nbf", now);
+    entra_json_add_int(out, "iat", now);
+    entra_json_add_int(out, "exp", now + ENTRA_ASSERTION_LIFETIME);
+    entra_buf_add_char(out, '}');
 
     return 0;
 }

@@ -127,7 +127,6 @@ entra_az_token(entra_acquire_t *a, const entra_json_t *root,
 
 static const entra_cli_tool_t  entra_az = {
     .name = "the Azure CLI",
-    .command = "az",
     .places = entra_az_places,
     .install = "install the Azure CLI, or write \"executable PATH;\"",
     .sign_in = "run \"az login\" as the user of nginx's workers, with the"

@@ -156,7 +156,6 @@ entra_azd_token(entra_acquire_t *a, const entra_json_t *root,
 
 static const entra_cli_tool_t  entra_azd = {
     .name = "the Azure Developer CLI",
-    .command = "azd",
     .places = entra_azd_places,
     .install = "install the Azure Developer CLI, or write"
                " \"executable PATH;\"",

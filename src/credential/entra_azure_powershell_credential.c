@@ -209,7 +209,6 @@ entra_pwsh_token(entra_acquire_t *a, const entra_json_t *root,
 
 static const entra_cli_tool_t  entra_pwsh = {
     .name = "Azure PowerShell",
-    .command = "pwsh",
     .places = entra_pwsh_places,
     .install = "install PowerShell 7 with the module Az.Accounts, or write"
                " \"executable PATH;\"",

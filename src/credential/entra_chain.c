@@ -43,16 +43,17 @@ entra_chain_add(entra_chain_t *chain, const char *label,
 
 
 void
-entra_chain_free(entra_chain_t *chain)
+entra_chain_free(entra_credential_t *c)
 {
-    unsigned  i;
+    unsigned        i;
+    entra_chain_t  *chain = c->conf;
 
     for (i = 0; i < chain->n; i++) {
         free(chain->members[i].label);
         free(chain->members[i].why);
     }
 
-    memset(chain, 0, sizeof(entra_chain_t));
+    chain->n = 0;
 }
 
 
@@ -194,8 +195,9 @@ entra_chain_won(entra_acquire_t *a, entra_chain_t *chain)
 
 
 entra_next_e
-entra_chain_step(entra_acquire_t *a, entra_chain_t *chain)
+entra_chain_step(entra_acquire_t *a)
 {
+    entra_chain_t         *chain = a->credential->conf;
     const entra_err_t     *err;
     entra_chain_state_t   *state = a->state;
     entra_chain_member_t  *member;
@@ -234,10 +236,11 @@ entra_chain_step(entra_acquire_t *a, entra_chain_t *chain)
 
 
 void
-entra_chain_identity(const entra_chain_t *chain, entra_buf_t *out)
+entra_chain_identity(const entra_credential_t *c, entra_buf_t *out)
 {
-    unsigned       i;
-    unsigned char  key[32];
+    unsigned              i;
+    unsigned char         key[32];
+    const entra_chain_t  *chain = c->conf;
 
     for (i = 0; i < chain->n; i++) {
         if (chain->members[i].credential == NULL) {
@@ -254,10 +257,11 @@ entra_chain_identity(const entra_chain_t *chain, entra_buf_t *out)
 
 
 void
-entra_chain_secrets(const entra_chain_t *chain, entra_buf_t *out)
+entra_chain_secrets(const entra_credential_t *c, entra_buf_t *out)
 {
-    unsigned       i;
-    unsigned char  digest[32];
+    unsigned              i;
+    unsigned char         digest[32];
+    const entra_chain_t  *chain = c->conf;
 
     for (i = 0; i < chain->n; i++) {
         if (chain->members[i].credential == NULL) {

@@ -34,6 +34,8 @@ typedef struct {
 } entra_chain_member_t;
 
 
+/* what c->conf of these types begins with */
+
 typedef struct {
     entra_chain_member_t  members[ENTRA_CHAIN_MAX];
     unsigned              n;
@@ -52,22 +54,18 @@ typedef struct {
 } entra_chain_state_t;
 
 
-/*
- * A step of an acquisition whose a->state is an entra_chain_state_t.  Writes
- * credential->note.
- */
-entra_next_e entra_chain_step(entra_acquire_t *a, entra_chain_t *chain);
-
 /* label and why are copied, why may be NULL; 0, or -1 and err */
 int entra_chain_add(entra_chain_t *chain, const char *label,
     entra_credential_t *credential, const char *why, entra_err_t *err);
 
-/* labels and reasons; not the credentials */
-void entra_chain_free(entra_chain_t *chain);
-
-/* what the members' tokens depend on, and their secrets' digests */
-void entra_chain_identity(const entra_chain_t *chain, entra_buf_t *out);
-void entra_chain_secrets(const entra_chain_t *chain, entra_buf_t *out);
+/*
+ * Members of these types.  free() frees labels and reasons, not the
+ * credentials; step() writes credential->note.
+ */
+void entra_chain_free(entra_credential_t *c);
+entra_next_e entra_chain_step(entra_acquire_t *a);
+void entra_chain_identity(const entra_credential_t *c, entra_buf_t *out);
+void entra_chain_secrets(const entra_credential_t *c, entra_buf_t *out);
 
 
 #endif /* ENTRA_CHAIN_H */

@@ -21,10 +21,10 @@
 
 
 typedef struct {
+    entra_chain_t   chain;                  /* the first */
     char          **use;
-    entra_chain_t   chain;
 
-    unsigned char   digest[32];             /* of the members' material */
+    unsigned char   digest[32];             /* of the members' secrets */
 } entra_chained_t;
 
 
@@ -143,24 +143,6 @@ entra_chained_init(entra_credential_t *c, entra_err_t *err)
 }
 
 
-static void
-entra_chained_free(entra_credential_t *c)
-{
-    entra_chained_t  *conf = c->conf;
-
-    entra_chain_free(&conf->chain);
-}
-
-
-static entra_next_e
-entra_chained_step(entra_acquire_t *a)
-{
-    entra_chained_t  *conf = a->credential->conf;
-
-    return entra_chain_step(a, &conf->chain);
-}
-
-
 /*
  * The members watch their own files, and whoever looks second at a file sees
  * no change: so the digests are compared.
@@ -182,24 +164,6 @@ entra_chained_watch(entra_credential_t *c, entra_err_t *err)
 }
 
 
-static void
-entra_chained_identity(const entra_credential_t *c, entra_buf_t *out)
-{
-    const entra_chained_t  *conf = c->conf;
-
-    entra_chain_identity(&conf->chain, out);
-}
-
-
-static void
-entra_chained_secrets(const entra_credential_t *c, entra_buf_t *out)
-{
-    const entra_chained_t  *conf = c->conf;
-
-    entra_chain_secrets(&conf->chain, out);
-}
-
-
 static const entra_param_t  entra_chained_params[] = {
     { "use", ENTRA_PARAM_NAMES, offsetof(entra_chained_t, use) },
     { NULL, 0, 0 }
@@ -213,9 +177,9 @@ const entra_credential_type_t  entra_chained_token_credential = {
     .state_size = sizeof(entra_chain_state_t),
     .params = { entra_chained_params },
     .init = entra_chained_init,
-    .free = entra_chained_free,
-    .step = entra_chained_step,
+    .free = entra_chain_free,
+    .step = entra_chain_step,
     .watch = entra_chained_watch,
-    .identity = entra_chained_identity,
-    .secrets = entra_chained_secrets
+    .identity = entra_chain_identity,
+    .secrets = entra_chain_secrets
 };

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include "entra_aadsts.h"
 #include "entra_cli.h"
 #include "entra_cloud.h"
+#include "entra_enc.h"
 #include "entra_env.h"
 
 
@@ -69,36 +69,42 @@ entra_cli_scope_ok(const char *scope, entra_err_t *err)
 }
 
 
-/* why this file is not to be run, or NULL */
+/* 0; or -1 and err: why this file is not to be run */
 
-static const char *
-entra_cli_unfit(const char *path)
+static int
+entra_cli_fit(const entra_cli_t *conf, const char *path, entra_err_t *err)
 {
-    struct stat  st;
+    const char   *why;
+    entra_err_t   other;
+    struct stat   st;
 
-    if (stat(path, &st) != 0) {
-        return "does not exist, or its directory cannot be read";
+    why = stat(path, &st) != 0
+              ? "does not exist, or its directory cannot be read"
+          : !S_ISREG(st.st_mode) ? "is not a regular file"
+          : access(path, X_OK) != 0 ? "cannot be executed" : NULL;
+
+    if (why == NULL) {
+        entra_err_clear(&other);
+
+        if (entra_access_program(path, conf->owner, &other) == 0) {
+            return 0;
+        }
+
+        why = other.text;
     }
 
-    if (!S_ISREG(st.st_mode)) {
-        return "is not a regular file";
-    }
-
-    if (st.st_mode & S_IWOTH) {
-        return "can be changed by everybody on this machine: \"chmod o-w\"";
-    }
-
-    if (access(path, X_OK) != 0) {
-        return "cannot be executed";
-    }
-
-    return NULL;
+    return entra_err_set(err, ENTRA_ERR_CONFIG, "%s\"%.100s\" %.800s",
+                         conf->executable ? "executable " : "", path, why);
 }
 
 
+/* problem: what is wrong with one that is there, but is not taken */
+
 static void
-entra_cli_find(entra_cli_t *conf, const entra_cli_tool_t *tool)
+entra_cli_find(entra_cli_t *conf, const entra_cli_tool_t *tool,
+    entra_err_t *problem)
 {
+    entra_err_t         err;
     const char *const  *place;
 
     if (conf->path) {
@@ -111,9 +117,17 @@ entra_cli_find(entra_cli_t *conf, const entra_cli_tool_t *tool)
     }
 
     for (place = tool->places; *place; place++) {
-        if (entra_cli_unfit(*place) == NULL) {
+        entra_err_clear(&err);
+
+        if (entra_cli_fit(conf, *place, &err) == 0) {
             conf->path = entra_str_dup(entra_str_c(*place));
             return;
+        }
+
+        if (access(*place, F_OK) == 0
+            && problem->class == ENTRA_ERR_NONE)
+        {
+            *problem = err;
         }
     }
 }
@@ -122,8 +136,7 @@ entra_cli_find(entra_cli_t *conf, const entra_cli_tool_t *tool)
 static int
 entra_cli_paths(const entra_cli_t *conf, entra_err_t *err)
 {
-    const char   *why;
-    struct stat   st;
+    struct stat  st;
 
     if (conf->executable) {
         if (conf->executable[0] != '/') {
@@ -132,12 +145,8 @@ entra_cli_paths(const entra_cli_t *conf, entra_err_t *err)
                                  conf->executable);
         }
 
-        why = entra_cli_unfit(conf->executable);
-
-        if (why) {
-            return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "executable \"%s\" %s", conf->executable,
-                                 why);
+        if (entra_cli_fit(conf, conf->executable, err) != 0) {
+            return -1;
         }
     }
 
@@ -196,8 +205,13 @@ entra_cli_words(const entra_credential_t *c, const entra_cli_tool_t *tool,
 int
 entra_cli_init(entra_credential_t *c, entra_err_t *err)
 {
+    entra_err_t              problem;
     entra_cli_t             *conf = c->conf;
     const entra_cli_tool_t  *tool = c->type->tool;
+
+    /* who runs nginx's master, and could replace nginx as well */
+
+    conf->owner = geteuid();
 
     if (conf->process_timeout == -1) {
         conf->process_timeout = ENTRA_CLI_TIMEOUT;
@@ -218,7 +232,13 @@ entra_cli_init(entra_credential_t *c, entra_err_t *err)
 
     /* one that is not there may be a member of a chain, or installed later */
 
-    entra_cli_find(conf, tool);
+    entra_err_clear(&problem);
+    entra_cli_find(conf, tool, &problem);
+
+    if (conf->path == NULL && problem.class != ENTRA_ERR_NONE) {
+        entra_credential_warn(c, "%s is not used: %s", tool->name,
+                              problem.text);
+    }
 
     return 0;
 }
@@ -250,10 +270,16 @@ entra_cli_identity(const entra_credential_t *c, entra_buf_t *out)
 
 
 static int
-entra_cli_absent(entra_acquire_t *a, const entra_cli_tool_t *tool)
+entra_cli_absent(entra_acquire_t *a, const entra_cli_tool_t *tool,
+    const entra_err_t *problem)
 {
     entra_buf_t         b;
     const char *const  *place;
+
+    if (problem->class != ENTRA_ERR_NONE) {
+        return entra_err_unavailable(&a->err, "%s is not used: %.900s",
+                                     tool->name, problem->text);
+    }
 
     entra_buf_init(&b, sizeof(a->err.text));
 
@@ -316,15 +342,26 @@ static int
 entra_cli_begin(entra_acquire_t *a, const entra_cli_tool_t *tool)
 {
     entra_cli_t  *conf = a->credential->conf;
+    entra_err_t   problem;
 
     if (entra_cli_scope_ok(a->scope, &a->err) != 0) {
         return -1;
     }
 
-    entra_cli_find(conf, tool);
+    entra_err_clear(&problem);
+    entra_cli_find(conf, tool, &problem);
 
     if (conf->path == NULL) {
-        return entra_cli_absent(a, tool);
+        return entra_cli_absent(a, tool, &problem);
+    }
+
+    /* as it is now; one that is gone is what running it tells */
+
+    if (access(conf->path, F_OK) == 0
+        && entra_cli_fit(conf, conf->path, &a->err) != 0)
+    {
+        a->err.unavailable = 1;         /* a chain goes on */
+        return -1;
     }
 
     a->process.path = entra_str_dup(entra_str_c(conf->path));
@@ -439,6 +476,16 @@ entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool)
 }
 
 
+/* another sign-in of the same person would not help */
+
+static int
+entra_cli_barred(const entra_aadsts_t *known)
+{
+    return known->user && (known->remedy == ENTRA_REMEDY_POLICY
+                           || known->remedy == ENTRA_REMEDY_CONSENT);
+}
+
+
 void
 entra_cli_unknown(entra_acquire_t *a, entra_str_t text)
 {
@@ -455,7 +502,8 @@ entra_cli_unknown(entra_acquire_t *a, entra_str_t text)
     if (a->err.aadsts) {
         class = known ? known->class : ENTRA_ERR_DENIED;
         a->err.advice = known && class != ENTRA_ERR_DENIED ? known->advice
-                                                           : tool->sign_in;
+                        : known && entra_cli_barred(known) ? known->user
+                        : tool->sign_in;
 
     } else if (entra_cli_has(text, "Permission denied")) {
         class = ENTRA_ERR_CONFIG;
@@ -503,11 +551,9 @@ entra_cli_no_token(entra_acquire_t *a, const entra_cli_tool_t *tool)
 static int
 entra_cli_refused(const entra_acquire_t *a, entra_str_t value)
 {
-    unsigned       n = 0;
-    unsigned char  digest[EVP_MAX_MD_SIZE];
+    unsigned char  digest[ENTRA_SHA256_LEN];
 
-    return a->claims && a->has_refused
-           && EVP_Digest(value.data, value.len, digest, &n, EVP_sha256(), NULL)
+    return a->claims && a->has_refused && entra_sha256(value, digest) == 0
            && CRYPTO_memcmp(digest, a->refused, sizeof(a->refused)) == 0;
 }
 

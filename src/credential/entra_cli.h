@@ -22,6 +22,7 @@
 #define ENTRA_CLI_TIMEOUT_MIN  100
 #define ENTRA_CLI_TIMEOUT_MAX  (5 * 60 * 1000)
 #define ENTRA_CLI_LINE         320          /* of what a tool wrote, bytes */
+#define ENTRA_CLI_WORD         64           /* bytes: it may be a token */
 
 
 /* parameters, the same for all; conf of these types */
@@ -33,12 +34,12 @@ typedef struct {
     int64_t             process_timeout;
 
     char               *path;           /* owned; NULL: not found so far */
+    uid_t               owner;          /* may own the tool, beside root */
 } entra_cli_t;
 
 
 typedef struct entra_cli_tool_s {
     const char         *name;           /* "the Azure CLI" */
-    const char         *command;        /* "az" */
     const char *const  *places;         /* absolute paths, ended by NULL */
     const char         *install;        /* advice when there is none */
     const char         *sign_in;        /* advice when nobody has signed in */
@@ -95,7 +96,8 @@ int entra_cli_has(entra_str_t text, const char *part);
 
 /*
  * The line of stderr that tells most, without anything that looks like a
- * token, without control characters; "" when there is none.
+ * token (no word of ENTRA_CLI_WORD bytes, see entra_err_word()), without
+ * control characters; "" when there is none.
  */
 void entra_cli_line(entra_str_t text, char line[ENTRA_CLI_LINE]);
 

@@ -12,14 +12,7 @@
 #include "entra_cli.h"
 
 
-#define ENTRA_CLI_RUN  64               /* as long as a token, or longer */
-
-
-static int
-entra_cli_token_char(char c)
-{
-    return entra_is_alnum(c) || (c && strchr("-_.~+/=%", c) != NULL);
-}
+#define ENTRA_CLI_SEPARATORS  4         /* of a label, repeated, bytes */
 
 
 static size_t
@@ -48,12 +41,11 @@ entra_cli_has(entra_str_t text, const char *part)
 }
 
 
-/* bytes of "accessToken": " at p, or 0: what follows is one, however short */
+/* bytes of "accessToken at s, or 0 */
 
 static size_t
 entra_cli_label(entra_str_t s)
 {
-    size_t       n = 0;
     entra_str_t  word;
 
     static const char  *const labels[] = {
@@ -62,34 +54,28 @@ entra_cli_label(entra_str_t s)
     };
     const char *const  *label;
 
-    for (label = labels; *label && n == 0; label++) {
+    for (label = labels; *label; label++) {
         word.len = strlen(*label);
         word.data = s.data;
 
         if (word.len <= s.len && entra_str_case_eq_c(word, *label)) {
-            n = word.len;
+            return word.len;
         }
     }
 
-    if (n == 0) {
-        return 0;
-    }
-
-    while (n < s.len && strchr("\"': =", s.data[n]) && s.data[n]) {
-        n++;
-    }
-
-    return n;
+    return 0;
 }
 
 
+/* between a label and its value: "=" is of a word, too, so few are repeated */
+
 static size_t
-entra_cli_run_len(entra_str_t s)
+entra_cli_separators(entra_str_t s)
 {
     size_t  n;
 
     for (n = 0; n < s.len; n++) {
-        if (!entra_cli_token_char(s.data[n])) {
+        if (s.data[n] == '\0' || strchr("\"'\\: =", s.data[n]) == NULL) {
             break;
         }
     }
@@ -99,38 +85,44 @@ entra_cli_run_len(entra_str_t s)
 
 
 static void
+entra_cli_skip(entra_str_t *s, size_t n)
+{
+    s->data += n;
+    s->len -= n;
+}
+
+
+/* what a label announces is cut however short it is, other words if long */
+
+static void
 entra_cli_redact(entra_str_t s, entra_buf_t *out)
 {
-    size_t  n;
+    size_t  n, label;
 
-    while (s.len) {
-        n = entra_cli_label(s);
+    while (s.len && out->len < ENTRA_CLI_LINE) {
+        n = entra_err_word(s);
+        label = n < ENTRA_CLI_WORD ? entra_cli_label(s) : 0;
 
-        if (n) {
-            entra_buf_add(out, s.data, n);
-            s.data += n;
-            s.len -= n;
+        if (label) {
+            entra_buf_add(out, s.data, label);
+            entra_cli_skip(&s, label);
+
+            n = entra_cli_separators(s);
+            entra_buf_add(out, s.data, n < ENTRA_CLI_SEPARATORS
+                                       ? n : ENTRA_CLI_SEPARATORS);
+            entra_cli_skip(&s, n);
+
+            n = entra_err_word(s);
         }
 
-        n = n ? entra_cli_run_len(s) : 0;
-
-        if (n) {
+        if (n && (label || n >= ENTRA_CLI_WORD)) {
             entra_buf_add_c(out, "[...]");
+            entra_cli_skip(&s, n);
 
-        } else {
-            n = entra_cli_run_len(s);
-
-            if (n >= ENTRA_CLI_RUN) {
-                entra_buf_add_c(out, "[...]");
-
-            } else if (s.len) {
-                n = 1;
-                entra_buf_add(out, s.data, 1);
-            }
+        } else if (s.len) {
+            entra_buf_add(out, s.data, 1);
+            entra_cli_skip(&s, 1);
         }
-
-        s.data += n;
-        s.len -= n;
     }
 }
 
@@ -181,11 +173,7 @@ entra_cli_line(entra_str_t text, char line[ENTRA_CLI_LINE])
 
     chosen = entra_cli_choose(text);
 
-    if (chosen.len > 4 * ENTRA_CLI_LINE) {
-        chosen.len = 4 * ENTRA_CLI_LINE;
-    }
-
-    entra_buf_init(&b, 16 * ENTRA_CLI_LINE);
+    entra_buf_init(&b, 2 * ENTRA_CLI_LINE);
     entra_cli_redact(chosen, &b);
 
     entra_err_clean(line, ENTRA_CLI_LINE, entra_buf_str(&b));

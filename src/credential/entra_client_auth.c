@@ -551,8 +551,8 @@ entra_client_auth_in_env(const entra_credential_t *c)
 }
 
 
-int
-entra_client_auth_init(entra_credential_t *c, entra_err_t *err)
+static int
+entra_client_auth_source(entra_credential_t *c, entra_err_t *err)
 {
     const entra_client_auth_conf_t  *conf = c->conf;
 
@@ -577,6 +577,25 @@ entra_client_auth_init(entra_credential_t *c, entra_err_t *err)
     }
 
     return entra_client_auth_env(c, err);
+}
+
+
+int
+entra_client_auth_init(entra_credential_t *c, entra_err_t *err)
+{
+    const entra_client_auth_t  *auth = entra_client_auth_of(c);
+
+    if (entra_client_auth_source(c, err) != 0) {
+        return -1;
+    }
+
+    entra_credential_secret_file(c, auth->secrets[0].file.path);
+    entra_credential_secret_file(c, auth->secrets[1].file.path);
+    entra_credential_secret_file(c, auth->principal_file.path);
+    entra_credential_secret_file(c, auth->certificate_file.path);
+    entra_credential_secret_file(c, auth->password_file.path);
+
+    return 0;
 }
 
 
@@ -745,6 +764,20 @@ entra_client_auth_look(entra_credential_t *c, entra_err_t *err)
                      + auth->password_file.stale;
 
     return bad ? -1 : 0;
+}
+
+
+void
+entra_client_auth_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_client_auth_t  *auth = entra_client_auth_of(c);
+
+    visit(data, &auth->secrets[0].file);
+    visit(data, &auth->secrets[1].file);
+    visit(data, &auth->principal_file);
+    visit(data, &auth->certificate_file);
+    visit(data, &auth->password_file);
 }
 
 

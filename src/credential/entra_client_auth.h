@@ -59,6 +59,8 @@ int entra_client_auth_load(entra_credential_t *c, entra_err_t *err);
 int entra_client_auth_init(entra_credential_t *c, entra_err_t *err);
 void entra_client_auth_free(entra_credential_t *c);
 int entra_client_auth_watch(entra_credential_t *c, entra_err_t *err);
+void entra_client_auth_files(const entra_credential_t *c,
+    entra_file_visit_pt visit, void *data);
 void entra_client_auth_secrets(const entra_credential_t *c, entra_buf_t *out);
 
 /* with the grant "client_credentials" */

@@ -23,5 +23,6 @@ const entra_credential_type_t  entra_client_certificate_credential = {
     .free = entra_client_auth_free,
     .step = entra_client_auth_step,
     .watch = entra_client_auth_watch,
+    .files = entra_client_auth_files,
     .secrets = entra_client_auth_secrets
 };

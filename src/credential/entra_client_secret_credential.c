@@ -22,5 +22,6 @@ const entra_credential_type_t  entra_client_secret_credential = {
     .free = entra_client_auth_free,
     .step = entra_client_auth_step,
     .watch = entra_client_auth_watch,
+    .files = entra_client_auth_files,
     .secrets = entra_client_auth_secrets
 };

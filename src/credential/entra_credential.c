@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "entra_cloud.h"
 #include "entra_credential.h"
+#include "entra_enc.h"
 #include "entra_env.h"
 
 
@@ -46,6 +45,7 @@ entra_credential_create(const entra_credential_type_t *type, entra_str_t name,
     c->name = entra_str_dup(name);
     c->conf = calloc(1, type->conf_size ? type->conf_size : 1);
     entra_buf_init(&c->warnings, ENTRA_WARNINGS_MAX);
+    c->group = ENTRA_ACCESS_NO_GROUP;
 
     if (c->name == NULL || c->conf == NULL) {
         free(c->name);
@@ -151,10 +151,19 @@ entra_credential_warn(entra_credential_t *c, const char *fmt, ...)
         entra_err_clean(clean, sizeof(clean), entra_str_c(line));
 
         if (c->warnings.len) {
-            entra_buf_add_c(&c->warnings, "; ");
+            entra_buf_add_char(&c->warnings, '\n');
         }
 
         entra_buf_add_c(&c->warnings, clean);
+    }
+}
+
+
+void
+entra_credential_secret_file(entra_credential_t *c, const char *path)
+{
+    if (path) {
+        entra_access_secret(path, c->group, &c->warnings);
     }
 }
 
@@ -254,29 +263,62 @@ entra_credential_client(entra_credential_t *c, entra_err_t *err)
 }
 
 
-/* other names of an authority, so that scope names mean its cloud's */
+/* names of an authority, as in MSAL: scope names mean its cloud's */
 
 static const entra_cloud_t *
 entra_authority_cloud(const char *authority)
 {
-    unsigned              i;
-    const entra_cloud_t  *cloud;
+    unsigned  i;
 
-    static const char  *const names[] = { "public", "china", "usgov" };
-
-    if (strcmp(authority, "https://login.partner.microsoftonline.cn") == 0) {
-        return entra_cloud_find("china");
-    }
+    static const char  *const names[][2] = {
+        { "https://login.microsoftonline.com", "public" },
+        { "https://login.windows.net", "public" },
+        { "https://login.microsoft.com", "public" },
+        { "https://sts.windows.net", "public" },
+        { "https://login.chinacloudapi.cn", "china" },
+        { "https://login.partner.microsoftonline.cn", "china" },
+        { "https://login.microsoftonline.us", "usgov" },
+        { "https://login.usgovcloudapi.net", "usgov" }
+    };
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        cloud = entra_cloud_find(names[i]);
-
-        if (strcmp(authority, cloud->authority_host) == 0) {
-            return cloud;
+        if (strcmp(authority, names[i][0]) == 0) {
+            return entra_cloud_find(names[i][1]);
         }
     }
 
     return NULL;
+}
+
+
+/*
+ * "aml" is a resource of a cloud, and which cloud the authority is of is not
+ * known: the ones of MSAL's list, login.sovcloud-identity.fr, .de and .sg,
+ * have resources of their own.  An emulator on loopback is nobody's cloud.
+ */
+
+static void
+entra_credential_unknown(entra_credential_t *c)
+{
+    unsigned     i;
+    const char  *host = c->authority_host + sizeof("https://") - 1;
+
+    if (c->cloud_given || entra_authority_cloud(c->authority_host)
+        || strncmp(host, "localhost", 9) == 0 || strncmp(host, "127.", 4) == 0
+        || strncmp(host, "[::1]", 5) == 0)
+    {
+        return;
+    }
+
+    for (i = 0; i < c->nscopes; i++) {
+        if (strchr(c->scopes[i], '/') == NULL) {
+            entra_credential_warn(c, "scope %s means the one of the public"
+                                  " cloud, and authority_host %s is not of"
+                                  " it as far as is known: write \"cloud"
+                                  " public;\", or the scope's URI",
+                                  c->scopes[i], c->authority_host);
+        }
+    }
 }
 
 
@@ -359,6 +401,8 @@ entra_credential_scopes(entra_credential_t *c, entra_err_t *err)
     char      *scope;
     unsigned   i, n;
 
+    entra_credential_unknown(c);
+
     for (i = 0; i < c->nscopes; i++) {
         scope = entra_credential_scope(c, entra_str_c(c->scopes[i]), err);
         if (scope == NULL) {
@@ -409,6 +453,29 @@ entra_credential_init(entra_credential_t *c, entra_err_t *err)
 }
 
 
+int
+entra_credential_init_inner(entra_credential_t *c, entra_credential_t *inner,
+    entra_err_t *err)
+{
+    int  rc;
+
+    inner->group = c->group;
+
+    rc = entra_credential_init(inner, err);
+
+    if (rc == 0 && inner->warnings.len) {
+
+        if (c->warnings.len) {
+            entra_buf_add_char(&c->warnings, '\n');
+        }
+
+        entra_buf_add_str(&c->warnings, entra_buf_str(&inner->warnings));
+    }
+
+    return rc;
+}
+
+
 /* lengths first: "a" "bc" and "ab" "c" are not the same */
 
 static void
@@ -417,22 +484,6 @@ entra_key_field(entra_buf_t *b, entra_str_t text)
     entra_buf_addf(b, "%zu:", text.len);
     entra_buf_add_str(b, text);
     entra_buf_add_char(b, ',');
-}
-
-
-static void
-entra_sha256(entra_buf_t *b, unsigned char digest[32])
-{
-    unsigned  n = 0;
-
-    memset(digest, 0, 32);
-
-    if (!entra_buf_ok(b)
-        || !EVP_Digest(entra_buf_str(b).data, b->len, digest, &n,
-                       EVP_sha256(), NULL))
-    {
-        memset(digest, 0, 32);
-    }
 }
 
 
@@ -464,7 +515,7 @@ entra_credential_key(const entra_credential_t *c, entra_str_t scope,
         entra_buf_addf(&b, "%p %s", (const void *) c, c->name);
     }
 
-    entra_sha256(&b, key);
+    (void) entra_sha256(entra_buf_str(&b), key);
 
     entra_buf_free(&identity);
     entra_buf_free(&b);
@@ -486,8 +537,8 @@ entra_credential_secret_digest(const entra_credential_t *c,
     entra_buf_init(&b, ENTRA_SECRETS_MAX);
     c->type->secrets(c, &b);
 
-    if (b.len) {
-        entra_sha256(&b, digest);
+    if (b.len && entra_buf_ok(&b)) {
+        (void) entra_sha256(entra_buf_str(&b), digest);
     }
 
     entra_buf_free(&b);

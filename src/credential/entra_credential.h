@@ -9,6 +9,7 @@
 #define ENTRA_CREDENTIAL_H
 
 
+#include "entra_access.h"
 #include "entra_credential_type.h"
 
 
@@ -30,10 +31,16 @@ struct entra_credential_s {
     char                           *scopes[ENTRA_SCOPES_MAX];  /* full URIs */
     unsigned                        nscopes;           /* 0 is possible */
 
-    /* what init() and watch() want to be logged: lines that end in LF */
+    /* what init() and watch() want to be logged, separated by LF */
     entra_buf_t                     warnings;
 
+    /* of nginx's workers, set by the glue; or ENTRA_ACCESS_NO_GROUP */
+    gid_t                           group;
+
     struct entra_env_s             *env;               /* borrowed */
+
+    /* all types, for errors that name another one; NULL: they do not */
+    const entra_credential_type_t  *const *types;
 
     /*
      * Finds another credential of the configuration by name, or NULL; so is
@@ -98,6 +105,16 @@ char *entra_credential_scope(const entra_credential_t *c, entra_str_t name,
 /* adds a line to c->warnings */
 void entra_credential_warn(entra_credential_t *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/*
+ * For init(), of every file that holds a secret: warns if others can read or
+ * write it.  Nothing for NULL.
+ */
+void entra_credential_secret_file(entra_credential_t *c, const char *path);
+
+/* init() of another one that c has made: its warnings become c's */
+int entra_credential_init_inner(entra_credential_t *c,
+    entra_credential_t *inner, entra_err_t *err);
 
 /*
  * Sets a common parameter (&c->tenant_id ...) that is unset to a copy.  0, or

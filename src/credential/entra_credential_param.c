@@ -532,12 +532,12 @@ static int
 entra_param_unknown(entra_credential_t *c, entra_str_t name,
     entra_err_t *err)
 {
-    int                             rc;
-    unsigned                        n;
-    entra_buf_t                     b;
-    const entra_param_t            *param;
-    const entra_literal_t          *literal;
-    const entra_credential_type_t  *type;
+    int                                    rc;
+    unsigned                               n;
+    entra_buf_t                            b;
+    const entra_param_t                   *param;
+    const entra_literal_t                 *literal;
+    const entra_credential_type_t  *const *type;
 
     for (literal = entra_literals; literal->name; literal++) {
         if (entra_str_eq_c(name, literal->name)) {
@@ -552,10 +552,10 @@ entra_param_unknown(entra_credential_t *c, entra_str_t name,
     entra_buf_addf(&b, "unknown parameter \"%.*s\"",
                    (int) (name.len < 64 ? name.len : 64), name.data);
 
-    for (n = 0; (type = entra_credential_type_nth(n)) != NULL; n++) {
-        if (entra_credential_param_find(type, name)) {
+    for (type = c->types; type && *type; type++) {
+        if (entra_credential_param_find(*type, name)) {
             entra_buf_addf(&b, ", which belongs to the type \"%s\"",
-                           type->name);
+                           (*type)->name);
             break;
         }
     }

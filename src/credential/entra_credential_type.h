@@ -12,6 +12,7 @@
 
 
 #include "entra_err.h"
+#include "entra_file.h"
 
 
 #define ENTRA_PARAM_TABLES_MAX  4
@@ -123,6 +124,13 @@ struct entra_credential_type_s {
     int                 (*watch)(entra_credential_t *c, entra_err_t *err);
 
     /*
+     * All files that watch() looks at: it need not be called before one of
+     * them changes.  NULL: it looks at other things, too.
+     */
+    void                (*files)(const entra_credential_t *c,
+                             entra_file_visit_pt visit, void *data);
+
+    /*
      * What the tokens depend on beside the common parameters (authority,
      * tenant, client id, type): written as text that changes with it, not a
      * secret itself: "object_id=...".  NULL: nothing.
@@ -138,12 +146,6 @@ struct entra_credential_type_s {
                              entra_buf_t *out);
 };
 
-
-/* the type, or NULL */
-const entra_credential_type_t *entra_credential_type(entra_str_t name);
-
-/* n-th type for lists in error messages, or NULL */
-const entra_credential_type_t *entra_credential_type_nth(unsigned n);
 
 /* n-th own parameter, in all tables of the type, or NULL */
 const entra_param_t *entra_credential_param_nth(

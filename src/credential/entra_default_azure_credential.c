@@ -23,28 +23,34 @@ typedef enum {
 
 
 typedef struct {
-    const char             *type;
-    const char             *azure_name;
-    entra_default_group_e   group;
+    const entra_credential_type_t  *type;
+    entra_default_group_e           group;
 } entra_default_member_t;
 
 
 typedef struct {
-    entra_chain_t           chain;
+    entra_chain_t           chain;              /* the first */
     entra_credential_t     *owned[ENTRA_CHAIN_MAX];
     unsigned                nowned;
 } entra_default_t;
 
 
+extern const entra_credential_type_t  entra_environment_credential;
+extern const entra_credential_type_t  entra_workload_identity_credential;
+extern const entra_credential_type_t  entra_managed_identity_credential;
+extern const entra_credential_type_t  entra_azure_cli_credential;
+extern const entra_credential_type_t  entra_azure_powershell_credential;
+extern const entra_credential_type_t  entra_azure_developer_cli_credential;
+
+
 static const entra_default_member_t  entra_default_members[] = {
-    { "environment", "EnvironmentCredential", ENTRA_DEFAULT_PROD },
-    { "workload_identity", "WorkloadIdentityCredential", ENTRA_DEFAULT_PROD },
-    { "managed_identity", "ManagedIdentityCredential", ENTRA_DEFAULT_PROD },
-    { "azure_cli", "AzureCliCredential", ENTRA_DEFAULT_DEV },
-    { "azure_powershell", "AzurePowerShellCredential", ENTRA_DEFAULT_DEV },
-    { "azure_developer_cli", "AzureDeveloperCliCredential",
-      ENTRA_DEFAULT_DEV },
-    { NULL, NULL, 0 }
+    { &entra_environment_credential, ENTRA_DEFAULT_PROD },
+    { &entra_workload_identity_credential, ENTRA_DEFAULT_PROD },
+    { &entra_managed_identity_credential, ENTRA_DEFAULT_PROD },
+    { &entra_azure_cli_credential, ENTRA_DEFAULT_DEV },
+    { &entra_azure_powershell_credential, ENTRA_DEFAULT_DEV },
+    { &entra_azure_developer_cli_credential, ENTRA_DEFAULT_DEV },
+    { NULL, 0 }
 };
 
 
@@ -83,7 +89,7 @@ entra_default_choice(const entra_env_t *env, unsigned *groups,
     }
 
     for (m = entra_default_members; m->type; m++) {
-        if (entra_str_case_eq_c(s, m->azure_name)) {
+        if (entra_str_case_eq_c(s, m->type->azure_name)) {
             *only = m;
             return 0;
         }
@@ -139,7 +145,7 @@ entra_default_common(const entra_credential_t *c, entra_credential_t *m,
         m->nscopes += rc == 0;
     }
 
-    if (strcmp(member->type, "environment") == 0) {
+    if (member->type == &entra_environment_credential) {
         return rc;
     }
 
@@ -147,11 +153,12 @@ entra_default_common(const entra_credential_t *c, entra_credential_t *m,
         return rc ? rc : entra_default_copy(&m->tenant_id, c->tenant_id);
     }
 
-    if (client_id == NULL && strcmp(member->type, "managed_identity") == 0) {
+    if (client_id == NULL && member->type == &entra_managed_identity_credential)
+    {
         client_id = entra_env_get(c->env, "AZURE_CLIENT_ID");
     }
 
-    if (strcmp(member->type, "workload_identity") == 0 && rc == 0) {
+    if (member->type == &entra_workload_identity_credential && rc == 0) {
         rc = entra_default_copy(&m->tenant_id, c->tenant_id);
     }
 
@@ -165,19 +172,12 @@ static int
 entra_default_member(entra_credential_t *c,
     const entra_default_member_t *member, unsigned insist, entra_err_t *err)
 {
-    entra_err_t                     why;
-    entra_default_t                *conf = c->conf;
-    entra_credential_t             *m;
-    const entra_credential_type_t  *type;
+    const char          *name = member->type->azure_name;
+    entra_err_t          why;
+    entra_default_t     *conf = c->conf;
+    entra_credential_t  *m;
 
-    type = entra_credential_type(entra_str_c(member->type));
-
-    if (type == NULL) {
-        return entra_chain_add(&conf->chain, member->azure_name, NULL,
-                               "not supported", err);
-    }
-
-    m = entra_credential_create(type, entra_str_c(member->azure_name), c->env);
+    m = entra_credential_create(member->type, entra_str_c(name), c->env);
 
     if (m == NULL || entra_default_common(c, m, member) != 0) {
         entra_credential_free(m);
@@ -186,17 +186,14 @@ entra_default_member(entra_credential_t *c,
 
     entra_err_clear(&why);
 
-    if (entra_credential_init(m, &why) != 0) {
+    if (entra_credential_init_inner(c, m, &why) != 0) {
         entra_credential_free(m);
-        return entra_chain_add(&conf->chain, member->azure_name, NULL,
-                               why.text, err);
+        return entra_chain_add(&conf->chain, name, NULL, why.text, err);
     }
-
-    entra_buf_add_str(&c->warnings, entra_buf_str(&m->warnings));
 
     conf->owned[conf->nowned++] = m;
 
-    if (entra_chain_add(&conf->chain, member->azure_name, m, NULL, err) != 0) {
+    if (entra_chain_add(&conf->chain, name, m, NULL, err) != 0) {
         return -1;
     }
 
@@ -240,20 +237,11 @@ entra_default_free(entra_credential_t *c)
     unsigned          i;
     entra_default_t  *conf = c->conf;
 
-    entra_chain_free(&conf->chain);
+    entra_chain_free(c);
 
     for (i = 0; i < conf->nowned; i++) {
         entra_credential_free(conf->owned[i]);
     }
-}
-
-
-static entra_next_e
-entra_default_step(entra_acquire_t *a)
-{
-    entra_default_t  *conf = a->credential->conf;
-
-    return entra_chain_step(a, &conf->chain);
 }
 
 
@@ -288,26 +276,21 @@ entra_default_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
-entra_default_identity(const entra_credential_t *c, entra_buf_t *out)
+entra_default_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
 {
+    unsigned                i;
+    entra_credential_t     *m;
     const entra_default_t  *conf = c->conf;
 
-    entra_chain_identity(&conf->chain, out);
+    for (i = 0; i < conf->nowned; i++) {
+        m = conf->owned[i];
+
+        if (m->type->files) {
+            m->type->files(m, visit, data);
+        }
+    }
 }
-
-
-static void
-entra_default_secrets(const entra_credential_t *c, entra_buf_t *out)
-{
-    const entra_default_t  *conf = c->conf;
-
-    entra_chain_secrets(&conf->chain, out);
-}
-
-
-static const entra_param_t  entra_default_params[] = {
-    { NULL, 0, 0 }
-};
 
 
 const entra_credential_type_t  entra_default_azure_credential = {
@@ -315,11 +298,11 @@ const entra_credential_type_t  entra_default_azure_credential = {
     .azure_name = "DefaultAzureCredential",
     .conf_size = sizeof(entra_default_t),
     .state_size = sizeof(entra_chain_state_t),
-    .params = { entra_default_params },
     .init = entra_default_init,
     .free = entra_default_free,
-    .step = entra_default_step,
+    .step = entra_chain_step,
     .watch = entra_default_watch,
-    .identity = entra_default_identity,
-    .secrets = entra_default_secrets
+    .files = entra_default_files,
+    .identity = entra_chain_identity,
+    .secrets = entra_chain_secrets
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "entra_cloud.h"
+#include "entra_enc.h"
 #include "entra_endpoint.h"
 #include "entra_reply.h"
 #include "entra_url.h"
@@ -18,6 +19,16 @@
 #define ENTRA_ENDPOINT_URL   4096
 
 
+const entra_param_t  entra_endpoint_params[] = {
+    { "endpoint", ENTRA_PARAM_STRING, offsetof(entra_endpoint_t, endpoint) },
+    { "workspace", ENTRA_PARAM_FILE, offsetof(entra_endpoint_t, workspace) },
+    { "using", ENTRA_PARAM_STRING, offsetof(entra_endpoint_t, using) },
+    { "resource_manager", ENTRA_PARAM_STRING,
+      offsetof(entra_endpoint_t, resource_manager) },
+    { NULL, 0, 0 }
+};
+
+
 static int
 entra_endpoint_name_ok(const char *name)
 {
@@ -27,7 +38,7 @@ entra_endpoint_name_ok(const char *name)
 
 
 static int
-entra_endpoint_params(const entra_endpoint_t *e, entra_err_t *err)
+entra_endpoint_check(const entra_endpoint_t *e, entra_err_t *err)
 {
     if (e->endpoint == NULL || e->workspace == NULL || e->using == NULL) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
@@ -123,12 +134,12 @@ entra_endpoint_url(entra_endpoint_t *e, const entra_cloud_t *cloud,
 
 
 int
-entra_endpoint_init(entra_credential_t *c, entra_endpoint_t *e,
-    entra_err_t *err)
+entra_endpoint_init(entra_credential_t *c, entra_err_t *err)
 {
+    entra_endpoint_t     *e = c->conf;
     const entra_cloud_t  *cloud;
 
-    if (entra_endpoint_params(e, err) != 0
+    if (entra_endpoint_check(e, err) != 0
         || entra_endpoint_using(c, e, err) != 0
         || entra_workspace_load(&e->ws, e->workspace, err) != 0)
     {
@@ -147,8 +158,10 @@ entra_endpoint_init(entra_credential_t *c, entra_endpoint_t *e,
 
 
 void
-entra_endpoint_free(entra_endpoint_t *e)
+entra_endpoint_free(entra_credential_t *c)
 {
+    entra_endpoint_t  *e = c->conf;
+
     entra_workspace_free(&e->ws);
     free(e->url);
     free(e->scope);
@@ -156,10 +169,10 @@ entra_endpoint_free(entra_endpoint_t *e)
 
 
 void
-entra_endpoint_identity(const entra_endpoint_t *e, entra_buf_t *out)
+entra_endpoint_identity(const entra_credential_t *c, entra_buf_t *out)
 {
-    unsigned       i;
-    unsigned char  key[32];
+    unsigned char            key[32];
+    const entra_endpoint_t  *e = c->conf;
 
     if (e->other == NULL) {
         return;
@@ -168,16 +181,15 @@ entra_endpoint_identity(const entra_endpoint_t *e, entra_buf_t *out)
     entra_credential_key(e->other, entra_str_c(e->scope), key);
 
     entra_buf_addf(out, "%s ", e->url);
-
-    for (i = 0; i < sizeof(key); i++) {
-        entra_buf_addf(out, "%02x", key[i]);
-    }
+    entra_enc_hex(out, key, sizeof(key));
 }
 
 
 entra_next_e
-entra_endpoint_ask(entra_acquire_t *a, entra_endpoint_t *e)
+entra_endpoint_ask(entra_acquire_t *a)
 {
+    const entra_endpoint_t  *e = a->credential->conf;
+
     a->other = e->other;
     a->other_scope = entra_str_dup(entra_str_c(e->scope));
 
@@ -197,11 +209,11 @@ entra_endpoint_ask(entra_acquire_t *a, entra_endpoint_t *e)
 
 
 entra_next_e
-entra_endpoint_post(entra_acquire_t *a, entra_endpoint_t *e,
-    const char *action)
+entra_endpoint_post(entra_acquire_t *a, const char *action)
 {
-    int           rc;
-    entra_buf_t   url, bearer;
+    int                      rc;
+    entra_buf_t              url, bearer;
+    const entra_endpoint_t  *e = a->credential->conf;
 
     if (a->inner->err.class != ENTRA_ERR_NONE) {
         a->err = a->inner->err;
@@ -245,8 +257,7 @@ entra_endpoint_post(entra_acquire_t *a, entra_endpoint_t *e,
 
 
 entra_next_e
-entra_endpoint_failed(entra_acquire_t *a, entra_endpoint_t *e,
-    const char *advice)
+entra_endpoint_failed(entra_acquire_t *a, const char *advice)
 {
     (void) entra_reply_error(a->reply, ENTRA_ENDPOINT_FROM, &a->err);
 
@@ -273,8 +284,7 @@ entra_endpoint_failed(entra_acquire_t *a, entra_endpoint_t *e,
 
 
 entra_next_e
-entra_endpoint_nonsense(entra_acquire_t *a, entra_endpoint_t *e,
-    const char *what)
+entra_endpoint_unusable(entra_acquire_t *a, const char *what)
 {
     entra_err_clear(&a->err);
     a->err.http_status = a->reply->status;

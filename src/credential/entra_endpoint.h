@@ -14,6 +14,8 @@
 #include "entra_workspace.h"
 
 
+/* what c->conf of these types begins with */
+
 typedef struct {
     char                *endpoint;              /* parameters */
     char                *workspace;
@@ -27,29 +29,28 @@ typedef struct {
 } entra_endpoint_t;
 
 
-/*
- * Checks the parameters, reads the workspace file, initializes the other
- * credential.  0, or -1 and err.
- */
-int entra_endpoint_init(entra_credential_t *c, entra_endpoint_t *e,
-    entra_err_t *err);
-void entra_endpoint_free(entra_endpoint_t *e);  /* what init() made */
-void entra_endpoint_identity(const entra_endpoint_t *e, entra_buf_t *out);
+extern const entra_param_t  entra_endpoint_params[];
 
-/* the token of the other credential is to be had first */
-entra_next_e entra_endpoint_ask(entra_acquire_t *a, entra_endpoint_t *e);
+
+/*
+ * Members of these types.  init() checks the parameters, reads the workspace
+ * file and initializes the other credential.
+ */
+int entra_endpoint_init(entra_credential_t *c, entra_err_t *err);
+void entra_endpoint_free(entra_credential_t *c);
+void entra_endpoint_identity(const entra_credential_t *c, entra_buf_t *out);
+
+/* the token of the other credential is needed first */
+entra_next_e entra_endpoint_ask(entra_acquire_t *a);
 
 /* with it: POST .../onlineEndpoints/NAME/<action>, "listKeys" or "token" */
-entra_next_e entra_endpoint_post(entra_acquire_t *a, entra_endpoint_t *e,
-    const char *action);
+entra_next_e entra_endpoint_post(entra_acquire_t *a, const char *action);
 
 /* ENTRA_NEXT_FAILED, a->err from an answer that is not a success */
-entra_next_e entra_endpoint_failed(entra_acquire_t *a, entra_endpoint_t *e,
-    const char *advice);
+entra_next_e entra_endpoint_failed(entra_acquire_t *a, const char *advice);
 
 /* the same for a success that holds nothing to use */
-entra_next_e entra_endpoint_nonsense(entra_acquire_t *a, entra_endpoint_t *e,
-    const char *what);
+entra_next_e entra_endpoint_unusable(entra_acquire_t *a, const char *what);
 
 
 #endif /* ENTRA_ENDPOINT_H */

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "entra_enc.h"
 #include "entra_endpoint.h"
 #include "entra_file.h"
 #include "entra_json.h"
@@ -28,8 +27,8 @@
 
 
 typedef struct {
+    entra_endpoint_t    endpoint;               /* the first */
     char               *key_file[2];            /* parameter */
-    entra_endpoint_t    endpoint;
 
     entra_file_t        files[2];
     unsigned            nfiles;
@@ -104,7 +103,7 @@ entra_endpoint_key_init(entra_credential_t *c, entra_err_t *err)
                                  "CREDENTIAL;\" to have them asked for");
         }
 
-        return entra_endpoint_init(c, e, err);
+        return entra_endpoint_init(c, err);
     }
 
     if (e->endpoint || e->workspace || e->using || e->resource_manager) {
@@ -116,7 +115,14 @@ entra_endpoint_key_init(entra_credential_t *c, entra_err_t *err)
                              : e->using ? "using" : "resource_manager");
     }
 
-    return entra_endpoint_key_files(conf, err);
+    if (entra_endpoint_key_files(conf, err) != 0) {
+        return -1;
+    }
+
+    entra_credential_secret_file(c, conf->key_file[0]);
+    entra_credential_secret_file(c, conf->key_file[1]);
+
+    return 0;
 }
 
 
@@ -130,18 +136,16 @@ entra_endpoint_key_free(entra_credential_t *c)
         entra_file_free(&conf->files[i]);
     }
 
-    entra_endpoint_free(&conf->endpoint);
+    entra_endpoint_free(c);
 }
 
 
 static int
 entra_endpoint_key_refused(const entra_endpoint_key_t *conf, entra_str_t key)
 {
-    unsigned       n = 0;
-    unsigned char  digest[32];
+    unsigned char  digest[ENTRA_SHA256_LEN];
 
-    return conf->has_refused
-           && EVP_Digest(key.data, key.len, digest, &n, EVP_sha256(), NULL)
+    return conf->has_refused && entra_sha256(key, digest) == 0
            && memcmp(digest, conf->refused, sizeof(digest)) == 0;
 }
 
@@ -193,13 +197,12 @@ entra_endpoint_key_from_files(entra_acquire_t *a)
 static entra_next_e
 entra_endpoint_key_received(entra_acquire_t *a)
 {
-    entra_next_e           next;
-    entra_str_t            first, second;
-    entra_json_t          *root;
-    entra_endpoint_key_t  *conf = a->credential->conf;
+    entra_next_e   next;
+    entra_str_t    first, second;
+    entra_json_t  *root;
 
     if (a->reply->status != 200 || a->reply->too_large) {
-        return entra_endpoint_failed(a, &conf->endpoint,
+        return entra_endpoint_failed(a,
                     "give the credential of \"using\" a role with the action "
                     "Microsoft.MachineLearningServices/workspaces/"
                     "onlineEndpoints/listKeys/action");
@@ -213,8 +216,8 @@ entra_endpoint_key_received(entra_acquire_t *a)
 
     if (first.len == 0 && second.len == 0) {
         entra_json_free(root);
-        return entra_endpoint_nonsense(a, &conf->endpoint,
-                                       "no primaryKey or secondaryKey in it");
+        return entra_endpoint_unusable(a, "no primaryKey or secondaryKey in"
+                                          " it");
     }
 
     next = entra_endpoint_key_take(a, first, second);
@@ -239,10 +242,10 @@ entra_endpoint_key_step(entra_acquire_t *a)
         }
 
         return conf->nfiles ? entra_endpoint_key_from_files(a)
-                            : entra_endpoint_ask(a, &conf->endpoint);
+                            : entra_endpoint_ask(a);
 
     case 1:
-        return entra_endpoint_post(a, &conf->endpoint, "listKeys");
+        return entra_endpoint_post(a, "listKeys");
 
     default:
         return entra_endpoint_key_received(a);
@@ -271,6 +274,19 @@ entra_endpoint_key_watch(entra_credential_t *c, entra_err_t *err)
 
 
 static void
+entra_endpoint_key_visit(const entra_credential_t *c,
+    entra_file_visit_pt visit, void *data)
+{
+    unsigned                     i;
+    const entra_endpoint_key_t  *conf = c->conf;
+
+    for (i = 0; i < conf->nfiles; i++) {
+        visit(data, &conf->files[i]);
+    }
+}
+
+
+static void
 entra_endpoint_key_identity(const entra_credential_t *c, entra_buf_t *out)
 {
     unsigned               i;
@@ -280,7 +296,7 @@ entra_endpoint_key_identity(const entra_credential_t *c, entra_buf_t *out)
         entra_buf_addf(out, "file=%s ", conf->files[i].path);
     }
 
-    entra_endpoint_identity(&conf->endpoint, out);
+    entra_endpoint_identity(c, out);
 }
 
 
@@ -297,19 +313,9 @@ entra_endpoint_key_secrets(const entra_credential_t *c, entra_buf_t *out)
 }
 
 
-#define entra_endpoint_key_offset(field)                                      \
-    (offsetof(entra_endpoint_key_t, endpoint)                                 \
-     + offsetof(entra_endpoint_t, field))
-
-
 static const entra_param_t  entra_endpoint_key_params[] = {
     { "key_file", ENTRA_PARAM_FILES,
       offsetof(entra_endpoint_key_t, key_file) },
-    { "endpoint", ENTRA_PARAM_STRING, entra_endpoint_key_offset(endpoint) },
-    { "workspace", ENTRA_PARAM_FILE, entra_endpoint_key_offset(workspace) },
-    { "using", ENTRA_PARAM_STRING, entra_endpoint_key_offset(using) },
-    { "resource_manager", ENTRA_PARAM_STRING,
-      entra_endpoint_key_offset(resource_manager) },
     { NULL, 0, 0 }
 };
 
@@ -318,12 +324,13 @@ const entra_credential_type_t  entra_endpoint_key_credential = {
     .name = "endpoint_key",
     .azure_name = "onlineEndpoints/listKeys",
     .conf_size = sizeof(entra_endpoint_key_t),
-    .params = { entra_endpoint_key_params },
+    .params = { entra_endpoint_key_params, entra_endpoint_params },
     .no_scope = 1,
     .init = entra_endpoint_key_init,
     .free = entra_endpoint_key_free,
     .step = entra_endpoint_key_step,
     .watch = entra_endpoint_key_watch,
+    .files = entra_endpoint_key_visit,
     .identity = entra_endpoint_key_identity,
     .secrets = entra_endpoint_key_secrets
 };

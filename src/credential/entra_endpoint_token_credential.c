@@ -12,20 +12,6 @@
 #include "entra_json.h"
 
 
-static int
-entra_endpoint_token_init(entra_credential_t *c, entra_err_t *err)
-{
-    return entra_endpoint_init(c, c->conf, err);
-}
-
-
-static void
-entra_endpoint_token_free(entra_credential_t *c)
-{
-    entra_endpoint_free(c->conf);
-}
-
-
 /* NULL, or what is wrong with it */
 
 static const char *
@@ -72,12 +58,11 @@ entra_endpoint_token_take(entra_acquire_t *a, const entra_json_t *root)
 static entra_next_e
 entra_endpoint_token_received(entra_acquire_t *a)
 {
-    const char        *wrong;
-    entra_json_t      *root;
-    entra_endpoint_t  *e = a->credential->conf;
+    const char    *wrong;
+    entra_json_t  *root;
 
     if (a->reply->status != 200 || a->reply->too_large) {
-        return entra_endpoint_failed(a, e,
+        return entra_endpoint_failed(a,
                     "give the credential of \"using\" a role with the action "
                     "Microsoft.MachineLearningServices/workspaces/"
                     "onlineEndpoints/token/action");
@@ -91,7 +76,7 @@ entra_endpoint_token_received(entra_acquire_t *a)
 
     entra_json_free(root);
 
-    return wrong ? entra_endpoint_nonsense(a, e, wrong) : ENTRA_NEXT_DONE;
+    return wrong ? entra_endpoint_unusable(a, wrong) : ENTRA_NEXT_DONE;
 }
 
 
@@ -101,10 +86,10 @@ entra_endpoint_token_step(entra_acquire_t *a)
     switch (a->step) {
 
     case 0:
-        return entra_endpoint_ask(a, a->credential->conf);
+        return entra_endpoint_ask(a);
 
     case 1:
-        return entra_endpoint_post(a, a->credential->conf, "token");
+        return entra_endpoint_post(a, "token");
 
     default:
         return entra_endpoint_token_received(a);
@@ -112,31 +97,14 @@ entra_endpoint_token_step(entra_acquire_t *a)
 }
 
 
-static void
-entra_endpoint_token_identity(const entra_credential_t *c, entra_buf_t *out)
-{
-    entra_endpoint_identity(c->conf, out);
-}
-
-
-static const entra_param_t  entra_endpoint_token_params[] = {
-    { "endpoint", ENTRA_PARAM_STRING, offsetof(entra_endpoint_t, endpoint) },
-    { "workspace", ENTRA_PARAM_FILE, offsetof(entra_endpoint_t, workspace) },
-    { "using", ENTRA_PARAM_STRING, offsetof(entra_endpoint_t, using) },
-    { "resource_manager", ENTRA_PARAM_STRING,
-      offsetof(entra_endpoint_t, resource_manager) },
-    { NULL, 0, 0 }
-};
-
-
 const entra_credential_type_t  entra_endpoint_token_credential = {
     .name = "endpoint_token",
     .azure_name = "onlineEndpoints/token",
     .conf_size = sizeof(entra_endpoint_t),
-    .params = { entra_endpoint_token_params },
+    .params = { entra_endpoint_params },
     .no_scope = 1,
-    .init = entra_endpoint_token_init,
-    .free = entra_endpoint_token_free,
+    .init = entra_endpoint_init,
+    .free = entra_endpoint_free,
     .step = entra_endpoint_token_step,
-    .identity = entra_endpoint_token_identity
+    .identity = entra_endpoint_identity
 };

@@ -79,6 +79,7 @@ entra_environment_load(entra_credential_t *c, entra_err_t *err)
         }
 
         c->env = conf->env;
+        entra_credential_secret_file(c, conf->dotenv_path);
     }
 
     if (entra_credential_default(&c->tenant_id,
@@ -167,6 +168,17 @@ entra_environment_watch(entra_credential_t *c, entra_err_t *err)
 }
 
 
+static void
+entra_environment_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_environment_t  *conf = c->conf;
+
+    visit(data, &conf->dotenv_file);
+    entra_client_auth_files(c, visit, data);
+}
+
+
 const entra_credential_type_t  entra_environment_credential = {
     .name = "environment",
     .azure_name = "EnvironmentCredential",
@@ -179,5 +191,6 @@ const entra_credential_type_t  entra_environment_credential = {
     .free = entra_environment_free,
     .step = entra_client_auth_step,
     .watch = entra_environment_watch,
+    .files = entra_environment_files,
     .secrets = entra_client_auth_secrets
 };

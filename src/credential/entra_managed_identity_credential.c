@@ -132,6 +132,18 @@ entra_mi_watch(entra_credential_t *c, entra_err_t *err)
 }
 
 
+static void
+entra_mi_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_mi_t  *mi = c->conf;
+
+    if (mi->exchange) {
+        mi->exchange->type->files(mi->exchange, visit, data);
+    }
+}
+
+
 /* the source, too: another one gives tokens of another identity */
 
 static void
@@ -167,5 +179,6 @@ const entra_credential_type_t  entra_managed_identity_credential = {
     .free = entra_mi_free,
     .step = entra_mi_step,
     .watch = entra_mi_watch,
+    .files = entra_mi_files,
     .identity = entra_mi_identity
 };

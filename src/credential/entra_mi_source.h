@@ -121,7 +121,7 @@ void entra_mi_error(entra_acquire_t *a);
  * The path of the key file that an Arc agent's WWW-Authenticate names, if it
  * is a *.key directly in dir: anything else would let whoever answers on the
  * agent's port have a file of its choice sent to itself.  Heap, or NULL and
- * err.
+ * err.  Public for tests.
  */
 char *entra_mi_arc_challenge(entra_str_t header, const char *dir,
     entra_err_t *err);

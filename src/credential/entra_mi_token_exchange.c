@@ -12,6 +12,9 @@
 #include "entra_mi_source.h"
 
 
+extern const entra_credential_type_t  entra_workload_identity_credential;
+
+
 static int
 entra_mi_exchange_detect(const entra_mi_t *mi, const entra_env_t *env)
 {
@@ -24,19 +27,12 @@ entra_mi_exchange_detect(const entra_mi_t *mi, const entra_env_t *env)
 static int
 entra_mi_exchange_init(entra_credential_t *c, entra_err_t *err)
 {
-    unsigned                        i;
-    entra_mi_t                     *mi = c->conf;
-    entra_credential_t             *inner;
-    const entra_credential_type_t  *type;
+    unsigned             i;
+    entra_mi_t          *mi = c->conf;
+    entra_credential_t  *inner;
 
-    type = entra_credential_type(entra_str("workload_identity"));
-
-    if (type == NULL) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "no credential type \"workload_identity\"");
-    }
-
-    inner = entra_credential_create(type, entra_str_c(c->name), c->env);
+    inner = entra_credential_create(&entra_workload_identity_credential,
+                                    entra_str_c(c->name), c->env);
 
     if (inner == NULL) {
         return entra_err_no_memory(err);
@@ -63,13 +59,7 @@ entra_mi_exchange_init(entra_credential_t *c, entra_err_t *err)
         inner->nscopes++;
     }
 
-    if (entra_credential_init(inner, err) != 0) {
-        return -1;
-    }
-
-    entra_buf_add_str(&c->warnings, entra_buf_str(&inner->warnings));
-
-    return 0;
+    return entra_credential_init_inner(c, inner, err);
 }
 
 

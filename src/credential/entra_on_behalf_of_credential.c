@@ -18,6 +18,10 @@
 #define ENTRA_OBO_GRANT  "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
+static const char  entra_on_behalf_of_ended[] =
+    "the user's sign-in has ended: the caller has to get a new token";
+
+
 static int
 entra_on_behalf_of_init(entra_credential_t *c, entra_err_t *err)
 {
@@ -45,6 +49,39 @@ entra_on_behalf_of_fill(entra_acquire_t *a)
 }
 
 
+/*
+ * What the caller's next token has to have: the caller is told.  Entra says
+ * so with invalid_grant or interaction_required; of a token that has ended
+ * another one of any kind is needed.
+ */
+
+static void
+entra_on_behalf_of_refused(entra_acquire_t *a)
+{
+    switch (a->err.remedy) {
+
+    case ENTRA_REMEDY_NONE:
+        return;
+
+    case ENTRA_REMEDY_SIGN_IN:
+        a->err.advice = entra_on_behalf_of_ended;
+        return;
+
+    case ENTRA_REMEDY_TOKEN:
+        return;
+
+    case ENTRA_REMEDY_INTERACTION:
+    case ENTRA_REMEDY_CONSENT:
+    case ENTRA_REMEDY_POLICY:
+        break;
+    }
+
+    if (a->reply && a->challenge == NULL) {
+        a->challenge = entra_reply_member(a->reply, "claims");
+    }
+}
+
+
 static entra_next_e
 entra_on_behalf_of_step(entra_acquire_t *a)
 {
@@ -65,13 +102,7 @@ entra_on_behalf_of_step(entra_acquire_t *a)
     if (next == ENTRA_NEXT_FAILED) {
         entra_reply_redact(&a->err, a->assertion);
 
-        /* what the caller's next token has to have: the caller is told */
-
-        if (a->reply && a->challenge == NULL
-            && strcmp(a->err.error, "interaction_required") == 0)
-        {
-            a->challenge = entra_reply_member(a->reply, "claims");
-        }
+        entra_on_behalf_of_refused(a);
     }
 
     return next;
@@ -95,5 +126,6 @@ const entra_credential_type_t  entra_on_behalf_of_credential = {
     .free = entra_client_auth_free,
     .step = entra_on_behalf_of_step,
     .watch = entra_client_auth_watch,
+    .files = entra_client_auth_files,
     .secrets = entra_client_auth_secrets
 };

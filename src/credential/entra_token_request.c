@@ -226,10 +226,13 @@ entra_token_request_send(entra_acquire_t *a)
 entra_next_e
 entra_token_request_receive(entra_acquire_t *a)
 {
-    int  rc;
+    int       rc;
+    unsigned  flags;
+
+    flags = a->credential->type->delegated ? ENTRA_REPLY_USER : 0;
 
     rc = entra_reply_token(a->reply, entra_token_request_from(a->credential),
-                           0, entra_acquire_now(a), &a->token, &a->err);
+                           flags, entra_acquire_now(a), &a->token, &a->err);
 
     return rc == 0 ? ENTRA_NEXT_DONE : ENTRA_NEXT_FAILED;
 }

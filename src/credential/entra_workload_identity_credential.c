@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "entra_aadsts.h"
 #include "entra_cloud.h"
 #include "entra_enc.h"
@@ -166,6 +164,8 @@ entra_workload_file(entra_credential_t *c, entra_err_t *err)
         entra_workload_audience(c, token);
     }
 
+    entra_credential_secret_file(c, path);
+
     return 0;
 }
 
@@ -193,17 +193,6 @@ entra_workload_free(entra_credential_t *c)
 }
 
 
-static int
-entra_workload_digest(const entra_workload_t *conf, unsigned char digest[32])
-{
-    unsigned     n = 0;
-    entra_str_t  token = entra_file_text(&conf->file);
-
-    return EVP_Digest(token.data, token.len, digest, &n, EVP_sha256(), NULL)
-           ? 0 : -1;
-}
-
-
 static entra_next_e
 entra_workload_send(entra_acquire_t *a)
 {
@@ -223,7 +212,9 @@ entra_workload_send(entra_acquire_t *a)
     }
 
     token = entra_str_dup(entra_file_text(&conf->file));
-    if (token == NULL || entra_workload_digest(conf, state->sent) != 0) {
+    if (token == NULL
+        || entra_sha256(entra_file_text(&conf->file), state->sent) != 0)
+    {
         entra_free_secret(token);
         entra_err_no_memory(&a->err);
         return ENTRA_NEXT_FAILED;
@@ -259,7 +250,7 @@ entra_workload_reread(entra_acquire_t *a)
     entra_err_clear(&ignored);
     (void) entra_file_refresh(&conf->file, &ignored);
 
-    return entra_workload_digest(conf, digest) == 0
+    return entra_sha256(entra_file_text(&conf->file), digest) == 0
            && memcmp(digest, state->sent, sizeof(digest)) != 0;
 }
 
@@ -329,6 +320,16 @@ entra_workload_watch(entra_credential_t *c, entra_err_t *err)
 }
 
 
+static void
+entra_workload_files(const entra_credential_t *c, entra_file_visit_pt visit,
+    void *data)
+{
+    const entra_workload_t  *conf = c->conf;
+
+    visit(data, &conf->file);
+}
+
+
 static const entra_param_t  entra_workload_params[] = {
     { "federated_token_file", ENTRA_PARAM_FILE,
       offsetof(entra_workload_t, federated_token_file) },
@@ -352,5 +353,6 @@ const entra_credential_type_t  entra_workload_identity_credential = {
     .init = entra_workload_init,
     .free = entra_workload_free,
     .step = entra_workload_step,
-    .watch = entra_workload_watch
+    .watch = entra_workload_watch,
+    .files = entra_workload_files
 };

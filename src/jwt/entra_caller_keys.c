@@ -207,7 +207,7 @@ entra_caller_keys_state_free(entra_acquire_t *a)
 }
 
 
-const entra_credential_type_t  entra_caller_keys_type = {
+static const entra_credential_type_t  entra_caller_keys_type = {
     .name = "caller_keys",
     .azure_name = "-",
     .state_size = sizeof(entra_caller_keys_state_t),

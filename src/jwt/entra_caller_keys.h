@@ -42,9 +42,6 @@ typedef enum {
 } entra_caller_keys_verdict_e;
 
 
-extern const entra_credential_type_t  entra_caller_keys_type;
-
-
 /*
  * A credential of that type for a complete conf, initialized; its scope is
  * "".  NULL and err.  To be freed with entra_credential_free().

@@ -396,3 +396,31 @@ entra_caller_token_conf_done(entra_caller_token_conf_t *conf,
 
     return 0;
 }
+
+
+void
+entra_caller_token_challenge(const entra_caller_token_conf_t *conf,
+    entra_buf_t *out)
+{
+    unsigned     i;
+    entra_str_t  id;
+
+    entra_buf_addf(out, "authorization_uri=\"%s/%s/oauth2/v2.0/authorize\"",
+                   conf->authority_host, conf->tenant_id);
+
+    for (i = 0; i < conf->naudiences; i++) {
+        id = entra_str_c(conf->audiences[i]);
+
+        if (entra_str_starts(id, "api://")) {
+            id.data += 6;
+            id.len -= 6;
+        }
+
+        if (entra_str_is_guid(id)) {
+            entra_buf_add_c(out, ", client_id=\"");
+            entra_buf_add_str(out, id);
+            entra_buf_add_c(out, "\"");
+            return;
+        }
+    }
+}

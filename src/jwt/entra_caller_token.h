@@ -44,5 +44,12 @@ int entra_caller_token_conf_param(entra_caller_token_conf_t *conf,
 int entra_caller_token_conf_done(entra_caller_token_conf_t *conf,
     entra_err_t *err);
 
+/*
+ * For a claims challenge: where a client asks for the token that it lacks,
+ * and the application that the token is for, where an audience names it:
+ * authorization_uri="...", client_id="..."
+ */
+void entra_caller_token_challenge(const entra_caller_token_conf_t *conf,
+    entra_buf_t *out);
 
 #endif /* ENTRA_CALLER_TOKEN_H */

@@ -48,21 +48,6 @@ entra_claims_free(entra_claims_t *claims)
 
 
 int
-entra_claims_has(const entra_claims_list_t *list, const char *value)
-{
-    unsigned  i;
-
-    for (i = 0; i < list->n; i++) {
-        if (strcmp(list->items[i], value) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-int
 entra_claims_add(entra_claims_list_t *list, entra_str_t value)
 {
     char  *copy, **items;

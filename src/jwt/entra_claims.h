@@ -54,7 +54,6 @@ typedef struct {
 
 
 void entra_claims_free(entra_claims_t *claims);      /* content, not itself */
-int entra_claims_has(const entra_claims_list_t *list, const char *value);
 
 /* takes a copy; -1: ENTRA_CLAIMS_LIST_MAX are in it, or no memory */
 int entra_claims_add(entra_claims_list_t *list, entra_str_t value);

@@ -72,6 +72,83 @@ entra_jwt_cache_hash(entra_jwt_cache_t *cache)
 }
 
 
+static entra_jwt_entry_t **
+entra_jwt_cache_bucket(entra_jwt_cache_t *cache, const entra_jwt_id_t *id)
+{
+    uint32_t  hash;
+
+    memcpy(&hash, id->digest, sizeof(hash));
+
+    return &cache->buckets[hash & cache->mask];
+}
+
+
+static void
+entra_jwt_cache_unlink(entra_jwt_cache_t *cache, entra_jwt_entry_t *entry)
+{
+    if (entry->newer) {
+        entry->newer->older = entry->older;
+
+    } else {
+        cache->newest = entry->older;
+    }
+
+    if (entry->older) {
+        entry->older->newer = entry->newer;
+
+    } else {
+        cache->oldest = entry->newer;
+    }
+}
+
+
+static void
+entra_jwt_cache_link(entra_jwt_cache_t *cache, entra_jwt_entry_t *entry)
+{
+    entry->newer = NULL;
+    entry->older = cache->newest;
+
+    if (cache->newest) {
+        cache->newest->newer = entry;
+
+    } else {
+        cache->oldest = entry;
+    }
+
+    cache->newest = entry;
+}
+
+
+static void
+entra_jwt_cache_remove(entra_jwt_cache_t *cache, entra_jwt_entry_t *entry)
+{
+    entra_jwt_entry_t  **p;
+
+    p = entra_jwt_cache_bucket(cache, &entry->id);
+
+    while (*p != entry) {
+        p = &(*p)->chain;
+    }
+
+    *p = entry->chain;
+
+    entra_jwt_cache_unlink(cache, entry);
+    cache->n--;
+    cache->bytes -= entry->size;
+
+    entra_jwt_entry_release(entry);
+}
+
+
+static void
+entra_jwt_cache_flush(entra_jwt_cache_t *cache)
+{
+    while (cache->oldest) {
+        entra_jwt_cache_remove(cache, cache->oldest);
+    }
+}
+
+
 entra_jwt_cache_t *
 entra_jwt_cache_create(unsigned entries, size_t bytes)
 {
@@ -141,83 +218,6 @@ entra_jwt_cache_id(entra_jwt_cache_t *cache, entra_str_t token,
     }
 
     return ok ? 0 : -1;
-}
-
-
-static entra_jwt_entry_t **
-entra_jwt_cache_bucket(entra_jwt_cache_t *cache, const entra_jwt_id_t *id)
-{
-    uint32_t  hash;
-
-    memcpy(&hash, id->digest, sizeof(hash));
-
-    return &cache->buckets[hash & cache->mask];
-}
-
-
-static void
-entra_jwt_cache_unlink(entra_jwt_cache_t *cache, entra_jwt_entry_t *entry)
-{
-    if (entry->newer) {
-        entry->newer->older = entry->older;
-
-    } else {
-        cache->newest = entry->older;
-    }
-
-    if (entry->older) {
-        entry->older->newer = entry->newer;
-
-    } else {
-        cache->oldest = entry->newer;
-    }
-}
-
-
-static void
-entra_jwt_cache_link(entra_jwt_cache_t *cache, entra_jwt_entry_t *entry)
-{
-    entry->newer = NULL;
-    entry->older = cache->newest;
-
-    if (cache->newest) {
-        cache->newest->newer = entry;
-
-    } else {
-        cache->oldest = entry;
-    }
-
-    cache->newest = entry;
-}
-
-
-static void
-entra_jwt_cache_remove(entra_jwt_cache_t *cache, entra_jwt_entry_t *entry)
-{
-    entra_jwt_entry_t  **p;
-
-    p = entra_jwt_cache_bucket(cache, &entry->id);
-
-    while (*p != entry) {
-        p = &(*p)->chain;
-    }
-
-    *p = entry->chain;
-
-    entra_jwt_cache_unlink(cache, entry);
-    cache->n--;
-    cache->bytes -= entry->size;
-
-    entra_jwt_entry_release(entry);
-}
-
-
-void
-entra_jwt_cache_flush(entra_jwt_cache_t *cache)
-{
-    while (cache->oldest) {
-        entra_jwt_cache_remove(cache, cache->oldest);
-    }
 }
 
 
@@ -348,18 +348,4 @@ entra_jwt_entry_release(entra_jwt_entry_t *entry)
         entra_claims_free(&entry->claims);
         free(entry);
     }
-}
-
-
-unsigned
-entra_jwt_cache_count(const entra_jwt_cache_t *cache)
-{
-    return cache->n;
-}
-
-
-size_t
-entra_jwt_cache_bytes(const entra_jwt_cache_t *cache)
-{
-    return cache->bytes;
 }

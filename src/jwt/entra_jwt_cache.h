@@ -67,9 +67,5 @@ entra_jwt_entry_t *entra_jwt_cache_put(entra_jwt_cache_t *cache,
 const entra_claims_t *entra_jwt_entry_claims(const entra_jwt_entry_t *entry);
 void entra_jwt_entry_release(entra_jwt_entry_t *entry);
 
-void entra_jwt_cache_flush(entra_jwt_cache_t *cache);
-unsigned entra_jwt_cache_count(const entra_jwt_cache_t *cache);
-size_t entra_jwt_cache_bytes(const entra_jwt_cache_t *cache);
-
 
 #endif /* ENTRA_JWT_CACHE_H */

@@ -103,7 +103,7 @@ entra_cert_names(entra_cert_t *cert, const GENERAL_NAMES *names,
 static int
 entra_cert_digests(entra_cert_t *cert, X509 *x509)
 {
-    int             len, ok;
+    int             len, rc;
     unsigned char  *der = NULL;
 
     if (X509_digest(x509, EVP_sha256(), cert->sha256, NULL) != 1) {
@@ -115,11 +115,11 @@ entra_cert_digests(entra_cert_t *cert, X509 *x509)
         return -1;
     }
 
-    ok = EVP_Digest(der, (size_t) len, cert->spki_sha256, NULL, EVP_sha256(),
-                    NULL);
+    rc = entra_sha256((entra_str_t) { (size_t) len, (const char *) der },
+                      cert->spki_sha256);
     OPENSSL_free(der);
 
-    return ok == 1 ? 0 : -1;
+    return rc;
 }
 
 

@@ -19,7 +19,6 @@
 
 
 #define ENTRA_CERT_NAME_MAX  2048               /* bytes of one name */
-#define ENTRA_CERT_KEYS_MAX  16                 /* of one line */
 
 
 typedef struct {

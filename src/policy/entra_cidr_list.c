@@ -5,7 +5,6 @@
  * Lists of ranges in files: a CIDR a line, or JSON of Microsoft Graph.
  */
 
-#include <limits.h>
 #include <string.h>
 
 #include "entra_json.h"
@@ -318,22 +317,4 @@ entra_cidr_list_part(entra_cidr_load_t *load, entra_str_t text,
     }
 
     return 0;
-}
-
-
-int
-entra_cidr_list_parse(entra_cidr_set_t *set, entra_str_t text,
-    const char *file, const char *select, entra_err_t *err)
-{
-    int                rc;
-    entra_cidr_load_t  load;
-
-    memset(&load, 0, sizeof(entra_cidr_load_t));
-    load.set = *set;
-
-    rc = entra_cidr_list_part(&load, text, file, select, UINT_MAX, err);
-
-    *set = load.set;
-
-    return rc;
 }

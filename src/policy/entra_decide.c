@@ -76,9 +76,7 @@ entra_policy_claim(const entra_control_t *control,
 
     match = entra_claim_test(&control->claim, signals->claims, signals->now);
 
-    if (match == ENTRA_FALSE && control->claim.claim == ENTRA_CLAIM_ACRS
-        && signals->claims->claims_capable)
-    {
+    if (match == ENTRA_FALSE && control->claim.claim == ENTRA_CLAIM_ACRS) {
         return entra_truth_open(match, ENTRA_OPEN_ACRS, open);
     }
 
@@ -86,7 +84,7 @@ entra_policy_claim(const entra_control_t *control,
 }
 
 
-entra_truth_t
+static entra_truth_t
 entra_policy_control(const entra_control_t *control,
     const entra_signals_t *signals, unsigned open)
 {
@@ -404,11 +402,18 @@ entra_decide_status(entra_decision_t *decision,
 
     decision->status = 403;
 
-    if (signals->token == ENTRA_SIGNAL_VALID && signals->claims->claims_capable
-        && entra_decide_pass(decision->policies, decision->npolicies, signals,
-                             open | ENTRA_OPEN_ACRS))
+    if (signals->token != ENTRA_SIGNAL_VALID
+        || !entra_decide_pass(decision->policies, decision->npolicies, signals,
+                              open | ENTRA_OPEN_ACRS))
     {
+        return;
+    }
+
+    if (signals->claims->claims_capable) {
         decision->step_up = entra_decide_step_up(decision);
+
+    } else {
+        decision->no_step_up = entra_decide_step_up(decision);
     }
 }
 

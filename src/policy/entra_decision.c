@@ -280,6 +280,12 @@ entra_decision_why(const entra_decision_t *decision,
         entra_decision_failure(signals, out);
     }
 
+    if (decision->no_step_up) {
+        entra_buf_addf(out, "; only acrs=%s is missing, and the caller's"
+                       " client does not declare that it answers claims"
+                       " challenges (xms_cc)", decision->no_step_up);
+    }
+
     if (decision->missing) {
         entra_buf_addf(out, "; not presented: %s%s%s",
                        decision->missing & ENTRA_MISSING_TOKEN ? "token" : "",

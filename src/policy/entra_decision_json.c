@@ -8,31 +8,13 @@
 
 #include "entra_decision.h"
 #include "entra_enc.h"
+#include "entra_json_write.h"
 #include "entra_time.h"
 
 
 #define ENTRA_JSON_TAIL        256              /* what comes after the list */
 #define ENTRA_JSON_POLICY_MAX  4096
 #define ENTRA_JSON_NAMES_MAX   2048
-
-
-/* ,"name": */
-
-static void
-entra_json_key(entra_buf_t *out, const char *name)
-{
-    char  last;
-
-    last = out->len ? out->data[out->len - 1] : '{';
-
-    if (last != '{' && last != '[') {
-        entra_buf_add_char(out, ',');
-    }
-
-    if (name) {
-        entra_buf_addf(out, "\"%s\":", name);
-    }
-}
 
 
 /* a member, cut to its bound; nothing when it is empty */
@@ -48,8 +30,7 @@ entra_json_text(entra_buf_t *out, const char *name, entra_str_t value)
         value.len = ENTRA_DECISION_TEXT_MAX;
     }
 
-    entra_json_key(out, name);
-    entra_enc_json(out, value);
+    entra_json_add(out, name, value);
 }
 
 
@@ -57,14 +38,6 @@ static void
 entra_json_c(entra_buf_t *out, const char *name, const char *value)
 {
     entra_json_text(out, name, entra_str_c(value));
-}
-
-
-static void
-entra_json_open(entra_buf_t *out, const char *name, char bracket)
-{
-    entra_json_key(out, name);
-    entra_buf_add_char(out, bracket);
 }
 
 
@@ -111,8 +84,7 @@ entra_json_outcome(entra_buf_t *out, const entra_decision_t *decision,
     status = decision->outcome == ENTRA_ALLOW ? "success" : "failure";
 
     entra_json_c(out, "decision", entra_outcome_name(decision->outcome));
-    entra_json_key(out, "httpStatus");
-    entra_buf_addf(out, "%u", decision->status);
+    entra_json_add_int(out, "httpStatus", decision->status);
     entra_json_c(out, "conditionalAccessStatus", status);
     entra_json_c(out, "reason", entra_json_reason(decision));
 
@@ -207,9 +179,8 @@ static void
 entra_json_networks(entra_buf_t *out, const entra_signals_t *signals,
     const entra_rules_t *rules)
 {
-    size_t        i;
-    entra_buf_t   names;
-    entra_str_t   rest, name;
+    entra_buf_t  names;
+    entra_str_t  rest;
 
     entra_buf_init(&names, ENTRA_JSON_NAMES_MAX);
     entra_rules_locations_of(rules, &signals->address, &names);
@@ -218,17 +189,7 @@ entra_json_networks(entra_buf_t *out, const entra_signals_t *signals,
     entra_json_open(out, "networkNames", '[');
 
     while (rest.len) {
-
-        for (i = 0; i < rest.len && rest.data[i] != ','; i++) {
-            /* void */
-        }
-
-        name = (entra_str_t) { i, rest.data };
-        entra_json_text(out, NULL, name);
-
-        i += i < rest.len;
-        rest.data += i;
-        rest.len -= i;
+        entra_json_text(out, NULL, entra_str_cut(&rest, ','));
     }
 
     entra_buf_add_char(out, ']');
@@ -351,8 +312,7 @@ entra_json_policy(entra_buf_t *out, const entra_policy_t *policy,
         }
 
         if (result->undetermined) {
-            entra_json_key(out, "undetermined");
-            entra_buf_add_c(out, "true");
+            entra_json_add_true(out, "undetermined");
         }
     }
 
@@ -405,8 +365,7 @@ entra_json_policies(entra_buf_t *out, const entra_decision_t *decision,
         if (entra_buf_ok(&one)
             && out->len + one.len + ENTRA_JSON_TAIL < max)
         {
-            entra_json_key(out, NULL);
-            entra_buf_add_str(out, entra_buf_str(&one));
+            entra_json_add_raw(out, NULL, entra_buf_str(&one));
 
         } else {
             omitted++;
@@ -418,8 +377,7 @@ entra_json_policies(entra_buf_t *out, const entra_decision_t *decision,
     entra_buf_add_char(out, ']');
 
     if (omitted) {
-        entra_json_key(out, "omitted");
-        entra_buf_addf(out, "%u", omitted);
+        entra_json_add_int(out, "omitted", omitted);
     }
 }
 
@@ -445,8 +403,7 @@ entra_decision_json(const entra_decision_t *decision,
     entra_json_policies(out, decision, all);
 
     if (info && info->micros >= 0) {
-        entra_json_key(out, "evaluationMicroseconds");
-        entra_buf_addf(out, "%lld", (long long) info->micros);
+        entra_json_add_int(out, "evaluationMicroseconds", info->micros);
     }
 
     entra_buf_add_char(out, '}');

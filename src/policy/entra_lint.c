@@ -11,6 +11,42 @@
 #define ENTRA_LINT_TEXT_MAX  1024
 
 
+/* Entra's authentication contexts: c1 to c99 */
+
+static int
+entra_lint_context(const char *value)
+{
+    return value[0] == 'c' && value[1] >= '1' && value[1] <= '9'
+           && (value[2] == '\0'
+               || (value[2] >= '0' && value[2] <= '9' && value[3] == '\0'));
+}
+
+
+static void
+entra_lint_contexts(const entra_policy_t *policy, entra_buf_t *text,
+    entra_lint_pt lint, void *data)
+{
+    unsigned                i;
+    const entra_control_t  *control;
+
+    for (i = 0; i < policy->ncontrols; i++) {
+        control = &policy->controls[i];
+
+        if (control->kind == ENTRA_CONTROL_CLAIM
+            && control->claim.claim == ENTRA_CLAIM_ACRS
+            && !entra_lint_context(control->claim.value))
+        {
+            entra_buf_reset(text);
+            entra_buf_addf(text, "entra_policy \"%s\" asks for \"acrs=%.64s\","
+                           " which is none of Entra's authentication"
+                           " contexts, c1 to c99; write the ID of one, not"
+                           " its name", policy->name, control->claim.value);
+            lint(data, policy, entra_buf_str(text).data);
+        }
+    }
+}
+
+
 static void
 entra_lint_policy(const entra_policy_t *policy, int64_t now,
     entra_lint_pt lint, void *data)
@@ -48,6 +84,8 @@ entra_lint_policy(const entra_policy_t *policy, int64_t now,
                         " write \"state enabled;\", or a new date");
         lint(data, policy, entra_buf_str(&text).data);
     }
+
+    entra_lint_contexts(policy, &text, lint, data);
 
     entra_buf_free(&text);
 }

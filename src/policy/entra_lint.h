@@ -21,7 +21,7 @@ typedef void (*entra_lint_pt)(void *data, const entra_policy_t *policy,
 
 /*
  * Each policy by itself: include without except leaves nothing, report_only
- * past its date.  Only policies for which used() is true (NULL: all), none
+ * past its date, acrs that no token has.  Only policies for which used() is true (NULL: all), none
  * that are disabled.
  */
 void entra_lint_rules(const entra_rules_t *rules, int64_t now,

@@ -8,18 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "entra_enc.h"
 #include "entra_named_location.h"
-
-
-void
-entra_named_location_init(entra_named_location_t *location)
-{
-    memset(location, 0, sizeof(entra_named_location_t));
-    entra_cidr_set_init(&location->own);
-    entra_cidr_set_init(&location->set);
-}
 
 
 void
@@ -39,7 +29,7 @@ entra_named_location_free(entra_named_location_t *location)
     entra_cidr_set_free(&location->own);
     entra_cidr_set_free(&location->set);
 
-    entra_named_location_init(location);
+    memset(location, 0, sizeof(entra_named_location_t));
 }
 
 
@@ -165,8 +155,7 @@ entra_location_file_refresh(entra_location_file_t *file, unsigned lines,
     entra_cidr_set_init(&file->load.set);
     file->loaded = 1;
 
-    (void) EVP_Digest(file->file.content.data, file->file.content.len,
-                      file->sha256, NULL, EVP_sha256(), NULL);
+    (void) entra_sha256(entra_buf_str(&file->file.content), file->sha256);
 
     return 1;
 }
@@ -246,8 +235,9 @@ entra_named_location_digest(entra_named_location_t *location)
     }
 
     if (location->nfiles) {
-        (void) EVP_Digest(all, 32 * (size_t) location->nfiles,
-                          location->sha256, NULL, EVP_sha256(), NULL);
+        (void) entra_sha256((entra_str_t) { 32 * (size_t) location->nfiles,
+                                            (const char *) all },
+                            location->sha256);
     }
 }
 

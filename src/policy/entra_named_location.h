@@ -62,7 +62,7 @@ typedef struct {
 } entra_named_location_t;
 
 
-void entra_named_location_init(entra_named_location_t *location);
+/* not itself; zeroed memory is an empty one */
 void entra_named_location_free(entra_named_location_t *location);
 
 /*
@@ -107,10 +107,6 @@ int entra_named_location_ipv4_only(const entra_named_location_t *location);
  */
 int entra_cidr_list_part(entra_cidr_load_t *load, entra_str_t text,
     const char *file, const char *select, unsigned max, entra_err_t *err);
-
-/* the same at once, into set (initialized, empty).  0, or -1 and err */
-int entra_cidr_list_parse(entra_cidr_set_t *set, entra_str_t text,
-    const char *file, const char *select, entra_err_t *err);
 
 
 #endif /* ENTRA_NAMED_LOCATION_H */

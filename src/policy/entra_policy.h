@@ -93,8 +93,6 @@ int entra_policies_see_operations(const entra_policy_t *const *policies,
  */
 entra_truth_t entra_policy_dim(const entra_policy_t *policy, entra_dim_e dim,
     const entra_signals_t *signals, unsigned open);
-entra_truth_t entra_policy_control(const entra_control_t *control,
-    const entra_signals_t *signals, unsigned open);
 
 
 typedef enum {
@@ -162,6 +160,9 @@ typedef struct {
      * with which it would be allowed; or NULL.
      */
     const char                   *step_up;
+
+    /* the same of a client that does not say so; or NULL */
+    const char                   *no_step_up;
 
     uint64_t                      denied_by;    /* bit i: policies[i] */
     uint64_t                      would_deny;   /* of report-only ones */

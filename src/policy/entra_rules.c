@@ -149,13 +149,6 @@ entra_rules_caller_nth(const entra_rules_t *rules, unsigned i)
 }
 
 
-const entra_operation_list_t *
-entra_rules_operations_nth(const entra_rules_t *rules, unsigned i)
-{
-    return entra_rules_nth(rules, ENTRA_RULE_OPERATIONS, i);
-}
-
-
 static int
 entra_rules_cmp(entra_str_t a, entra_str_t b)
 {

@@ -61,8 +61,6 @@ const entra_named_location_t *entra_rules_location_nth(
     const entra_rules_t *rules, unsigned i);
 const entra_caller_t *entra_rules_caller_nth(const entra_rules_t *rules,
     unsigned i);
-const entra_operation_list_t *entra_rules_operations_nth(
-    const entra_rules_t *rules, unsigned i);
 
 /*
  * In a worker, every few seconds: reads the files of locations that changed.

@@ -8,6 +8,7 @@
 
 #include "entra_ascii.h"
 #include "entra_enc.h"
+#include "entra_json_write.h"
 #include "entra_what_if.h"
 
 
@@ -479,27 +480,25 @@ entra_what_if_answer(const entra_what_if_t *what_if,
     const entra_decision_t *decision, const entra_rules_t *rules,
     const entra_decision_info_t *info, entra_buf_t *out)
 {
-    unsigned     i, n;
+    unsigned     i;
     entra_buf_t  line;
-
-    entra_buf_add_c(out, "{\"explanation\":");
 
     entra_buf_init(&line, 8192);
     entra_decision_line(decision, &what_if->signals, &line);
-    entra_enc_json(out, entra_buf_str(&line));
-    entra_buf_free(&line);
 
-    entra_buf_add_c(out, ",\"notGiven\":[");
-    n = 0;
+    entra_buf_add_char(out, '{');
+    entra_json_add(out, "explanation", entra_buf_str(&line));
+    entra_json_open(out, "notGiven", '[');
 
     for (i = 0; i < ENTRA_WHAT_IF_ASKED; i++) {
         if (!(what_if->given >> i & 1)) {
-            entra_buf_addf(out, "%s\"%s\"", n++ ? "," : "",
-                           entra_what_if_params[i].name);
+            entra_json_add_c(out, NULL, entra_what_if_params[i].name);
         }
     }
 
     entra_buf_add_c(out, "],\"decision\":");
     entra_decision_json(decision, &what_if->signals, rules, info, 1, out);
     entra_buf_add_char(out, '}');
+
+    entra_buf_free(&line);
 }

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include "entra_credential.h"
 #include "entra_enc.h"
 #include "entra_json.h"
+#include "entra_json_write.h"
 #include "entra_session.h"
 
 
@@ -56,12 +56,11 @@ entra_session_random(char word[ENTRA_SESSION_WORD])
 void
 entra_session_digest(entra_str_t text, char word[ENTRA_SESSION_WORD])
 {
-    unsigned       n = 0;
-    unsigned char  digest[EVP_MAX_MD_SIZE];
+    unsigned char  digest[ENTRA_SHA256_LEN];
 
     word[0] = '\0';
 
-    if (EVP_Digest(text.data, text.len, digest, &n, EVP_sha256(), NULL)) {
+    if (entra_sha256(text, digest) == 0) {
         entra_session_word(digest, word);
     }
 }
@@ -89,31 +88,25 @@ entra_session_key(const entra_credential_t *c, const char *purpose,
 }
 
 
-static void
-entra_session_text(entra_buf_t *out, const char *name, const char *value)
-{
-    entra_buf_addf(out, ",\"%s\":", name);
-    entra_enc_json(out, entra_str_c(value));
-}
-
-
 int
 entra_session_write(const entra_session_t *session, entra_buf_t *out)
 {
-    entra_buf_addf(out, "{\"v\":1,\"kind\":%d,\"progress\":%d,\"created\":%lld"
-                   ",\"expires\":%lld,\"interval\":%lld",
-                   (int) session->kind, (int) session->progress,
-                   (long long) session->created, (long long) session->expires,
-                   (long long) session->interval);
+    entra_buf_add_char(out, '{');
+    entra_json_add_int(out, "v", 1);
+    entra_json_add_int(out, "kind", session->kind);
+    entra_json_add_int(out, "progress", session->progress);
+    entra_json_add_int(out, "created", session->created);
+    entra_json_add_int(out, "expires", session->expires);
+    entra_json_add_int(out, "interval", session->interval);
 
-    entra_session_text(out, "browser", session->browser);
-    entra_session_text(out, "state", session->state);
-    entra_session_text(out, "verifier", session->verifier);
-    entra_session_text(out, "nonce", session->nonce);
-    entra_session_text(out, "device_code", session->device_code);
-    entra_session_text(out, "user_code", session->user_code);
-    entra_session_text(out, "uri", session->uri);
-    entra_session_text(out, "text", session->text);
+    entra_json_add_c(out, "browser", session->browser);
+    entra_json_add_c(out, "state", session->state);
+    entra_json_add_c(out, "verifier", session->verifier);
+    entra_json_add_c(out, "nonce", session->nonce);
+    entra_json_add_c(out, "device_code", session->device_code);
+    entra_json_add_c(out, "user_code", session->user_code);
+    entra_json_add_c(out, "uri", session->uri);
+    entra_json_add_c(out, "text", session->text);
     entra_buf_add_char(out, '}');
 
     return entra_buf_ok(out) ? 0 : -1;

@@ -122,7 +122,7 @@ int entra_session_equal(const char *word, entra_str_t text);
 void entra_session_key(const struct entra_credential_s *c, const char *purpose,
     unsigned n, unsigned char key[ENTRA_SESSION_KEY]);
 
-/* to and from the text in the store; 0, or -1 */
+/* to and from the text in the store; 0, or -1.  Public for tests */
 int entra_session_write(const entra_session_t *session, entra_buf_t *out);
 int entra_session_read(entra_str_t text, entra_session_t *session);
 

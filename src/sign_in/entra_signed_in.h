@@ -78,7 +78,7 @@ int entra_signed_in_token_ok(const char *refresh_token);
 /* wipes */
 void entra_signed_in_free(entra_signed_in_t *record);
 
-/* the text that is kept; 0, or -1 */
+/* the text that is kept; 0, or -1.  Public for tests */
 int entra_signed_in_write(const entra_signed_in_t *record, entra_buf_t *out);
 int entra_signed_in_read(entra_str_t text, entra_signed_in_t *record);
 

@@ -80,7 +80,6 @@ entra_signed_in_redirect(entra_signed_in_conf_t *conf, entra_err_t *err)
 static int
 entra_signed_in_key(entra_credential_t *c, entra_err_t *err)
 {
-    struct stat              st;
     entra_signed_in_conf_t  *conf = c->conf;
 
     if (strcmp(conf->state_file, conf->state_key_file) == 0) {
@@ -114,11 +113,7 @@ entra_signed_in_key(entra_credential_t *c, entra_err_t *err)
                              conf->state_key_file, ENTRA_STATE_KEY_MIN);
     }
 
-    if (stat(conf->state_key_file, &st) == 0 && (st.st_mode & 007)) {
-        entra_credential_warn(c, "state_key_file \"%s\" can be read by"
-                              " everybody on this machine",
-                              conf->state_key_file);
-    }
+    entra_credential_secret_file(c, conf->state_key_file);
 
     return 0;
 }
@@ -202,6 +197,10 @@ entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
     {
         return -1;
     }
+
+    /* of the file itself, loading it tells */
+
+    entra_access_directory(conf->state_file, c->group, &c->warnings);
 
     entra_err_clear(&why);
 

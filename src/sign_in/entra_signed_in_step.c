@@ -192,33 +192,6 @@ entra_signed_in_note(entra_credential_t *c, const entra_signed_in_t *record)
 }
 
 
-/*
- * RFC 6749, section 5.2: invalid_grant is the end of this refresh token.  But
- * Entra also says so when it is a policy that refuses: then the same one is
- * good again as soon as the policy is met.
- */
-
-static int
-entra_signed_in_ended(const entra_err_t *err)
-{
-    unsigned  i;
-
-    static const uint32_t  policies[] = {
-        50005, 50076, 50079, 50158, 53000, 53001, 53003, 65001, 530032, 530035
-    };
-
-    for (i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
-        if (err->aadsts == policies[i]) {
-            return 0;
-        }
-    }
-
-    return strcmp(err->error, "invalid_grant") == 0
-           && (err->class == ENTRA_ERR_DENIED
-               || err->class == ENTRA_ERR_CONFIG);
-}
-
-
 static entra_next_e
 entra_signed_in_failed(entra_acquire_t *a)
 {
@@ -228,11 +201,10 @@ entra_signed_in_failed(entra_acquire_t *a)
 
     entra_reply_redact(&a->err, state->record.refresh_token);
 
-    if (!entra_signed_in_ended(&a->err)) {
-        if (strcmp(a->err.error, "interaction_required") == 0
-            || strcmp(a->err.error, "login_required") == 0
-            || strcmp(a->err.error, "consent_required") == 0)
-        {
+    /* the same one may be good again as soon as a policy is met */
+
+    if (a->err.remedy != ENTRA_REMEDY_SIGN_IN) {
+        if (a->err.remedy == ENTRA_REMEDY_INTERACTION) {
             a->err.advice = entra_signed_in_again;
         }
 

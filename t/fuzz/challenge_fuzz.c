@@ -39,9 +39,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     entra_challenge_free(&ch);
 
-    entra_buf_reset(&b);
-    (void) entra_challenge_param(header, "Basic", "realm", &b);
-
     /* and the text as claims themselves */
 
     entra_buf_reset(&b);

@@ -7,6 +7,7 @@
  */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "entra_named_location.h"
 
@@ -49,29 +50,32 @@ bounds(const entra_cidr_set_t *set)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    int                rc;
     unsigned           select;
     entra_err_t        err;
     entra_str_t        text;
-    entra_cidr_set_t   set;
+    entra_cidr_load_t  load;
 
     text.data = (const char *) data;
     text.len = size;
 
     for (select = 0; select < 2; select++) {
         entra_err_clear(&err);
-        entra_cidr_set_init(&set);
+        memset(&load, 0, sizeof(entra_cidr_load_t));
 
-        if (entra_cidr_list_parse(&set, text, "file", select ? "A" : NULL,
-                                  &err)
-            == 0)
-        {
-            bounds(&set);
+        do {
+            rc = entra_cidr_list_part(&load, text, "file",
+                                      select ? "A" : NULL, 3, &err);
+        } while (rc == 1);
+
+        if (rc == 0) {
+            bounds(&load.set);
 
         } else if (err.text[0] == '\0') {
             abort();
         }
 
-        entra_cidr_set_free(&set);
+        entra_cidr_set_free(&load.set);
     }
 
     return 0;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "entra_cli.h"
+#include "entra_credential_types.h"
 #include "entra_env.h"
 
 
@@ -27,16 +28,16 @@ fuzz_wall(void *data)
 static void
 check_text(const char *text)
 {
-    size_t  n = 0;
+    size_t  n;
 
-    for ( /* void */ ; *text; text++) {
+    for ( /* void */ ; *text; text += n ? n : 1) {
         if (*text < ' ' || *text > 0x7e) {
             abort();
         }
 
-        n = strchr(" \"'{}[]()<>,:;|&*!?$#@^`\\", *text) ? 0 : n + 1;
+        n = entra_err_word(entra_str_c(text));
 
-        if (n > 100) {
+        if (n >= ENTRA_CLI_WORD) {
             abort();
         }
     }

@@ -20,7 +20,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     (void) entra_time_retry_after(text, 1700000000);
     (void) entra_time_expiry(text, 1700000000, &at);
-    (void) entra_time_http(text, &at);
     (void) entra_time_rfc3339(text, &at);
 
     if (entra_time_parse(text, &at) != 0) {

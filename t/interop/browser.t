@@ -19,6 +19,7 @@ my $t = EntraTest->new->module;
 plan skip_all => 'no chromium' unless EntraTest::Chromium::available();
 my $e = $t->emulator(settings => { sign_in => 'ask', device_interval => 1 });
 my ($here, $evil) = map { $t->port($_) } qw(PORT PORT2);
+$e->redirects("https://localhost:$here/in/callback");
 
 $t->start(<<'EOC');
 entra_trusted_certificate %%CA%%;
@@ -44,6 +45,7 @@ ssl_certificate_key %%DIR%%/emulator1/server.key;
 server {
     listen 127.0.0.1:%%PORT%% ssl http2;
     location /in { entra_sign_in; }
+    location = /status { entra_status; }
 }
 
 # another site
@@ -177,6 +179,19 @@ my $sent = $c->call('Runtime.evaluate', awaitPromise => JSON::PP::true,
     returnByValue => JSON::PP::true, expression =>
     q{fetch('/in').then(() => 'sent', () => 'refused')});
 is $sent->{result}{value}, 'refused', 'and no request of one';
+
+# the status: its style is used, and nothing else
+
+$c->call('Log.enable');         # which repeats what has been
+@{ $c->{events} } = ();
+$c->open("https://localhost:$here/status");
+ok $c->sees(qr/nginx-entra.*Credentials/), 'the status page';
+my $font = $c->call('Runtime.evaluate', returnByValue => JSON::PP::true,
+    expression => q{getComputedStyle(document.querySelector('h2')).fontSize});
+isnt $font->{result}{value}, '24px', 'looks as its style says';
+is_deeply [grep { $_->{method} =~ /^Log\.|exception|console/ }
+           @{ $c->{events} }], [], 'nothing on the console';
+shot('status');
 
 undef $c;
 $t->finish;

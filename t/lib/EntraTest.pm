@@ -128,6 +128,41 @@ sub value {
     die "%%$name%% is not known\n";
 }
 
+# A directory above which all belongs to root, or to whom nginx is started by,
+# and nobody else can write: tools that are run have to be in one.  Not in
+# /tmp, then.
+sub tools {
+    my ($self) = @_;
+
+    return $self->{tools} if $self->{tools};
+    for my $base ($ENV{ENTRA_BUILD} || "$root/build", '/var/lib', $ENV{HOME}) {
+        next unless defined $base && -w $base && ours(abs_path($base));
+        my $dir = tempdir('entra-tools-XXXXXX', DIR => abs_path($base),
+                          CLEANUP => !$ENV{ENTRA_KEEP});
+        chmod 0755, $dir;
+        return $self->{tools} = $dir;
+    }
+    plan(skip_all => 'no directory that nobody else can write');
+}
+
+sub ours {
+    my ($path) = @_;
+    while (1) {
+        my @s = stat $path or return 0;
+        return 0 if ($s[2] & 022) || !($s[2] & 1) || ($s[4] && $s[4] != $>);
+        return 1 if $path eq '/';
+        $path = dirname($path);
+    }
+}
+
+# Readable by root and workers, as secrets have to be.
+sub ours_only {
+    my (@files) = @_;
+    my $group = $> == 0 ? getgrnam('www-data') : undef;
+    chown 0, $group, @files if defined $group;
+    return chmod defined $group ? 0640 : 0600, @files;
+}
+
 # Writes a file in the test's directory, in one rename, readable by workers.
 sub write {
     my ($self, $file, $text, $mode) = @_;
@@ -137,7 +172,7 @@ sub write {
     binmode $f;
     print $f $self->expand($text);
     close $f;
-    chmod $mode // 0644, "$path.new";
+    defined $mode ? chmod $mode, "$path.new" : ours_only("$path.new");
     rename "$path.new", $path or die "$path: $!";
     return $path;
 }
@@ -232,7 +267,7 @@ sub copy {
     open my $f, '>', $self->dir($to) or die "$to: $!";
     print $f $text;
     close $f;
-    chmod 0644, $self->dir($to);
+    ours_only($self->dir($to));
     return $self->dir($to);
 }
 

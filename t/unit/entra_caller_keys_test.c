@@ -4,6 +4,7 @@
  */
 
 #include "entra_caller_keys.h"
+#include "entra_credential_types.h"
 #include "entra_discovery.h"
 #include "fake_world.h"
 #include "jwt_make.h"

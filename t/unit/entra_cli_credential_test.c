@@ -58,24 +58,23 @@ make(const char *type, const char *block)
 static void
 configuration(void)
 {
-    const char  *open_to_all;
+    char         block[600];
+    const char  *tool;
 
     refused("azure_cli", "executable az", "is not an absolute path");
     refused("azure_cli", "executable /nonexistent/az", "does not exist");
     refused("azure_cli", "executable /etc", "is not a regular file");
     refused("azure_cli", "executable /etc/passwd", "cannot be executed");
 
-    open_to_all = fixture_write("az", "#!/bin/sh\n");
-    chmod(open_to_all, 0777);
     refused("azure_cli", "executable /bin/true;config_dir /nonexistent",
             "config_dir \"/nonexistent\" is not a directory");
 
-    {
-        char  block[600];
+    /* whoever may make files where it is: see entra_access_test.c, too */
 
-        snprintf(block, sizeof(block), "executable %s", open_to_all);
-        refused("azure_cli", block, "can be changed by everybody");
-    }
+    tool = fixture_write("az", "#!/bin/sh\n");
+    chmod(tool, 0777);
+    snprintf(block, sizeof(block), "executable %s", tool);
+    refused("azure_cli", block, "everybody on this machine");
 
     refused("azure_cli", TOOL "client_id x", "client_id has no meaning here");
     refused("azure_cli", TOOL "subscription $(reboot)",
@@ -392,6 +391,44 @@ secrets(void)
 }
 
 
+/* a long word is cut, whatever of "=+/._-~%" it is made of */
+
+static void
+words(void)
+{
+    char         line[ENTRA_CLI_LINE], text[ENTRA_CLI_LINE + 200];
+    size_t       i, n;
+    const char  *separator;
+
+    for (separator = "=+/._-~%a"; *separator; separator++) {
+        memset(text, 'e', sizeof(text));
+
+        for (i = 6; i < 400; i += 7) {
+            text[i] = *separator;
+        }
+
+        text[400] = '\0';
+        entra_cli_line(entra_str_c(text), line);
+        ok(strcmp(line, "[...]") == 0, "words with %c: %s", *separator, line);
+    }
+
+    memset(text, '=', sizeof(text));
+    memcpy(text, "\"accessToken\":", 14);
+    text[200] = '\0';
+    entra_cli_line(entra_str_c(text), line);
+    is(line, "\"accessToken\":==", "what looks like a long separator");
+
+    memset(text, ' ', sizeof(text));
+    n = ENTRA_CLI_LINE - 10;
+    memset(text, 'a', 1);
+    memset(text + n, 'e', 100);
+    text[n + 100] = '\0';
+    entra_cli_line(entra_str_c(text), line);
+    ok(strchr(line, 'e') == NULL && strstr(line, "[...]"),
+       "where the line ends, too");
+}
+
+
 static void
 absent(void)
 {
@@ -599,6 +636,7 @@ main(void)
 
     ends();
     secrets();
+    words();
     absent();
     claims();
     pwsh_command();

@@ -3,6 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
+#include "entra_credential_types.h"
 #include "entra_enc.h"
 #include "fake_world.h"
 #include "fixture.h"

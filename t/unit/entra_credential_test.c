@@ -3,6 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
+#include "entra_credential_types.h"
 #include "fake_world.h"
 #include "tap.h"
 
@@ -116,6 +117,7 @@ test_kinds(void)
     entra_credential_free(c);
 
     c = entra_credential_create(&type, entra_str("c"), NULL);
+    c->types = entra_credential_types;
     ok(set(c, "flag yes") != 0 && strstr(err.text, "\"on\" or \"off\""),
        "flag");
     ok(set(c, "files /a /a") != 0, "twice the same file");
@@ -186,6 +188,33 @@ test_common(void)
     ok(set(c, "authority_host https://login.partner.microsoftonline.cn") == 0
        && set(c, "scope arm") == 0 && init(c) == 0, "authority alone");
     is(c->cloud->name, "china", "its cloud");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "authority_host https://login.usgovcloudapi.net") == 0
+       && set(c, "scope aml") == 0 && init(c) == 0, "an alias of usgov");
+    is(c->scopes[0], "https://ml.azure.us/.default", "its resources");
+    ok(c->warnings.len == 0, "known");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "authority_host https://login.sovcloud-identity.fr") == 0
+       && set(c, "scope aml https://x/.default") == 0 && init(c) == 0
+       && c->warnings.len && strstr(c->warnings.data, "scope aml means the"
+                                    " one of the public cloud"),
+       "a cloud of which no resources are known");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "authority_host https://login.sovcloud-identity.fr") == 0
+       && set(c, "scope https://x/.default") == 0 && init(c) == 0
+       && c->warnings.len == 0, "with a URI: nothing to warn of");
+    entra_credential_free(c);
+
+    c = entra_credential_create(&type, entra_str("c"), env);
+    ok(set(c, "authority_host https://localhost:8443") == 0
+       && set(c, "scope aml") == 0 && init(c) == 0 && c->warnings.len == 0,
+       "nor of an emulator");
     entra_credential_free(c);
 
     c = entra_credential_create(&user_type, entra_str("c"), env);
@@ -271,7 +300,7 @@ main(void)
     test_common();
     test_key();
 
-    for (n = 0; (t = entra_credential_type_nth(n)) != NULL; n++) {
+    for (n = 0; (t = entra_credential_types[n]) != NULL; n++) {
         ok(t->name && t->azure_name && t->step
            && entra_credential_type(entra_str_c(t->name)) == t, "type %s",
            t->name);

@@ -422,15 +422,18 @@ statuses(void)
     s.token = ENTRA_SIGNAL_VALID;
     rules = must("policy p: grant acrs=c1 token");
     decide(rules, &s, &d);
-    ok(d.status == 403 && d.step_up == NULL, "it cannot be stepped up");
+    ok(d.status == 403 && d.step_up == NULL && d.no_step_up
+       && strcmp(d.no_step_up, "c1") == 0, "it cannot be stepped up");
     claims.claims_capable = 1;
     decide(rules, &s, &d);
-    ok(d.status == 403 && d.step_up && strcmp(d.step_up, "c1") == 0,
+    ok(d.status == 403 && d.step_up && strcmp(d.step_up, "c1") == 0
+       && d.no_step_up == NULL,
        "it can: to c1");
     entra_rules_free(rules);
     rules = must("policy p: grant acrs=c1 roles=Admin");
     decide(rules, &s, &d);
-    ok(d.status == 403 && d.step_up == NULL, "which would not suffice here");
+    ok(d.status == 403 && d.step_up == NULL && d.no_step_up == NULL,
+       "which would not suffice here");
     entra_rules_free(rules);
     claims.claims_capable = 0;
 }

@@ -6,9 +6,11 @@
  */
 
 #include <unistd.h>
+#include <utime.h>
 
 #include <openssl/evp.h>
 
+#include "entra_credential_types.h"
 #include "fake_world.h"
 #include "tap.h"
 
@@ -57,6 +59,10 @@ put(const char *name, const char *text)
     f = fopen(path, "w");
     fputs(text, f);
     fclose(f);
+
+    /* long ago: what has just been written is not taken at once */
+
+    (void) utime(path, &(struct utimbuf) { 1000000000, 1000000000 });
 }
 
 
@@ -75,6 +81,7 @@ add(members_t *m, const char *type, const char *name, const char *block,
 
     t = entra_credential_type(entra_str_c(type));
     c = entra_credential_create(t, entra_str_c(name), env);
+    c->types = entra_credential_types;
     c->find = find;
     c->find_data = m;
     m->items[m->n++] = c;

@@ -39,6 +39,53 @@ write_in_place(const char *path, const char *content)
 
     fputs(content, f);
     fclose(f);
+    (void) fixture_written(path, 60);
+}
+
+
+/* a step at a time */
+
+static void
+unfinished(const char *path)
+{
+    FILE          *f;
+    entra_file_t   file;
+
+    (void) fixture_write("file", "old");
+    (void) entra_file_init(&file, path, 100);
+    ok(refresh(&file) == 1, "a first content");
+
+    f = fopen(path, "w");
+    ok(refresh(&file) == 0 && refresh(&file) == 0, "empty: not told of");
+    fputs("new-", f);
+    fflush(f);
+    ok(refresh(&file) == 0 && refresh(&file) == 0, "a half: not taken");
+    is(text(&file), "old", "the last good one");
+    fputs("secret", f);
+    fclose(f);
+    ok(refresh(&file) == 0, "all of it, just now");
+    (void) fixture_written(path, 2);
+    ok(refresh(&file) == 1, "a while ago");
+    is(text(&file), "new-secret", "all of it");
+    ok(refresh(&file) == 0, "once");
+
+    f = fopen(path, "w");
+    fputs("later", f);
+    fclose(f);
+    (void) fixture_written(path, -1000);
+    ok(refresh(&file) == 0 && refresh(&file) == 1,
+       "written in the future: two looks");
+    is(text(&file), "later", "the same");
+
+    entra_file_free(&file);
+
+    f = fopen(path, "w");
+    fputs("first", f);
+    fclose(f);
+    (void) entra_file_init(&file, path, 100);
+    ok(refresh(&file) == 1, "without any content, what there is");
+    entra_file_free(&file);
+    unlink(path);
 }
 
 
@@ -50,6 +97,7 @@ main(void)
     entra_file_t  file;
 
     path = fixture_path("file");
+    unfinished(path);
     ok(entra_file_init(&file, path, 100) == 0, "init");
     ok(refresh(&file) == -1 && strstr(err.text, path), "not there");
     ok(err.class == ENTRA_ERR_CONFIG, "class");

@@ -187,6 +187,11 @@ main(void)
     clean("a disabled policy", BASE "policy p: state disabled; locations lab"
           " except corp; block\npolicy g: grant token");
 
+    says("a context by its name", BASE "policy p: grant token acrs=Strong",
+         "asks for \"acrs=Strong\", which is none of Entra's");
+    says("or a number too large", BASE "policy p: grant token acrs=c100",
+         "asks for \"acrs=c100\"");
+    clean("contexts", BASE "policy p: grant all token acrs=c1 acrs=c99");
     says("past its date", BASE "policy p: state report_only until=2026-11-22;"
          " block\npolicy g: grant token", "was to be report_only until"
          " 2026-11-23T00:00:00Z, which is past");

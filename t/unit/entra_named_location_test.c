@@ -48,15 +48,19 @@ static int
 parse(const char *text, size_t len, const char *select, size_t *n,
     entra_err_t *err)
 {
-    int               rc;
-    entra_cidr_set_t  set;
+    int                rc;
+    entra_cidr_load_t  load;
 
     entra_err_clear(err);
-    entra_cidr_set_init(&set);
-    rc = entra_cidr_list_parse(&set, (entra_str_t) { len, text }, "corp.cidr",
-                               select, err);
-    *n = set.nv4 + set.nv6;
-    entra_cidr_set_free(&set);
+    memset(&load, 0, sizeof(entra_cidr_load_t));
+
+    do {
+        rc = entra_cidr_list_part(&load, (entra_str_t) { len, text },
+                                  "corp.cidr", select, 1000, err);
+    } while (rc == 1);
+
+    *n = load.set.nv4 + load.set.nv6;
+    entra_cidr_set_free(&load.set);
 
     return rc;
 }
@@ -204,7 +208,7 @@ refuses_block(const char *text, const char *says)
     entra_err_t              err;
     entra_named_location_t   location;
 
-    entra_named_location_init(&location);
+    memset(&location, 0, sizeof(entra_named_location_t));
     entra_err_clear(&err);
 
     ok((line(&location, text, &err) != 0
@@ -233,7 +237,7 @@ watched(void)
     entra_err_t              err;
     entra_named_location_t   location;
 
-    entra_named_location_init(&location);
+    memset(&location, 0, sizeof(entra_named_location_t));
     write_file("198.51.100.0/24\n");
 
     snprintf(text, sizeof(text), "file %s", path);
@@ -317,7 +321,7 @@ pieces(void)
     entra_err_t              err;
     entra_named_location_t   location;
 
-    entra_named_location_init(&location);
+    memset(&location, 0, sizeof(entra_named_location_t));
     write_file("192.0.2.0/24\n");
     snprintf(text, sizeof(text), "file %s", path);
     ok(line(&location, text, &err) == 0
@@ -388,7 +392,7 @@ several(void)
     entra_err_t              err;
     entra_named_location_t   location;
 
-    entra_named_location_init(&location);
+    memset(&location, 0, sizeof(entra_named_location_t));
     write_file("{\"value\":[{\"displayName\":\"Head office\",\"ipRanges\":"
                "[{\"cidrAddress\":\"10.0.0.0/8\"}]},{\"displayName\":\"X\","
                "\"ipRanges\":[{\"cidrAddress\":\"11.0.0.0/8\"}]}]}");

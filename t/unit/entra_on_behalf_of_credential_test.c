@@ -5,13 +5,14 @@
 
 #include "fake_world.h"
 #include "fixture.h"
+#include "refusals.h"
 #include "tap.h"
 
 
 #define SCOPE   "https://storage.azure.com/user_impersonation"
 #define CALLER  "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ"       \
                 ".eyJhdWQiOiJhIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
-#define TOKEN   "{\"token_type\":\"Bearer\",\"expires_in\":3599,"           \
+#define GOOD    "{\"token_type\":\"Bearer\",\"expires_in\":3599,"           \
                 "\"scope\":\"x\",\"access_token\":\"T1\"}"
 
 
@@ -60,7 +61,7 @@ wire(void)
     ok(c->type->per_caller, "a token for each caller");
 
     fake_init(&w);
-    fake_reply(&w, 200, TOKEN);
+    fake_reply(&w, 200, GOOD);
     o = exchange(&w, c, NULL, CALLER);
     r = &w.requests[0];
 
@@ -94,7 +95,7 @@ wire(void)
     ok(!o->ok && strstr(o->err.text, "opaque-token") == NULL,
        "nor one that is not a JWT: %s", o->err.text);
 
-    fake_reply(&w, 200, TOKEN);
+    fake_reply(&w, 200, GOOD);
     o = exchange(&w, c, "{\"access_token\":{\"nbf\":{\"essential\":true}}}",
                  CALLER);
     ok(o->ok && strstr(w.requests[3].body, "&claims=%7B"),
@@ -102,6 +103,44 @@ wire(void)
     ok(fake_pending(&w) == 0, "nothing is left");
 
     fake_free(&w);
+    entra_credential_free(c);
+}
+
+
+/* of what the caller is told the claims that its next token has to have */
+
+static void
+challenges(void)
+{
+    int                  told, wanted;
+    char                 more[600];
+    unsigned             i;
+    fake_world_t         w;
+    const refusal_t     *row;
+    entra_credential_t  *c;
+
+    snprintf(more, sizeof(more), "tenant_id t;client_secret_file %s",
+             fixture_path("one"));
+    c = credential(more);
+
+    for (i = 0; i < REFUSALS; i++) {
+        row = &refusals[i];
+
+        fake_init(&w);
+        fake_reply(&w, row->status, refusal_body(row,
+                   "{\\\"access_token\\\":{\\\"acrs\\\":1}}"));
+        (void) exchange(&w, c, NULL, CALLER);
+
+        told = strcmp(w.outcome.challenge, "{\"access_token\":{\"acrs\":1}}")
+               == 0;
+        wanted = row->remedy == INTERACTION || row->remedy == CONSENT
+                 || row->remedy == POLICY;
+
+        ok(told == wanted && w.outcome.err.remedy == row->remedy, "%s: %s",
+           refusal_name(row), told ? "claims" : "no claims");
+        fake_free(&w);
+    }
+
     entra_credential_free(c);
 }
 
@@ -123,7 +162,7 @@ two_secrets(void)
     fake_init(&w);
     fake_reply(&w, 401, "{\"error\":\"invalid_client\","
                "\"error_description\":\"AADSTS7000215: Invalid secret.\"}");
-    fake_reply(&w, 200, TOKEN);
+    fake_reply(&w, 200, GOOD);
     o = exchange(&w, c, NULL, CALLER);
     ok(o->ok && w.nrequests == 2
        && strstr(w.requests[1].body, "&assertion=" CALLER "&")
@@ -153,7 +192,7 @@ certificate(void)
     ok(c != NULL, "with a certificate: %s", err.text);
 
     fake_init(&w);
-    fake_reply(&w, 200, TOKEN);
+    fake_reply(&w, 200, GOOD);
     o = exchange(&w, c, NULL, CALLER);
     ok(o->ok && strstr(w.requests[0].body, "client_assertion_type=urn%3A")
        && strstr(w.requests[0].body, "&client_assertion=eyJ")
@@ -203,6 +242,7 @@ main(void)
     no_env = entra_env_create(NULL, 0);
 
     wire();
+    challenges();
     two_secrets();
     certificate();
     mistakes();

@@ -70,6 +70,15 @@ test_token(void)
             "\"expires_on\":\"3600\",\"access_token\":\"T\"}", 0) == 0
        && token.lifetime == 3600, "expires_on that is relative");
 
+    ok(take(200, "{\"expires_in\":\"86400\",\"expires_on\":\"1700003600\","
+            "\"access_token\":\"T\"}", ENTRA_REPLY_LOCAL) == 0
+       && token.lifetime == 3600, "local: from a cache, its date is nearer");
+    ok(take(200, "{\"expires_in\":\"60\",\"expires_on\":\"1700003600\","
+            "\"access_token\":\"T\"}", ENTRA_REPLY_LOCAL) == 0
+       && token.lifetime == 60, "local: the smaller of both");
+    ok(take(200, "{\"expires_in\":\"60\",\"expires_on\":\"1690000000\","
+            "\"access_token\":\"T\"}", ENTRA_REPLY_LOCAL) == 0
+       && token.lifetime == 60, "local: a date in the past is the clock's");
     ok(take(200, "{\"expires_in\":86400,\"access_token\":\"T\"}",
             ENTRA_REPLY_LOCAL) == 0 && token.refresh_in == 43200,
        "local: no type, refreshed at half");
@@ -198,6 +207,13 @@ test_errors(void)
     reply.timed_out = 1;
     error(0, "", TRANSIENT, "timed out");
     is(err.text, "host: the answer did not come in time", "text");
+    reply.timed_out = 0;
+    reply.no_files = 1;
+    strcpy(reply.error, "Too many open files");
+    error(0, "", TRANSIENT, "no descriptors");
+    is(err.text, "host: no file descriptor is left for the request,"
+       " Too many open files", "text");
+    ok(strstr(err.advice, "worker_rlimit_nofile") != NULL, "advice");
 }
 
 

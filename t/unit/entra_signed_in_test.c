@@ -7,6 +7,7 @@
 #include "entra_state_file.h"
 #include "fake_store.h"
 #include "fixture.h"
+#include "refusals.h"
 #include "tap.h"
 
 
@@ -160,9 +161,15 @@ configuration(void)
 
     chmod(key_file, 0644);
     c = make("interactive_browser", with_state(fixture_path("state")), NULL);
+    ok(c->warnings.len == 0, "a directory of our own");
+    entra_credential_free(c);
+
+    chmod(fixture_dir, 0711);
+    c = make("interactive_browser", with_state(fixture_path("state")), NULL);
     ok(strstr(c->warnings.data, "can be read by everybody") != NULL,
        "an open key file");
     entra_credential_free(c);
+    chmod(fixture_dir, 0700);
     chmod(key_file, 0600);
 
     fixture_write("state", "rubbish");
@@ -317,6 +324,45 @@ refresh(void)
     entra_credential_free(other);
     fake_store_clear(&s);
     fake_free(&w);
+}
+
+
+/* what ends a sign-in, and what it survives */
+
+static void
+survives(void)
+{
+    int                  ended;
+    unsigned             i;
+    fake_world_t         w;
+    fake_store_t         s;
+    const refusal_t     *row;
+    entra_credential_t  *c;
+
+    for (i = 0; i < REFUSALS; i++) {
+        row = &refusals[i];
+
+        fake_init(&w);
+        fake_store_init(&s, &w);
+        c = make("interactive_browser", BROWSE, &s);
+        sign_in(c, "id-1", "RT1");
+
+        fake_reply(&w, row->status, refusal_body(row, NULL));
+        (void) fake_acquire(&w, c, SCOPE, NULL);
+
+        fake_reply(&w, 200, GOOD);
+        (void) fake_acquire(&w, c, SCOPE, NULL);
+
+        ended = !w.outcome.ok && w.nrequests == 1;
+
+        ok(ended == (row->remedy == ENTRA_REMEDY_SIGN_IN)
+           && (ended || (w.outcome.ok && w.nrequests == 2)),
+           "%s: %s", refusal_name(row), ended ? "ended" : "kept");
+
+        entra_credential_free(c);
+        fake_store_clear(&s);
+        fake_free(&w);
+    }
 }
 
 
@@ -528,6 +574,7 @@ main(void)
     configuration();
     due();
     refresh();
+    survives();
     one_at_a_time();
     state_file();
     no_room();

@@ -4,6 +4,7 @@
  */
 
 #include <unistd.h>
+#include <utime.h>
 
 #include "fake_world.h"
 #include "tap.h"
@@ -34,6 +35,10 @@ put(const char *name, const char *text)
     f = fopen(full, "w");
     fputs(text, f);
     fclose(f);
+
+    /* long ago: what has just been written is not taken at once */
+
+    (void) utime(full, &(struct utimbuf) { 1000000000, 1000000000 });
 }
 
 

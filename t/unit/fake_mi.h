@@ -10,6 +10,7 @@
 #define FAKE_MI_H
 
 
+#include "entra_credential_types.h"
 #include "entra_mi_source.h"
 #include "fake_world.h"
 

@@ -30,6 +30,7 @@
 
 #include "entra_acquire.h"
 #include "entra_cloud.h"
+#include "entra_credential_types.h"
 #include "entra_env.h"
 
 
@@ -98,6 +99,7 @@ typedef struct {
     int64_t                lifetime;
     int64_t                refresh_in;
     entra_err_t            err;
+    char                   challenge[512];
 } fake_outcome_t;
 
 
@@ -105,7 +107,6 @@ typedef struct {
     entra_world_t          world;
     int64_t                wall;            /* seconds */
     int64_t                mono;            /* ms, wall moves with it */
-    uint32_t               random;
 
     fake_event_t          *events[FAKE_MAX];
     unsigned               nevents;
@@ -137,20 +138,6 @@ static int64_t
 fake_wall(void *data)
 {
     return ((fake_world_t *) data)->wall;
-}
-
-
-static int64_t
-fake_mono(void *data)
-{
-    return ((fake_world_t *) data)->mono;
-}
-
-
-static uint32_t
-fake_random(void *data)
-{
-    return ((fake_world_t *) data)->random;
 }
 
 
@@ -312,8 +299,6 @@ fake_init(fake_world_t *w)
 
     w->world.data = w;
     w->world.wall = fake_wall;
-    w->world.mono = fake_mono;
-    w->world.random = fake_random;
     w->world.http = fake_http;
     w->world.http_cancel = fake_cancel;
     w->world.process = fake_process;
@@ -524,6 +509,9 @@ fake_acquire_done(void *data, entra_acquire_t *a)
     o->err = a->err;
     o->ok = a->err.class == ENTRA_ERR_NONE;
 
+    snprintf(o->challenge, sizeof(o->challenge), "%s",
+             a->challenge ? a->challenge : "");
+
     if (o->ok) {
         snprintf(o->token, sizeof(o->token), "%s", a->token.value);
         o->lifetime = a->token.lifetime;
@@ -587,6 +575,7 @@ fake_credential(const char *type, const char *block, entra_env_t *env,
     }
 
     c = entra_credential_create(t, entra_str("test"), env);
+    c->types = entra_credential_types;
     copy = strdup(block);
 
     for (line = strtok_r(copy, ";\n", &lines); line && rc == 0;

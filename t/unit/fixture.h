@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/bio.h>
@@ -87,6 +89,20 @@ fixture_path(const char *name)
 }
 
 
+/* as if it had been written that many seconds ago */
+
+__attribute__((unused))
+static int
+fixture_written(const char *path, time_t ago)
+{
+    struct timeval  times[2] = { { 0, 0 }, { 0, 0 } };
+
+    times[0].tv_sec = times[1].tv_sec = time(NULL) - ago;
+
+    return utimes(path, times);
+}
+
+
 /* writes another file and moves it there, as careful programs do */
 
 __attribute__((unused))
@@ -101,7 +117,7 @@ fixture_bytes(const char *name, const void *data, size_t len)
 
     f = fopen(tmp, "w");
     if (f == NULL || fwrite(data, 1, len, f) != len || fclose(f) != 0
-        || rename(tmp, path) != 0)
+        || fixture_written(tmp, 60) != 0 || rename(tmp, path) != 0)
     {
         perror(path);
         exit(2);

@@ -14,7 +14,8 @@ from . import jwt
 from .echo import events
 from .server import Response, reply_json
 
-AML = ('https://ml.azure.com', 'https://ml.azure.cn', 'https://ml.azure.us')
+AUDIENCES = {'cn': 'https://ml.azure.cn', 'us': 'https://ml.azure.us'}
+AML = 'https://ml.azure.com'
 HIDDEN = {'authorization', 'x-azureml-token', 'cookie'}
 
 
@@ -25,7 +26,10 @@ class Unauthorized(Exception):
 
 
 def bearer_claims(config, issuer, request, audiences):
-    """Claims of the request's Entra token; raises Unauthorized."""
+    """Claims of the request's Entra token; raises Unauthorized.
+
+    It has to be of the tenant in which the resource is.
+    """
     token = request.bearer
     if not token:
         raise Unauthorized('no bearer token')
@@ -35,6 +39,9 @@ def bearer_claims(config, issuer, request, audiences):
         claims = issuer.check(token, audiences)
     except jwt.Bad as e:
         raise Unauthorized(str(e))
+    if claims.get('tid') != config.workspaces[0].get(
+            'tenant', config.tenants[0]['id']):
+        raise Unauthorized('issuer')
     if issuer.is_revoked(claims):
         raise Unauthorized('revoked', claims)
     return claims
@@ -53,15 +60,6 @@ def challenge(config, issuer, refused):
     return ('Bearer authorization_uri="https://login.windows.net/%s", '
             'error="invalid_token", error_description="%s"'
             % (config.tenants[0]['id'], refused))
-
-
-def may(config, claims, action):
-    """Azure RBAC: an app with "actions" may do these only."""
-    app = config.app(str(claims.get('appid') or claims.get('azp') or ''))
-    actions = app.get('actions') if app else None
-    if actions is None:
-        return True
-    return any(a == '*' or a.lower() == action.lower() for a in actions)
 
 
 def forbidden(claims, action, scope):
@@ -125,7 +123,9 @@ class AzureML:
             if name != endpoint['name'] or expiry <= self.issuer.now():
                 raise Unauthorized('aml_token is not valid')
             return {'auth_mode': 'aml_token'}
-        return bearer_claims(self.config, self.issuer, request, AML)
+        return bearer_claims(
+            self.config, self.issuer, request,
+            (AUDIENCES.get(request.host.rpartition('.')[2], AML),))
 
     async def answer(self, request):
         name, region = request.params
@@ -142,14 +142,23 @@ class AzureML:
             'batchEndpoints/write' if endpoint.get('batch')
             else 'onlineEndpoints/score/action')
         if endpoint['auth_mode'] == 'aad_token' \
-                and not may(self.config, claims, action):
-            return forbidden(claims, action, name)
+                and not self.config.may(claims, action):
+            return self.role_missing(claims, action, name)
         wanted = request.header('azureml-model-deployment')
         if wanted and wanted not in endpoint.get('deployments', ()):
             return Response(404, 'No deployment "%s"' % wanted)
         if endpoint.get('batch'):
             return self.batch(request, endpoint)
         return self.score(request, endpoint, claims, wanted)
+
+    def role_missing(self, claims, action, name):
+        """401 in Azure ML's table of status codes, not 403; not measured."""
+        if self.config.settings['score_refused'] == 403:
+            return forbidden(claims, action, name)
+        return Response(401, 'You don\'t have permission to do the requested '
+                        'action (%s), or your token is expired or in the '
+                        'wrong format' % action,
+                        [('Content-Type', 'text/plain')])
 
     def unauthorized(self, endpoint, refused):
         headers = [('Content-Type', 'text/plain')]

@@ -4,13 +4,18 @@ import copy
 import re
 import uuid
 
-from .aml import Unauthorized, bearer_claims, challenge, forbidden, may
+from .aml import Unauthorized, bearer_claims, challenge, forbidden
 from .server import Response, reply_json
 
 ARM = ('https://management.azure.com', 'https://management.azure.com/',
-       'https://management.core.windows.net/',
-       'https://management.chinacloudapi.cn',
-       'https://management.usgovcloudapi.net')
+       'https://management.core.windows.net',
+       'https://management.core.windows.net/')
+CLOUDS = {'cn': ('https://management.chinacloudapi.cn',
+                 'https://management.chinacloudapi.cn/'),
+          'net': ('https://management.usgovcloudapi.net',
+                  'https://management.usgovcloudapi.net/'),
+          'us': ('https://management.usgovcloudapi.net',
+                 'https://management.usgovcloudapi.net/')}
 PROVIDER = 'Microsoft.MachineLearningServices'
 WORKSPACE = re.compile(
     r'^/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/'
@@ -20,6 +25,13 @@ OPERATION = re.compile(
     r'locations/[^/]+/mfeOperation(sStatus|Results)/([^/]+)$', re.I)
 VERBS = {'GET': 'read', 'HEAD': 'read', 'PUT': 'write', 'PATCH': 'write',
          'DELETE': 'delete'}
+
+
+def audiences(host):
+    """Of a host's cloud; experiments.azureml.net is of the public one."""
+    if host.endswith('.azureml.net'):
+        return ARM
+    return CLOUDS.get(host.rpartition('.')[2], ARM)
 
 
 def error(status, code, message, headers=()):
@@ -41,9 +53,13 @@ class ResourceManager:
             return reply_json([{'name': 'AzureCloud', 'portal':
                                 'https://portal.azure.com'}])
         try:
-            claims = bearer_claims(self.config, self.issuer, request, ARM)
+            claims = bearer_claims(self.config, self.issuer, request,
+                                   audiences(request.host))
         except Unauthorized as refused:
             missing = str(refused) == 'no bearer token'
+            if str(refused) == 'issuer':
+                return error(401, 'InvalidAuthenticationTokenTenant',
+                             'The access token is from the wrong issuer.')
             return error(
                 401, 'AuthenticationFailed' if missing
                 else 'ExpiredAuthenticationToken'
@@ -54,10 +70,6 @@ class ResourceManager:
                 'The access token is invalid: %s.' % refused,
                 [('WWW-Authenticate',
                   challenge(self.config, self.issuer, refused))])
-        if claims.get('tid') and claims['tid'] \
-                != self.config.tenants[0]['id']:
-            return error(401, 'InvalidAuthenticationTokenTenant',
-                         'The access token is from the wrong issuer.')
         if 'api-version' not in {k.lower() for k in request.query}:
             return error(400, 'MissingApiVersionParameter', 'The api-version '
                          'query parameter (?api-version=) is required for '
@@ -76,7 +88,7 @@ class ResourceManager:
             return self.outside(request, path)
         subscription, group, name, rest = match.groups()
         action = self.action(request.method, rest or '')
-        if not may(self.config, claims, action):
+        if not self.config.may(claims, action):
             return forbidden(claims, action, path)
         workspace = self.workspace(subscription, group, name)
         if workspace is None:

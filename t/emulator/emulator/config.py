@@ -4,8 +4,10 @@ Everything has a default, so that an empty configuration is a useful one.
 """
 
 import copy
+import fnmatch
 import json
 import os
+import time
 
 from . import jwt, tls
 
@@ -18,7 +20,32 @@ PUBLIC_CLIENT = 'dddddddd-dddd-4ddd-8ddd-dddddddddddd'
 WEAK_CLIENT = 'eeeeeeee-eeee-4eee-8eee-eeeeeeeeeeee'
 SECRET = 'emu8Q~scoring.secret+with/odd=chars&~'
 SUBSCRIPTION = '99999999-9999-4999-8999-999999999999'
+SCORE = 'Microsoft.MachineLearningServices/workspaces/onlineEndpoints/' \
+    'score/action'
 AZURE_CLI = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
+
+# built-in roles of Azure: (actions, not actions)
+ML = 'Microsoft.MachineLearningServices/'
+BUILT_IN = {
+    'Reader': (('*/read',), ()),
+    'Contributor': (('*',), (
+        'Microsoft.Authorization/*/delete', 'Microsoft.Authorization/*/write',
+        'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*')),
+    'AzureML Data Scientist': (
+        tuple(ML + 'workspaces/*/' + x
+              for x in ('read', 'action', 'delete', 'write')),
+        tuple(ML + x for x in (
+            'workspaces/delete', 'workspaces/write',
+            'workspaces/computes/*/write', 'workspaces/computes/*/delete',
+            'workspaces/computes/listKeys/action',
+            'workspaces/listKeys/action', 'workspaces/hubs/write',
+            'workspaces/hubs/delete'))),
+    'Storage Blob Data Contributor': ((
+        'Microsoft.Storage/storageAccounts/blobServices/containers/*',), ()),
+    'Storage Blob Data Reader': ((
+        'Microsoft.Storage/storageAccounts/blobServices/containers/*read',),
+        ()),
+}
 
 DEFAULTS = {
     # issuer of v2 tokens; %s is the tenant.  null: the emulator's own URL
@@ -32,22 +59,25 @@ DEFAULTS = {
 
     'apps': [
         {'client_id': CLIENT, 'name': 'scoring', 'tenant': TENANT,
-         'secrets': [{'value': SECRET}],
-         'redirect_uris': ['*'], 'certificates': []},
+         'secrets': [{'value': SECRET}], 'actions': [SCORE],
+         'redirect_uris': ['http://localhost/cb'], 'certificates': []},
         {'client_id': CERT_CLIENT, 'name': 'certificate', 'tenant': TENANT,
-         'certificates': ['client.pem']},
+         'certificates': ['client.pem'], 'actions': [SCORE]},
         {'client_id': FEDERATED_CLIENT, 'name': 'workload', 'tenant': TENANT,
-         'federated': [{
+         'actions': [SCORE], 'federated': [{
              'issuer': 'https://oidc.example/cluster/',
              'subject': 'system:serviceaccount:default:gateway',
              'audience': 'api://AzureADTokenExchange',
              'key': 'federated.pem'}]},
         {'client_id': PUBLIC_CLIENT, 'name': 'sign-in', 'tenant': TENANT,
-         'public': True, 'redirect_uris': ['*']},
+         'public': True, 'redirect_uris': [
+             'http://localhost', 'http://localhost/cb']},
         {'client_id': AZURE_CLI, 'name': 'Microsoft Azure CLI',
-         'tenant': TENANT, 'public': True, 'redirect_uris': ['*']},
+         'tenant': TENANT, 'public': True, 'redirect_uris': [
+             'http://localhost', 'http://localhost/',
+             'https://login.microsoftonline.com/common/oauth2/nativeclient']},
         {'client_id': WEAK_CLIENT, 'name': 'no-roles', 'tenant': TENANT,
-         'secrets': [{'value': SECRET}], 'actions': []},
+         'secrets': [{'value': SECRET}]},
     ],
 
     # a resource's audience and the names that clients use for it
@@ -69,15 +99,18 @@ DEFAULTS = {
     ],
 
     'user': {'oid': '77777777-7777-4777-8777-777777777777',
-             'name': 'Alice Example', 'upn': 'alice@contoso.example'},
+             'name': 'Alice Example', 'upn': 'alice@contoso.example',
+             'actions': [SCORE]},
 
     # managed identities of "this machine"
     'identities': {
         'system': {'client_id': 'f0000000-0000-4000-8000-000000000001',
-                   'object_id': 'f0000000-0000-4000-8000-000000000002'},
+                   'object_id': 'f0000000-0000-4000-8000-000000000002',
+                   'actions': [SCORE]},
         'user': [
             {'client_id': 'f1000000-0000-4000-8000-000000000001',
              'object_id': 'f1000000-0000-4000-8000-000000000002',
+             'actions': [SCORE],
              'resource_id': '/subscriptions/' + SUBSCRIPTION +
              '/resourceGroups/rg/providers/Microsoft.ManagedIdentity'
              '/userAssignedIdentities/gateway'}],
@@ -113,6 +146,11 @@ DEFAULTS = {
         'challenge': 'insufficient_claims',   # 401 of a revoked token;
                                               # or "plain"
         'aml_token_lifetime': 3600,
+        'score_refused': 401,       # without the role; or 403
+        'identity_cache': True,     # managed identities: the same token again
+        'identity_rate': None,      # requests a second, then 429
+        'loop': None,               # equal requests a minute, then 50196
+        'propagation': 0,           # seconds until Entra knows a change
         'max_body': None,           # of answers in /control/requests
     },
 }
@@ -209,4 +247,63 @@ class Config:
         return None
 
     def app(self, client_id):
-        return self.apps.get(client_id.lower())
+        app = self.apps.get(client_id.lower())
+        if app is not None:
+            now = time.time()
+            due = [c for at, c in app.get('pending', ()) if at <= now]
+            for change in due:
+                app.update(change)
+            if due:
+                app['pending'] = [(at, c) for at, c in app['pending']
+                                  if at > now]
+            if app.get('known_from', 0) > now:
+                return None
+        return app
+
+    def change_app(self, app, change):
+        """At once, or as late as Entra's replicas know of it."""
+        delay = float(self.settings['propagation'])
+        if delay:
+            app.setdefault('pending', []).append((time.time() + delay,
+                                                  change))
+        else:
+            app.update(change)
+
+    def new_app(self, given):
+        app = self.add_app(given)
+        if self.settings['propagation']:
+            app['known_from'] = time.time() \
+                + float(self.settings['propagation'])
+        return app
+
+    def principals(self):
+        yield from self.apps.values()
+        yield self.identities.get('system') or {}
+        yield from self.identities.get('user', ())
+        yield self.user
+
+    def may(self, claims, action):
+        """Azure RBAC: what the roles of this principal allow."""
+        if claims.get('oid') == 'anyone':       # tokens are not checked
+            return True
+        for principal in self.principals():
+            if 'oid' in claims and claims['oid'] == principal.get(
+                    'object_id', principal.get('oid')):
+                return any(allows(a, action)
+                           for a in principal.get('actions') or ())
+        return False
+
+
+def allows(granted, action):
+    """An action with "*", or the name of a built-in role."""
+    actions, not_actions = BUILT_IN.get(granted, ((granted,), ()))
+    return any(matches(action, a) for a in actions) \
+        and not any(matches(action, a) for a in not_actions)
+
+
+def matches(action, pattern):
+    """Of the role with workspaces/*/write, NotActions name workspaces/write:
+    the star may be nothing.
+    """
+    return any(fnmatch.fnmatchcase(action.lower(), p.lower())
+               for p in (pattern, pattern.replace('/*/', '/')))

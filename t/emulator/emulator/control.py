@@ -17,7 +17,8 @@ class Control:
             'apps': self.apps, 'settings': self.settings,
             'tls': self.tls, 'mint': self.mint, 'device': self.device,
             'endpoints': self.endpoints, 'info': self.info,
-            'refresh_tokens': self.refresh_tokens,
+            'refresh_tokens': self.refresh_tokens, 'user': self.user,
+            'identities': self.identities,
         }
 
     async def answer(self, request):
@@ -82,20 +83,20 @@ class Control:
         given = request.json()
         app = self.app.config.apps[
             given.get('client_id', config_module.CLIENT).lower()]
-        app['secrets'] = [
-            {'value': s} if isinstance(s, str) else s
-            for s in given['secrets']]
-        return app['secrets']
+        secrets = [{'value': s} if isinstance(s, str) else s
+                   for s in given['secrets']]
+        self.app.config.change_app(app, {'secrets': secrets})
+        return secrets
 
     def apps(self, request, rest):
         """POST: a new app, or changed members of one; DELETE /ID."""
         config = self.app.config
         if request.method == 'POST':
             given = request.json()
-            app = config.app(given['client_id'])
+            app = config.apps.get(given['client_id'].lower())
             if app is None:
-                return config.add_app(given)
-            app.update(given)
+                return config.new_app(given)
+            config.change_app(app, given)
             return app
         if request.method == 'DELETE':
             del config.apps[rest[0].lower()]
@@ -170,6 +171,20 @@ class Control:
                         == device['user_code']:
                     device['state'] = given.get('state', 'approved')
         return list(devices.values())
+
+    def user(self, request, rest):
+        """GET: who signs in; POST changes members."""
+        user = self.app.config.user
+        if request.method == 'POST':
+            user.update(request.json())
+        return user
+
+    def identities(self, request, rest):
+        """GET: managed identities; POST changes members."""
+        identities = self.app.config.identities
+        if request.method == 'POST':
+            identities.update(request.json())
+        return identities
 
     def refresh_tokens(self, request, rest):
         """POST revoke: every refresh token of before now is refused."""

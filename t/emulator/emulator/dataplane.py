@@ -4,10 +4,12 @@ import hashlib
 import time
 import uuid
 
-from .aml import Unauthorized, bearer_claims, challenge
-from .arm import ARM, error
+from .aml import Unauthorized, bearer_claims, challenge, forbidden
+from .arm import audiences, error
 from .server import Response, reply_json
 
+BLOBS = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/'
+ACTIONS = {'PUT': 'write', 'POST': 'write', 'DELETE': 'delete'}
 STORAGE = ('https://storage.azure.com', 'https://storage.azure.com/')
 
 
@@ -24,11 +26,17 @@ class DataPlane:
         if path.rstrip('/').endswith('/discovery'):
             return self.discovery(request)
         try:
-            bearer_claims(self.config, self.issuer, request, ARM)
+            claims = bearer_claims(self.config, self.issuer, request,
+                                   audiences(request.host))
         except Unauthorized as refused:
             return error(401, 'UserError', 'Bearer token not accepted: %s'
                          % refused, [('WWW-Authenticate', challenge(
                              self.config, self.issuer, refused))])
+        action = 'Microsoft.MachineLearningServices/workspaces/experiments/' \
+            'runs/%s' % ('read' if request.method == 'GET' or
+                         path.endswith('/search') else 'write')
+        if not self.config.may(claims, action):
+            return forbidden(claims, action, path)
         if '/api/2.0/mlflow/' in path:
             return self.mlflow(request, path.partition('/mlflow/')[2]
                                .partition('/api/2.0/mlflow/')[2])
@@ -139,8 +147,9 @@ class Blob:
     async def answer(self, request):
         account = request.params[0]
         try:
-            bearer_claims(self.config, self.issuer, request, STORAGE + (
-                'https://%s' % request.host,))
+            claims = bearer_claims(
+                self.config, self.issuer, request,
+                STORAGE + ('https://%s' % request.host,))
         except Unauthorized as refused:
             return storage_error(401, 'InvalidAuthenticationInfo',
                                  'Server failed to authenticate the request: '
@@ -150,6 +159,11 @@ class Blob:
         if request.header('x-ms-version') < '2017-11-09':
             return storage_error(403, 'AuthenticationFailed', 'x-ms-version '
                                  'must be 2017-11-09 or later with OAuth.')
+        action = ACTIONS.get(request.method, 'read')
+        if not self.config.may(claims, BLOBS + action):
+            return storage_error(403, 'AuthorizationPermissionMismatch', 'This '
+                                 'request is not authorized to perform this '
+                                 'operation using this permission.')
         key = (account, request.path)
         if request.method == 'PUT':
             return self.put(request, key)

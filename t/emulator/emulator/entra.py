@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 import uuid
 
@@ -10,16 +11,19 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from . import jwt
-from .errors import Refusal, correlation_id, entra_headers, error_reply
+from .errors import (BLOCKING_POLICY, Refusal, correlation_id, entra_headers,
+                     error_reply)
 from .server import reply_json
 
 ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 OIDC_SCOPES = {'openid', 'offline_access', 'profile', 'email'}
 DEFAULT = '/.default'
 LEEWAY = 300
-ALIASES = ('https://login.microsoftonline.com', 'https://login.windows.net',
-           'https://login.microsoftonline.us',
-           'https://login.chinacloudapi.cn')
+ASSERTION_LIFE = 86400
+LOOP_TIME = 60
+
+
+GUID = re.compile(r'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', re.I)
 
 
 class Issuer:
@@ -119,6 +123,7 @@ class TokenEndpoint:
         self.config = config
         self.issuer = issuer
         self.sign_in = sign_in          # codes, refresh tokens, device codes
+        self.asked = {}                 # equal requests: when
         self.grants = {
             'client_credentials': self.client_credentials,
             'authorization_code': self.authorization_code,
@@ -152,6 +157,7 @@ class TokenEndpoint:
         if handler is None:
             raise Refusal(70003)
         tenant = self.tenant(tenant_name, grant)
+        self.loop(form)
         app = self.config.app(client_id)
         if app is None or app['tenant'] != tenant['id'] \
                 and not app.get('multitenant'):
@@ -172,6 +178,20 @@ class TokenEndpoint:
             body['resource'] = form.get('resource', '')
         return body
 
+    def loop(self, form):
+        """The same again and again: a client that does not cache."""
+        limit = self.config.settings['loop']
+        if not limit:
+            return
+        key = tuple(sorted((k, v) for k, v in form.items()
+                           if k in ('grant_type', 'client_id', 'scope',
+                                    'refresh_token', 'assertion')))
+        now = time.time()
+        times = [t for t in self.asked.get(key, ()) if t > now - LOOP_TIME]
+        self.asked[key] = times + [now]
+        if len(times) >= limit:
+            raise Refusal(50196)
+
     def tenant(self, tenant_name, grant):
         if tenant_name.lower() in ('common', 'consumers', 'organizations'):
             if grant == 'client_credentials':
@@ -179,7 +199,8 @@ class TokenEndpoint:
             return self.config.tenants[0]
         tenant = self.config.tenant(tenant_name)
         if tenant is None:
-            raise Refusal(90002, tenant_name)
+            raise Refusal(90002 if GUID.match(tenant_name)
+                          or '.' in tenant_name else 900023, tenant_name)
         return tenant
 
     # who asks
@@ -228,23 +249,25 @@ class TokenEndpoint:
             raise Refusal(700027, str(e))
         if claims.get('aud') not in self.audiences(request, tenant):
             raise Refusal(700023)
-        self.lifetime(claims)
+        if header.get('typ') != 'JWT' or not claims.get('jti'):
+            raise Refusal(50027)
+        self.lifetime(claims, ASSERTION_LIFE)
 
     def audiences(self, request, tenant):
-        found = set()
-        for base in (request.base, self.issuer.base) + ALIASES:
-            for name in (tenant['id'], tenant.get('domain')):
-                for path in ('oauth2/v2.0/token', 'oauth2/token', 'v2.0', ''):
-                    found.add('%s/%s/%s' % (base, name, path))
-        return found
+        """The endpoint that was asked, by either name of the tenant."""
+        path = request.path.partition('/oauth2/')[2]
+        return {'%s/%s/oauth2/%s' % (base, name, path)
+                for base in (request.base, self.issuer.base)
+                for name in (tenant['id'], tenant.get('domain'))}
 
-    def lifetime(self, claims):
+    def lifetime(self, claims, longest=None):
         now = self.issuer.now()
         exp, nbf = jwt.number(claims.get('exp')), jwt.number(
             claims.get('nbf', 0))
         if exp is None or nbf is None:
             raise Refusal(50027)
-        if exp <= now or nbf > now + LEEWAY:
+        if exp <= now or nbf > now + LEEWAY \
+                or longest and exp > now + longest + LEEWAY:
             raise Refusal(700024)
 
     def certificate(self, app, header):
@@ -383,6 +406,9 @@ class TokenEndpoint:
     def client_credentials(self, request, tenant, app, version):
         self.authenticate(request, tenant, app, 'client_credentials')
         resource, _ = self.resource(request, tenant, version, True)
+        if app.get('assignment_required') and not app.get('assigned'):
+            raise Refusal(501051, app['client_id'], app['name'],
+                          resource['uri'])
         token, claims = self.issuer.issue(
             tenant, app, resource, lifetime=app.get('expires_in'),
             extra=self.extra_claims(request, app))
@@ -390,8 +416,25 @@ class TokenEndpoint:
 
     # with a person
 
+    def may_sign_in(self, app, scope, fresh, strong):
+        """What a tenant asks of a person.
+
+        fresh: there was a browser, in which the person could agree; strong:
+        multifactor authentication was done.
+        """
+        if app.get('assignment_required') and not app.get('assigned'):
+            raise Refusal(50105, app['client_id'], app['name'])
+        if app.get('consent', True) is False and not fresh:
+            raise Refusal(65001, app['client_id'], app['name'])
+        if app.get('consent') == 'admin':
+            raise Refusal(90094, app['tenant'], app['name'])
+        if app.get('mfa') and not fresh and not strong:
+            raise Refusal(50076, scope)
+
     def user_answer(self, request, tenant, app, version, user, scope,
-                    refresh_token=True):
+                    refresh_token=True, fresh=False, strong=False,
+                    held=None):
+        self.may_sign_in(app, request.form.get('scope', scope), fresh, strong)
         request.form.setdefault('scope', scope)
         resource, names = self.resource(request, tenant, version, False)
         short = ' '.join(n.rpartition('/')[2] for n in names)
@@ -404,7 +447,8 @@ class TokenEndpoint:
         asked = set(request.form['scope'].split(' ')) | set(scope.split(' '))
         if refresh_token and 'offline_access' in asked:
             more['refresh_token'] = self.sign_in.new_refresh_token(
-                tenant, app, user, ' '.join(sorted(asked)))
+                tenant, app, user, ' '.join(sorted(asked)),
+                (held or {}).get('kind'))
         if 'openid' in asked:
             more['id_token'] = self.id_token(tenant, app, user,
                                              request.form.get('nonce'))
@@ -425,23 +469,41 @@ class TokenEndpoint:
         return self.issuer.keys.sign(claims)
 
     def authorization_code(self, request, tenant, app, version):
-        self.authenticate(request, tenant, app, 'authorization_code')
         code = self.sign_in.redeem_code(request, app)
+        self.platform(request, tenant, app, code['kind'])
         request.form['nonce'] = code['nonce']
         return self.user_answer(request, tenant, app, version,
-                                self.config.user, code['scope'])
+                                self.config.user, code['scope'], fresh=True,
+                                held=code)
+
+    def platform(self, request, tenant, app, kind):
+        """Who may redeem is said by the platform of the redirect URI."""
+        if kind == 'spa' and not request.header('origin'):
+            raise Refusal(9002327)
+        if kind == 'web' and app.get('public') \
+                and not request.form.get('client_secret') \
+                and 'client_assertion' not in request.form:
+            raise Refusal(7000218)
+        if kind != 'web' or not app.get('public'):
+            self.authenticate(request, tenant, app, 'authorization_code')
+        elif 'client_assertion' in request.form:
+            self.assertion(request, tenant, app,
+                           request.form['client_assertion'])
+        else:
+            self.secret(app, request.form['client_secret'])
 
     def refresh_token(self, request, tenant, app, version):
-        self.authenticate(request, tenant, app, 'refresh_token')
         held = self.sign_in.redeem_refresh_token(
             required(request.form, 'refresh_token'), app)
+        self.platform(request, tenant, app, held.get('kind'))
         return self.user_answer(request, tenant, app, version,
-                                self.config.user, held['scope'])
+                                self.config.user, held['scope'], held=held)
 
     def device_code(self, request, tenant, app, version):
+        self.authenticate(request, tenant, app, 'device_code')
         device = self.sign_in.redeem_device(request, app)
         return self.user_answer(request, tenant, app, version,
-                                self.config.user, device['scope'])
+                                self.config.user, device['scope'], fresh=True)
 
     def on_behalf_of(self, request, tenant, app, version):
         form = request.form
@@ -463,8 +525,10 @@ class TokenEndpoint:
         user = {'oid': claims.get('oid'), 'name': claims.get('name'),
                 'upn': claims.get('upn')
                 or claims.get('preferred_username')}
-        return self.user_answer(request, tenant, app, version, user,
-                                form.get('scope', ''))
+        return self.user_answer(
+            request, tenant, app, version, user, form.get('scope', ''),
+            strong='mfa' in claims.get('amr', ())
+            or BLOCKING_POLICY in claims.get('capolids', ()))
 
 
 def required(form, name):

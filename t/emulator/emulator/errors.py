@@ -18,9 +18,18 @@ CODES = {
             'application.'),
     50027: (401, 'invalid_client', 'JWT token is invalid or malformed.'),
     50013: (400, 'invalid_grant', 'Assertion failed signature validation.'),
-    50076: (400, 'interaction_required', 'Due to a configuration change made '
-            'by your administrator, or because you moved to a new location, '
-            'you must use multi-factor authentication.'),
+    50020: (400, 'invalid_grant', "User account '%s' from identity provider "
+            "'live.com' does not exist in tenant '%s' and cannot access the "
+            "application in that tenant."),
+    50076: (400, 'invalid_grant', 'Due to a configuration change made by your '
+            'administrator, or because you moved to a new location, you must '
+            "use multi-factor authentication to access '%s'."),
+    50079: (400, 'invalid_grant', 'Due to a configuration change made by your '
+            'administrator, or because you moved to a new location, you must '
+            "enroll in multi-factor authentication to access '%s'."),
+    50105: (400, 'invalid_grant', "Your administrator has configured the "
+            "application %s ('%s') to block users unless they are "
+            "specifically granted ('assigned') access to the application."),
     50173: (400, 'invalid_grant', 'The provided grant has expired due to it '
             'being revoked, a fresh auth token is needed.'),
     50194: (400, 'invalid_request', 'Application is not configured as a '
@@ -28,12 +37,16 @@ CODES = {
             'supported for such apps.'),
     50196: (400, 'invalid_grant', 'The server terminated an operation because '
             'it encountered a client request loop.'),
-    53003: (400, 'interaction_required', 'Access has been blocked by '
+    53003: (400, 'invalid_grant', 'Access has been blocked by '
             'Conditional Access policies. The access policy does not allow '
             'token issuance.'),
     54005: (400, 'invalid_grant', 'OAuth2 Authorization code was already '
             'redeemed, please retry with a new valid code or use an existing '
             'refresh token.'),
+    65001: (400, 'invalid_grant', 'The user or administrator has not '
+            "consented to use the application with ID '%s' named '%s'. Send "
+            'an interactive authorization request for this user and '
+            'resource.'),
     70000: (400, 'invalid_grant', 'Provided grant is invalid or malformed.'),
     70003: (400, 'unsupported_grant_type', 'The app requested an unsupported '
             'grant type.'),
@@ -61,6 +74,9 @@ CODES = {
             'Please try again.'),
     90055: (429, 'temporarily_unavailable', 'The server has terminated the '
             'request because there are too many requests.'),
+    90094: (400, 'invalid_grant', 'An administrator of %s has set a policy '
+            'that prevents you from granting %s the permissions it is '
+            'requesting.'),
     500011: (400, 'invalid_resource', 'The resource principal named %s was '
              'not found in the tenant named %s. This can happen if the '
              'application has not been installed by the administrator of the '
@@ -71,6 +87,8 @@ CODES = {
              'Client app presenting the assertion.'),
     500133: (400, 'invalid_grant', 'Assertion is not within its valid time '
              'range.'),
+    501051: (400, 'invalid_grant', "Application '%s'(%s) is not assigned to "
+             "a role for the application '%s'."),
     501481: (400, 'invalid_grant', 'The Code_Verifier does not match the '
              'code_challenge supplied in the authorization request.'),
     700016: (400, 'unauthorized_client', "Application with identifier '%s' "
@@ -97,6 +115,8 @@ CODES = {
              "found for presented assertion audience '%s'."),
     700213: (400, 'invalid_request', 'No matching federated identity record '
              "found for presented assertion subject '%s'."),
+    900023: (400, 'invalid_request', "Specified tenant identifier '%s' is "
+             'neither a valid DNS name, nor a valid external domain.'),
     900144: (400, 'invalid_request', 'The request body must contain the '
              "following parameter: '%s'."),
     900561: (400, 'invalid_request', 'The endpoint only accepts POST '
@@ -123,12 +143,32 @@ CODES = {
     7000222: (401, 'invalid_client', 'The provided client secret keys for app '
               "'%s' are expired. Visit the Azure portal to create new keys "
               'for your app.'),
+    7000229: (401, 'unauthorized_client', "The client application %s is "
+              'missing service principal in the tenant %s. See instructions '
+              'here: https://go.microsoft.com/fwlink/?linkid=2225119'),
     9001023: (400, 'invalid_request', 'The grant type is not supported over '
               'the /common or /consumers endpoints. Please use the '
               '/organizations or tenant-specific endpoint.'),
+    9002327: (400, 'invalid_request', "Tokens issued for the 'Single-Page "
+              "Application' client-type may only be redeemed via "
+              'cross-origin requests.'),
     9002313: (400, 'invalid_request', 'Invalid request. Request is malformed '
               'or invalid.'),
 }
+
+
+# AADSTS number: what MSAL calls the suberror.  Those of 65001 and 50076 are
+# recorded (MicrosoftDocs/azure-docs issue 39189,
+# AzureAD/microsoft-authentication-library-for-js issue 5491); the others are
+# after their documents.
+SUBERRORS = {
+    50076: 'basic_action', 50079: 'basic_action', 53003: 'message_only',
+    65001: 'consent_required', 90094: 'consent_required',
+    50173: 'bad_token', 70043: 'bad_token',
+}
+
+# of these the claims name the policy, for the next interactive sign-in
+WITH_POLICY = {50076, 50079, 53003}
 
 
 class Refusal(Exception):
@@ -169,7 +209,9 @@ def error_reply(request, refusal):
         'correlation_id': correlation,
         'error_uri': '%s/error?code=%d' % (request.base, refusal.code),
     }
-    if refusal.code == 53003:
+    if refusal.code in SUBERRORS:
+        body['suberror'] = SUBERRORS[refusal.code]
+    if refusal.code in WITH_POLICY:
         body['claims'] = json.dumps({'access_token': {'capolids': {
             'essential': True, 'values': [BLOCKING_POLICY]}}})
     body.update(refusal.extra)

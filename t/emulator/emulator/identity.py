@@ -11,12 +11,20 @@ TLS one):
     /sf/metadata/identity/oauth2/token      Service Fabric
 """
 
+import json
 import os
 import secrets
 import time
 
 from .server import Response, reply_json
 
+IMDS_VERSIONS = {'2018-02-01', '2018-10-01', '2019-03-11', '2019-06-01',
+                 '2019-06-04', '2019-08-01', '2019-08-15', '2019-11-01',
+                 '2020-06-01', '2020-07-15', '2020-09-01', '2020-10-01',
+                 '2020-12-01', '2021-01-01', '2021-02-01', '2021-12-13',
+                 '2023-07-01', '2023-11-15'}
+SELECTORS = {'client_id', 'clientid', 'object_id', 'principal_id',
+             'msi_res_id', 'mi_res_id', 'resource_id'}
 ARC_VERSIONS = {'2019-11-01', '2020-06-01', '2021-02-01'}
 
 
@@ -25,6 +33,8 @@ class ManagedIdentity:
         self.config = config
         self.issuer = issuer
         self.arc_keys = {}
+        self.cache = {}             # (identity, resource, life): (body, until)
+        self.times = []             # of requests, for identity_rate
         self.sources = {
             '/metadata/identity/oauth2/token': ('imds', self.imds),
             '/arc/metadata/identity/oauth2/token': ('arc', self.arc),
@@ -66,6 +76,14 @@ class ManagedIdentity:
         known = self.config.resources.get(resource)
         if known is None:
             return None
+        lifetime = self.config.settings['expires_in'] * 24
+        key = (identity['client_id'], resource, lifetime)
+        body, renew = self.cache.get(key, (None, 0))
+        if self.config.settings['identity_cache'] \
+                and renew > self.issuer.now():
+            # what is left of it, and no more
+            return dict(body, expires_in=int(body['expires_on']
+                                             - self.issuer.now()))
         app = {'client_id': identity['client_id'],
                'object_id': identity['object_id']}
         extra = {}
@@ -73,15 +91,28 @@ class ManagedIdentity:
             extra['xms_mirid'] = identity['resource_id']
         token, claims = self.issuer.issue(
             self.config.tenants[0], app, known, extra=extra,
-            lifetime=self.config.settings['expires_in'] * 24)
-        return {
+            lifetime=lifetime)
+        body = {
             'access_token': token, 'client_id': identity['client_id'],
             'expires_in': claims['exp'] - claims['iat'] - 1,
             'expires_on': claims['exp'], 'not_before': claims['nbf'],
             'resource': resource, 'token_type': 'Bearer'}
+        # a new one when half of it is over
+        self.cache[key] = (body, claims['iat'] + lifetime / 2)
+        return dict(body)
+
+    def throttled(self):
+        rate = self.config.settings['identity_rate']
+        now = time.time()
+        self.times = [t for t in self.times if t > now - 1]
+        if rate and len(self.times) >= rate:
+            return True
+        if rate:
+            self.times.append(now)
+        return False
 
     IMDS_NAMES = {'client_id': ['client_id'], 'object_id': ['object_id'],
-                  'resource_id': ['msi_res_id']}
+                  'resource_id': ['msi_res_id', 'mi_res_id']}
 
     def imds_answer(self, request, names):
         resource = request.query.get('resource')
@@ -93,6 +124,10 @@ class ManagedIdentity:
             return oauth_error(400, 'invalid_request',
                                'Required query variable \'resource\' is '
                                'missing')
+        given = SELECTORS & set(request.query)
+        if given - {n for names_ in names.values() for n in names_} \
+                or len(given) > 1:
+            return oauth_error(400, 'invalid_request', 'Identity not found')
         identity = self.find(request, names)
         if identity is None:
             return oauth_error(400, 'invalid_request', 'Identity not found')
@@ -115,6 +150,17 @@ class ManagedIdentity:
         if request.header('x-forwarded-for'):
             return oauth_error(400, 'bad_request_104',
                                'Requests through a proxy are refused')
+        if request.query.get('api-version') not in IMDS_VERSIONS:
+            return reply_json({
+                'error': 'Bad request. api-version is invalid or was not '
+                'specified in the request. For more information refer to '
+                'aka.ms/azureimds', 'newest-versions': [
+                    '2023-11-15', '2023-07-01', '2021-12-13']}, 400)
+        if self.throttled():
+            return Response(429, json.dumps(
+                {'error': 'invalid_request', 'error_description':
+                 'Too many requests'}), [('Content-Type', 'application/json'),
+                                         ('Retry-After', '1')])
         return self.imds_answer(request, self.IMDS_NAMES)
 
     async def arc(self, request):

@@ -16,6 +16,28 @@ CODE_LIFETIME = 600
 REFRESH_LIFETIME = 90 * 86400
 
 
+def platform_of(app, uri):
+    """web, spa or native: how this redirect URI is registered; or None."""
+    for known in app['redirect_uris']:
+        if not isinstance(known, dict):
+            known = {'uri': known, 'type': 'native' if app.get('public')
+                     else 'web'}
+        if same_redirect(known['uri'], uri):
+            return known['type']
+    return None
+
+
+def same_redirect(known, uri):
+    """To the letter; of http on loopback the port does not matter."""
+    if known == uri:
+        return True
+    one, two = urllib.parse.urlsplit(known), urllib.parse.urlsplit(uri)
+    return one.scheme == two.scheme == 'http' \
+        and one.hostname == two.hostname \
+        and one.hostname in ('localhost', '127.0.0.1') \
+        and (one.path or '/', one.query) == (two.path or '/', two.query)
+
+
 class SignIn:
     def __init__(self, config, state_dir, base_of):
         self.config = config
@@ -43,8 +65,8 @@ class SignIn:
             return error_reply(request, Refusal(
                 700016, query.get('client_id'), tenant_name))
         redirect = query.get('redirect_uri', '')
-        if '*' not in app['redirect_uris'] \
-                and redirect not in app['redirect_uris']:
+        kind = platform_of(app, redirect)
+        if kind is None:
             return error_reply(request, Refusal(50011))
         if query.get('response_type') != 'code':
             return self.back(query, error='unsupported_response_type')
@@ -61,6 +83,7 @@ class SignIn:
             'scope': query.get('scope', ''), 'nonce': query.get('nonce'),
             'challenge': query.get('code_challenge'),
             'method': query.get('code_challenge_method', 'plain'),
+            'kind': kind,
             'expires': time.time() + CODE_LIFETIME}
         return self.back(query, code=code,
                          session_state=str(uuid.uuid4()))
@@ -116,11 +139,11 @@ class SignIn:
 
     # refresh tokens: signed by us, so that they outlive a restart
 
-    def new_refresh_token(self, tenant, app, user, scope):
+    def new_refresh_token(self, tenant, app, user, scope, kind=None):
         return '0.A' + jwt.sign_raw(self.key, {'alg': 'HS256'}, {
             'cid': app['client_id'], 'tid': tenant['id'],
             'oid': user['oid'], 'scope': scope, 'iat': time.time(),
-            'jti': secrets.token_hex(8)}, 'HS256')
+            'jti': secrets.token_hex(8), 'kind': kind}, 'HS256')
 
     def redeem_refresh_token(self, token, app):
         try:

@@ -90,6 +90,13 @@ sub settings     { my $s = shift; $s->control(POST => 'settings', { @_ }) }
 sub secrets      { my $s = shift; $s->control(POST => 'secrets', { @_ }) }
 sub app          { my $s = shift; $s->control(POST => 'apps', { @_ }) }
 sub endpoint     { my $s = shift; $s->control(POST => 'endpoints', { @_ }) }
+# Azure roles or actions, for the app of %%CLIENT%%
+sub grant        { my $s = shift; $s->app(client_id => $s->info('client_id'),
+                                          actions => [@_]) }
+# redirect URIs of the app of %%PUBLIC_CLIENT%%, native ones
+sub redirects    { my $s = shift; $s->app(
+                       client_id => $s->info('public_client_id'),
+                       redirect_uris => [@_]) }
 sub rotate_keys  { my $s = shift; $s->control(POST => 'keys/rotate', { @_ }) }
 sub revoke       { my $s = shift; $s->control(POST => 'tokens/revoke',
                                               @_ ? { @_ }
