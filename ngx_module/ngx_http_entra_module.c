@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_entra_module.h"
+#include "ngx_http_entra_recent.h"
 
 
 static ngx_int_t ngx_http_entra_preconfiguration(ngx_conf_t *cf);
@@ -241,7 +242,8 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         || ngx_http_entra_sign_in_check(cf, mcf) != NGX_OK
         || ngx_http_entra_keys_init(cf, mcf) != NGX_OK
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
-        || ngx_http_entra_check(cf, mcf) != NGX_OK)
+        || ngx_http_entra_check(cf, mcf) != NGX_OK
+        || ngx_http_entra_recent_init(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;
     }

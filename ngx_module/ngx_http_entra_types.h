@@ -167,6 +167,7 @@ struct ngx_http_entra_token_s {
     ngx_http_entra_credential_t  *credential;
     ngx_str_t                     scope;
     u_char                        key[32];
+    ngx_uint_t                    nth;          /* from 1; 0: a caller's */
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
     entra_egress_t                known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
@@ -330,6 +331,7 @@ typedef struct {
     ngx_str_t                     zone_name;
     size_t                        zone_size;
     ngx_shm_zone_t               *zone;
+    ngx_shm_zone_t               *recent;       /* see ..._recent.h */
     uint32_t                      config;       /* random, of this reading */
 
     ngx_str_t                     trusted_certificate;
