@@ -17,7 +17,6 @@
 #define ENTRA_REPLY_CLAIMS     4096         /* bytes */
 #define ENTRA_REPLY_POLICIES   4
 #define ENTRA_REPLY_HALF       7200         /* seconds */
-#define ENTRA_REPLY_TOKENISH   40
 
 
 typedef struct {
