@@ -327,8 +327,9 @@ ngx_int_t ngx_http_entra_upstream_host(ngx_http_request_t *r,
 
 void ngx_http_entra_attempt_hook(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+/* left: ms of the token's life */
 ngx_int_t ngx_http_entra_attempt_watch(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
+    ngx_http_entra_ctx_t *ctx, int64_t left);
 
 /* ngx_http_entra_egress.c */
 
