@@ -159,8 +159,20 @@ void ngx_http_entra_observe_end(ngx_http_entra_main_conf_t *mcf);
 void *ngx_http_entra_zone_create(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_zone_init(ngx_shm_zone_t *zone, void *data);
 ngx_slab_pool_t *ngx_http_entra_zone_pool(ngx_http_entra_main_conf_t *mcf);
-ngx_http_entra_record_t *ngx_http_entra_zone_record(
-    ngx_http_entra_main_conf_t *mcf, u_char *key, ngx_log_t *log);
+
+/* with the mutex held; NULL: there is none, or no room for it */
+ngx_http_entra_record_t *ngx_http_entra_zone_find(
+    ngx_http_entra_main_conf_t *mcf, u_char *key);
+ngx_http_entra_record_t *ngx_http_entra_zone_make(
+    ngx_http_entra_main_conf_t *mcf, u_char *key, ngx_uint_t caller);
+ngx_atomic_uint_t ngx_http_entra_zone_generation(
+    ngx_http_entra_main_conf_t *mcf);
+ngx_uint_t ngx_http_entra_zone_holds(ngx_http_entra_main_conf_t *mcf,
+    ngx_http_entra_record_t *rec);
+
+/* says so, at most once a minute in a worker */
+void ngx_http_entra_zone_full(ngx_http_entra_main_conf_t *mcf);
+
 ngx_int_t ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf,
     ngx_http_entra_record_t *rec, const char *value, size_t len);
 ngx_int_t ngx_http_entra_zone_claims(ngx_http_entra_main_conf_t *mcf,
@@ -196,9 +208,23 @@ void ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
 ngx_int_t ngx_http_entra_token_attach(ngx_http_entra_token_t *token);
 void ngx_http_entra_token_detach(ngx_http_entra_token_t *token);
 
+/*
+ * With the mutex held: the record of this token's key.  When it was evicted,
+ * make says whether it gets another one, or an empty one is read.
+ */
+ngx_http_entra_record_t *ngx_http_entra_token_record(
+    ngx_http_entra_token_t *token, ngx_uint_t make);
+
+/* takes the mutex: owner, lease, next and generation of its record */
+void ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
+    ngx_http_entra_record_t *copy);
+
 /* the token may be sent now; takes over what another worker has fetched */
 ngx_int_t ngx_http_entra_token_usable(ngx_http_entra_token_t *token,
     int64_t now);
+
+/* a caller's token is used: others are evicted before it */
+void ngx_http_entra_token_touch(ngx_http_entra_token_t *token);
 
 /* its secret changed: fetches now, keeps the token until then */
 void ngx_http_entra_token_due(ngx_http_entra_token_t *token);

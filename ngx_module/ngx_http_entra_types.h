@@ -63,13 +63,22 @@ typedef struct ngx_http_entra_curl_s        ngx_http_entra_curl_t;
  * A value in shared memory: the token of one credential for one scope, found
  * by what it depends on.  Everything but the atomics is read and written
  * under the zone's mutex; all times are of the boot clock, in ms.
+ *
+ * A record may be evicted and used again for another key while a worker still
+ * points to it.  Hence the memory of a record stays a record for ever, no
+ * generation comes twice, and whoever has locked the mutex goes through
+ * ngx_http_entra_token_record(), which compares the key.
  */
 
 struct ngx_http_entra_record_s {
     ngx_rbtree_node_t     node;
     u_char                key[32];
+    ngx_http_entra_record_t  *next_free;
 
-    /* changes whenever the value does; read without the mutex */
+    /*
+     * Changes whenever the value or the key does, never used twice in a zone;
+     * read without the mutex
+     */
     ngx_atomic_t          generation;
 
     u_char               *value;
@@ -87,6 +96,7 @@ struct ngx_http_entra_record_s {
     ngx_uint_t            fails;                /* in a row */
     uint32_t              config;               /* that reset fails last */
     int64_t               used;                 /* by any worker */
+    ngx_uint_t            caller;               /* unsigned  caller:1 */
 
     /* a fetch that the upstream's 401 asked for */
     int64_t               forced;
@@ -148,7 +158,9 @@ struct ngx_http_entra_token_s {
     entra_egress_t                known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
 
-    ngx_http_entra_record_t      *record;       /* never NULL in a worker */
+    /* never NULL in a worker; not compared yet, see above */
+    ngx_http_entra_record_t      *record;
+    ngx_http_entra_record_t      *own;          /* while the zone is full */
 
     /* the worker's copy, "Bearer " and value; NULL: none */
     ngx_str_t                     header;
@@ -164,7 +176,6 @@ struct ngx_http_entra_token_s {
     ngx_event_t                   timer;
     ngx_uint_t                    polls;
     ngx_queue_t                   waiters;
-    unsigned                      reported:1;   /* the zone is too small */
 };
 
 
@@ -400,6 +411,7 @@ typedef struct {
     ngx_queue_t                   sent;         /* requests under way */
     ngx_event_t                   watch;
     ngx_uint_t                    reading;      /* a long list, in pieces */
+    int64_t                       full;         /* the zone, when logged */
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;
 

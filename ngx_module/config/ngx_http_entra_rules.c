@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_entra_rules_set(ngx_conf_t *cf,
 static ngx_int_t ngx_http_entra_rules_add(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_array_t *names,
     ngx_http_entra_policies_t *set, u_char *file, ngx_uint_t line);
+static ngx_http_entra_record_t *ngx_http_entra_rules_counters(
+    ngx_http_entra_main_conf_t *mcf, u_char *key);
 static void ngx_http_entra_rules_log(void *data, entra_log_level_e level,
     const char *text);
 
@@ -367,10 +369,42 @@ ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf)
         (void) EVP_Digest(text.data, text.len, key, NULL, EVP_sha256(), NULL);
         entra_buf_free(&text);
 
-        /* NULL: it still decides, it is only not counted */
-
-        policy->data = ngx_http_entra_zone_record(mcf, key, ngx_cycle->log);
+        policy->data = ngx_http_entra_rules_counters(mcf, key);
     }
+}
+
+
+/*
+ * With no room in the zone each worker counts for itself; NULL: the policy
+ * still decides, it is only not counted
+ */
+
+static ngx_http_entra_record_t *
+ngx_http_entra_rules_counters(ngx_http_entra_main_conf_t *mcf, u_char *key)
+{
+    ngx_http_entra_record_t  *rec;
+
+    ngx_http_entra_zone_lock(mcf);
+
+    rec = ngx_http_entra_zone_find(mcf, key);
+
+    if (rec == NULL) {
+        rec = ngx_http_entra_zone_make(mcf, key, 0);
+    }
+
+    if (rec) {
+        rec->used = ngx_http_entra_clock();
+    }
+
+    ngx_http_entra_zone_unlock(mcf);
+
+    if (rec) {
+        return rec;
+    }
+
+    ngx_http_entra_zone_full(mcf);
+
+    return ngx_pcalloc(ngx_cycle->pool, sizeof(ngx_http_entra_record_t));
 }
 
 

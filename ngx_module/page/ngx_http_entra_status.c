@@ -247,10 +247,21 @@ void
 ngx_http_entra_status_record(ngx_http_entra_main_conf_t *mcf,
     ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec)
 {
+    ngx_http_entra_record_t  *shared;
+
     (void) ngx_http_entra_token_usable(token, ngx_http_entra_clock());
 
     ngx_http_entra_zone_lock(mcf);
-    *rec = *token->record;
+
+    shared = ngx_http_entra_token_record(token, 0);
+
+    if (shared) {
+        *rec = *shared;
+
+    } else {
+        ngx_memzero(rec, sizeof(ngx_http_entra_record_t));
+    }
+
     ngx_http_entra_zone_unlock(mcf);
 }
 
@@ -383,6 +394,7 @@ ngx_http_entra_status_ready(ngx_http_request_t *r,
     ngx_uint_t                i, missing;
     entra_buf_t               b;
     ngx_http_entra_token_t  **token;
+    ngx_http_entra_record_t   rec;
 
     now = ngx_http_entra_clock();
     token = mcf->tokens.elts;
@@ -406,7 +418,8 @@ ngx_http_entra_status_ready(ngx_http_request_t *r,
         entra_buf_add_c(&b, ",\"scope\":");
         entra_enc_json(&b, (entra_str_t) { token[i]->scope.len,
                                            (char *) token[i]->scope.data });
-        ngx_http_entra_status_json_error(&b, token[i]->record);
+        ngx_http_entra_status_record(mcf, token[i], &rec);
+        ngx_http_entra_status_json_error(&b, &rec);
         entra_buf_add_char(&b, '}');
     }
 

@@ -388,8 +388,6 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
     entra_caller_keys_verdict_e   verdict;
 
     mcf = ngx_http_entra_worker->conf;
-    rec = keys->token->record;
-
     if (ngx_http_entra_token_pending(keys->token)) {
         return NGX_AGAIN;
     }
@@ -401,8 +399,11 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
 
     ngx_http_entra_zone_lock(mcf);
 
-    newer = rec->generation != keys->token->generation;
-    verdict = entra_caller_keys_unknown_kid(rec->tried, rec->fails != 0,
+    rec = ngx_http_entra_token_record(keys->token, 1);
+
+    newer = rec && rec->generation != keys->token->generation;
+    verdict = entra_caller_keys_unknown_kid(rec ? rec->tried : ngx_time(),
+                                            rec ? rec->fails != 0 : 1,
                                             ngx_time());
 
     ngx_http_entra_zone_unlock(mcf);

@@ -134,6 +134,8 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ngx_queue_remove(&obo->queue);
     ngx_queue_insert_head(&ngx_http_entra_obo_queue, &obo->queue);
 
+    ngx_http_entra_token_touch(&obo->token);
+
     ctx->token = &obo->token;
 
     return NGX_OK;
@@ -145,8 +147,20 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 ngx_uint_t
 ngx_http_entra_obo_settled(ngx_http_entra_token_t *token)
 {
-    return token->record->fails != 0
-           && token->record->error_class == ENTRA_ERR_DENIED
+    ngx_uint_t                   denied;
+    ngx_http_entra_record_t     *rec;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_entra_worker->conf;
+
+    ngx_http_entra_zone_lock(mcf);
+
+    rec = ngx_http_entra_token_record(token, 0);
+    denied = rec && rec->fails && rec->error_class == ENTRA_ERR_DENIED;
+
+    ngx_http_entra_zone_unlock(mcf);
+
+    return denied
            && !ngx_http_entra_token_pending(token)
            && ngx_http_entra_token_next(token) > 0;
 }
@@ -167,19 +181,18 @@ ngx_http_entra_obo_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
-    rec = token->record;
+    name[0] = '\0';
 
     entra_buf_init(&claims, NGX_HTTP_ENTRA_CLAIMS_MAX);
 
     ngx_http_entra_zone_lock(mcf);
 
-    ngx_memcpy(name, rec->error_name, sizeof(name));
+    rec = ngx_http_entra_token_record(token, 0);
 
-    if (rec->fails == 0 || rec->error_class != ENTRA_ERR_DENIED) {
-        name[0] = '\0';
+    if (rec && rec->fails && rec->error_class == ENTRA_ERR_DENIED) {
+        ngx_memcpy(name, rec->error_name, sizeof(name));
+        entra_buf_add(&claims, rec->claims, rec->claims_len);
     }
-
-    entra_buf_add(&claims, rec->claims, rec->claims_len);
 
     ngx_http_entra_zone_unlock(mcf);
 

@@ -15,12 +15,19 @@
 #define NGX_HTTP_ENTRA_POLL_IDLE      1000
 
 
+static ngx_http_entra_record_t *ngx_http_entra_token_own(
+    ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_copy(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_forget(ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_token_accepted(ngx_http_entra_token_t *token,
     u_char *material);
 static void ngx_http_entra_token_learn(ngx_http_entra_token_t *token);
+static ngx_uint_t ngx_http_entra_token_outdated(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_timer(ngx_event_t *ev);
+
+
+/* of those that have none: no key, no value, never changed */
+static ngx_http_entra_record_t  ngx_http_entra_token_none;
 
 
 ngx_int_t
@@ -32,12 +39,7 @@ ngx_http_entra_token_attach(ngx_http_entra_token_t *token)
 
     mcf = ngx_http_entra_worker->conf;
 
-    rec = ngx_http_entra_zone_record(mcf, token->key, ngx_cycle->log);
-    if (rec == NULL) {
-        return NGX_ERROR;
-    }
-
-    token->record = rec;
+    token->record = &ngx_http_entra_token_none;
     token->generation = 0;
 
     ngx_http_entra_event(&token->timer, ngx_http_entra_token_timer, 1);
@@ -46,15 +48,28 @@ ngx_http_entra_token_attach(ngx_http_entra_token_t *token)
 
     ngx_http_entra_zone_lock(mcf);
 
+    /* a caller's is made when it is fetched */
+
+    rec = ngx_http_entra_token_record(token, token->assertion == NULL);
+
+    if (rec == NULL && token->assertion == NULL) {
+        ngx_http_entra_zone_unlock(mcf);
+        return NGX_ERROR;
+    }
+
     /* what failed may have been mended by this configuration */
 
-    if (rec->config != mcf->config) {
+    if (rec && rec->config != mcf->config) {
         rec->config = mcf->config;
         rec->fails = 0;
         rec->next = 0;
     }
 
     ngx_http_entra_zone_unlock(mcf);
+
+    if (token->own) {
+        ngx_http_entra_zone_full(mcf);
+    }
 
     (void) ngx_http_entra_token_usable(token, now);
 
@@ -71,6 +86,7 @@ ngx_http_entra_token_attach(ngx_http_entra_token_t *token)
 void
 ngx_http_entra_token_detach(ngx_http_entra_token_t *token)
 {
+    ngx_http_entra_record_t     *rec;
     ngx_http_entra_main_conf_t  *mcf;
 
     if (token->record == NULL) {
@@ -89,8 +105,10 @@ ngx_http_entra_token_detach(ngx_http_entra_token_t *token)
 
         ngx_http_entra_zone_lock(mcf);
 
-        if (token->record->owner == ngx_pid) {
-            token->record->lease = 0;
+        rec = ngx_http_entra_token_record(token, 0);
+
+        if (rec && rec->owner == ngx_pid) {
+            rec->lease = 0;
         }
 
         ngx_http_entra_zone_unlock(mcf);
@@ -98,6 +116,73 @@ ngx_http_entra_token_detach(ngx_http_entra_token_t *token)
 
     ngx_http_entra_token_forget(token);
     token->record = NULL;
+
+    ngx_free(token->own);
+    token->own = NULL;
+}
+
+
+ngx_http_entra_record_t *
+ngx_http_entra_token_record(ngx_http_entra_token_t *token, ngx_uint_t make)
+{
+    ngx_http_entra_record_t     *rec;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_entra_worker->conf;
+    rec = token->record;
+
+    /* there may be room by now, or a worker that had found some */
+
+    if (ngx_memcmp(rec->key, token->key, 32) == 0
+        && (rec != token->own || !make))
+    {
+        return rec;
+    }
+
+    rec = ngx_http_entra_zone_find(mcf, token->key);
+
+    if (rec == NULL && make) {
+        rec = ngx_http_entra_zone_make(mcf, token->key,
+                                       token->assertion != NULL);
+    }
+
+    if (rec == NULL) {
+        return make ? ngx_http_entra_token_own(token) : NULL;
+    }
+
+    ngx_free(token->own);
+    token->own = NULL;
+
+    /* whatever it holds has not been looked at yet */
+
+    token->record = rec;
+    token->generation = 0;
+
+    return rec;
+}
+
+
+/* with no room in the zone: nothing is shared then, but fetched as ever */
+
+static ngx_http_entra_record_t *
+ngx_http_entra_token_own(ngx_http_entra_token_t *token)
+{
+    if (token->own == NULL) {
+        token->own = ngx_calloc(sizeof(ngx_http_entra_record_t),
+                                ngx_cycle->log);
+        if (token->own == NULL) {
+            return NULL;
+        }
+
+        ngx_memcpy(token->own->key, token->key, 32);
+        token->own->generation = ngx_http_entra_zone_generation(
+                                     ngx_http_entra_worker->conf);
+
+        token->record = token->own;
+        token->generation = token->own->generation;
+    }
+
+    return token->own;
 }
 
 
@@ -114,6 +199,26 @@ ngx_http_entra_token_usable(ngx_http_entra_token_t *token, int64_t now)
 }
 
 
+/*
+ * Without the mutex, and not for each of a thousand requests.  Should the
+ * record be another's by now, then that one stays a little longer.
+ */
+
+void
+ngx_http_entra_token_touch(ngx_http_entra_token_t *token)
+{
+    int64_t  now;
+
+    now = ngx_http_entra_clock();
+
+    if (now - token->record->used >= 1000
+        && token->record != &ngx_http_entra_token_none)
+    {
+        token->record->used = now;
+    }
+}
+
+
 static void
 ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
 {
@@ -121,13 +226,36 @@ ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
-
-    ngx_http_entra_token_learn(token);
 
     ngx_http_entra_zone_lock(mcf);
 
+    rec = ngx_http_entra_token_record(token, 0);
+
+    if (rec && rec->value
+        && !ngx_http_entra_token_accepted(token, rec->material))
+    {
+        ngx_http_entra_zone_unlock(mcf);
+
+        ngx_http_entra_token_learn(token);
+
+        ngx_http_entra_zone_lock(mcf);
+
+        rec = ngx_http_entra_token_record(token, 0);
+    }
+
+    if (rec == NULL) {
+
+        /* evicted: what this worker has is good until its end */
+
+        token->record = &ngx_http_entra_token_none;
+        token->generation = 0;
+
+        ngx_http_entra_zone_unlock(mcf);
+        return;
+    }
+
     token->generation = rec->generation;
+    rec->used = ngx_http_entra_clock();
 
     if (rec->value == NULL) {
 
@@ -199,9 +327,7 @@ ngx_http_entra_token_learn(ngx_http_entra_token_t *token)
 
     c = token->credential;
 
-    if (c->core->type->watch
-        && !ngx_http_entra_token_accepted(token, token->record->material))
-    {
+    if (c->core->type->watch) {
         entra_err_clear(&err);
 
         if (c->core->type->watch(c->core, &err) == 1) {
@@ -249,29 +375,88 @@ ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
 void
 ngx_http_entra_token_due(ngx_http_entra_token_t *token)
 {
+    ngx_uint_t                   wanted;
+    ngx_http_entra_record_t     *rec;
     ngx_http_entra_main_conf_t  *mcf;
 
-    if (token->record->value == NULL && !token->preload
-        && ngx_queue_empty(&token->waiters))
-    {
-        return;
+    mcf = ngx_http_entra_worker->conf;
+    wanted = token->preload || !ngx_queue_empty(&token->waiters);
+
+    ngx_http_entra_zone_lock(mcf);
+
+    rec = ngx_http_entra_token_record(token, 0);
+
+    if (rec) {
+        wanted |= rec->value != NULL;
+
+        /* the failures were those of the old secret */
+
+        if (ngx_memcmp(rec->material, token->credential->material[0], 32)
+            != 0)
+        {
+            rec->next = 0;
+        }
     }
+
+    ngx_http_entra_zone_unlock(mcf);
+
+    if (wanted) {
+        ngx_http_entra_token_kick(token);
+    }
+}
+
+
+/* it was obtained with another secret than the one that is in use now */
+
+static ngx_uint_t
+ngx_http_entra_token_outdated(ngx_http_entra_token_t *token)
+{
+    ngx_uint_t                   outdated;
+    ngx_http_entra_record_t     *rec;
+    ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_entra_worker->conf;
 
     ngx_http_entra_zone_lock(mcf);
 
-    /* the failures were those of the old secret */
+    rec = ngx_http_entra_token_record(token, 0);
 
-    if (ngx_memcmp(token->record->material, token->credential->material[0], 32)
-        != 0)
-    {
-        token->record->next = 0;
-    }
+    outdated = rec && ngx_memcmp(rec->material, token->credential->material[0],
+                                 32)
+                      != 0;
 
     ngx_http_entra_zone_unlock(mcf);
 
-    ngx_http_entra_token_kick(token);
+    return outdated;
+}
+
+
+/* who fetches and when, as of now; nobody and at once for one without any */
+
+void
+ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
+    ngx_http_entra_record_t *copy)
+{
+    ngx_http_entra_record_t     *rec;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_entra_worker->conf;
+
+    ngx_http_entra_zone_lock(mcf);
+
+    rec = ngx_http_entra_token_record(token, 0);
+
+    if (rec == NULL) {
+        rec = &ngx_http_entra_token_none;
+    }
+
+    copy->owner = rec->owner;
+    copy->lease = rec->lease;
+    copy->next = rec->next;
+    copy->generation = rec == &ngx_http_entra_token_none
+                       ? token->generation : rec->generation;
+
+    ngx_http_entra_zone_unlock(mcf);
 }
 
 
@@ -299,9 +484,7 @@ ngx_http_entra_token_timer(ngx_event_t *ev)
     }
 
     if (token->header.len == 0 || token->refresh <= now
-        || ngx_memcmp(token->record->material, token->credential->material[0],
-                      32)
-           != 0)
+        || ngx_http_entra_token_outdated(token))
     {
         ngx_http_entra_token_kick(token);
 
@@ -317,9 +500,7 @@ void
 ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
 {
     int64_t                   wait;
-    ngx_http_entra_record_t  *rec;
-
-    rec = token->record;
+    ngx_http_entra_record_t   rec;
 
     if (ngx_terminate
         || (ngx_exiting && ngx_queue_empty(&token->waiters)))
@@ -339,7 +520,9 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
         return;
     }
 
-    if (!ngx_queue_empty(&token->waiters) && rec->lease > now) {
+    ngx_http_entra_token_peek(token, &rec);
+
+    if (!ngx_queue_empty(&token->waiters) && rec.lease > now) {
 
         /* each of a thousand requests that park comes here */
 
@@ -351,11 +534,11 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
                        NGX_HTTP_ENTRA_POLL_MAX);
         token->polls++;
 
-    } else if (rec->lease > now) {
+    } else if (rec.lease > now) {
         wait = NGX_HTTP_ENTRA_POLL_IDLE;
         token->polls = 0;
 
-    } else if (token->generation != rec->generation) {
+    } else if (token->generation != rec.generation) {
 
         /* another worker has ended its fetch this moment */
 
@@ -363,7 +546,7 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
         token->polls = 0;
 
     } else {
-        wait = ngx_max(token->refresh, rec->next) - now;
+        wait = ngx_max(token->refresh, rec.next) - now;
         token->polls = 0;
     }
 

@@ -26,14 +26,17 @@ static ngx_int_t ngx_http_entra_token_leased(ngx_http_entra_record_t *rec,
     int64_t now);
 static void ngx_http_entra_token_fetch(ngx_http_entra_token_t *token,
     entra_buf_t *claims);
-static void ngx_http_entra_token_refused(ngx_http_entra_token_t *token);
+static void ngx_http_entra_token_refused(ngx_http_entra_token_t *token,
+    ngx_http_entra_record_t *rec);
 static void ngx_http_entra_token_done(void *data, entra_acquire_t *a);
 static void ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static void ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static void ngx_http_entra_token_report(ngx_http_entra_token_t *token,
-    entra_acquire_t *a, int64_t now, int64_t delay);
+    entra_acquire_t *a, int64_t now, int64_t delay, ngx_uint_t fails);
+static void ngx_http_entra_token_error(ngx_http_entra_token_t *token,
+    ngx_http_entra_record_t *rec, entra_acquire_t *a);
 static ngx_uint_t ngx_http_entra_token_is_keys(ngx_http_entra_token_t *token);
 
 
@@ -84,11 +87,15 @@ ngx_http_entra_token_lease(ngx_http_entra_token_t *token, int64_t now,
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
 
     ngx_http_entra_zone_lock(mcf);
 
-    if (ngx_http_entra_token_leased(rec, now)) {
+    rec = ngx_http_entra_token_record(token, 1);
+
+    if (rec == NULL) {
+        rc = NGX_DECLINED;
+
+    } else if (ngx_http_entra_token_leased(rec, now)) {
         rc = NGX_BUSY;
 
     } else if (rec->next > now) {
@@ -104,12 +111,17 @@ ngx_http_entra_token_lease(ngx_http_entra_token_t *token, int64_t now,
     } else {
         rec->owner = ngx_pid;
         rec->lease = now + NGX_HTTP_ENTRA_LEASE;
+        rec->used = now;
 
         entra_buf_add(claims, rec->claims, rec->claims_len);
         rc = NGX_OK;
     }
 
     ngx_http_entra_zone_unlock(mcf);
+
+    if (token->own) {
+        ngx_http_entra_zone_full(mcf);
+    }
 
     return rc;
 }
@@ -135,6 +147,7 @@ ngx_http_entra_token_leased(ngx_http_entra_record_t *rec, int64_t now)
 static void
 ngx_http_entra_token_fetch(ngx_http_entra_token_t *token, entra_buf_t *claims)
 {
+    ngx_http_entra_record_t     *rec;
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_entra_worker->conf;
@@ -151,35 +164,33 @@ ngx_http_entra_token_fetch(ngx_http_entra_token_t *token, entra_buf_t *claims)
                                          token->assertion,
                                          ngx_http_entra_token_done, token);
 
-    if (token->acquire == NULL) {
-        ngx_http_entra_zone_lock(mcf);
-        token->record->lease = 0;
-        token->record->next = token->started + 1000;
-        ngx_http_entra_zone_unlock(mcf);
+    ngx_http_entra_zone_lock(mcf);
 
-        ngx_http_entra_token_arm(token, token->started);
-        return;
+    rec = ngx_http_entra_token_record(token, 0);
+
+    if (rec && token->acquire) {
+        (void) ngx_atomic_fetch_add(&rec->fetches, 1);
+        ngx_http_entra_token_refused(token, rec);
+
+    } else if (rec) {
+        rec->lease = 0;
+        rec->next = token->started + 1000;
     }
 
-    (void) ngx_atomic_fetch_add(&token->record->fetches, 1);
+    ngx_http_entra_zone_unlock(mcf);
 
-    ngx_http_entra_token_refused(token);
+    if (token->acquire == NULL) {
+        ngx_http_entra_token_arm(token, token->started);
+    }
 }
 
 
 /* a key has a second one: the acquisition has to know which was refused */
 
 static void
-ngx_http_entra_token_refused(ngx_http_entra_token_t *token)
+ngx_http_entra_token_refused(ngx_http_entra_token_t *token,
+    ngx_http_entra_record_t *rec)
 {
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
-
-    ngx_http_entra_zone_lock(mcf);
-
     if (rec->forced && rec->forced_generation == rec->generation
         && rec->value)
     {
@@ -187,8 +198,6 @@ ngx_http_entra_token_refused(ngx_http_entra_token_t *token)
                           EVP_sha256(), NULL);
         token->acquire->has_refused = 1;
     }
-
-    ngx_http_entra_zone_unlock(mcf);
 }
 
 
@@ -197,14 +206,10 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
 {
     ngx_http_entra_token_t  *token = data;
 
-    int64_t                   now;
-    ngx_http_entra_record_t  *rec;
+    int64_t  now;
 
     token->acquire = NULL;
-    rec = token->record;
     now = ngx_http_entra_clock();
-
-    (void) ngx_atomic_fetch_add(&rec->fetch_ms, now - token->started);
 
     if (a->err.class == ENTRA_ERR_NONE) {
         ngx_http_entra_token_success(token, a, now);
@@ -230,7 +235,8 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
+    rc = NGX_OK;
+    fails = 0;
 
     refresh = entra_token_refresh_after(a->token.lifetime, a->token.refresh_in,
                                         (uint32_t) ngx_random());
@@ -239,43 +245,42 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
 
     ngx_http_entra_zone_lock(mcf);
 
-    fails = rec->fails;
-    rec->tried = ngx_time();
+    rec = ngx_http_entra_token_record(token, 1);
 
-    rc = ngx_http_entra_zone_store(mcf, rec, a->token.value, a->token.len);
+    if (rec) {
+        fails = rec->fails;
+        rec->tried = ngx_time();
 
-    ngx_memcpy(rec->material, token->credential->material[0], 32);
-    rec->obtained = now;
-    rec->expires = now + a->token.lifetime * 1000;
-    rec->refresh = now + refresh * 1000;
-    rec->fails = 0;
-    rec->next = 0;
-    rec->lease = 0;
-    rec->used = now;
-    (void) ngx_http_entra_zone_claims(mcf, rec, NULL);
-    ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
-                sizeof(rec->note));
+        rc = ngx_http_entra_zone_store(mcf, rec, a->token.value, a->token.len);
 
-    /* the value is whole: now the others may look */
+        ngx_memcpy(rec->material, token->credential->material[0], 32);
+        rec->obtained = now;
+        rec->expires = now + a->token.lifetime * 1000;
+        rec->refresh = now + refresh * 1000;
+        rec->fails = 0;
+        rec->next = 0;
+        rec->lease = 0;
+        rec->used = now;
+        (void) ngx_atomic_fetch_add(&rec->fetch_ms, now - token->started);
+        (void) ngx_http_entra_zone_claims(mcf, rec, NULL);
+        ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
+                    sizeof(rec->note));
 
-    ngx_memory_barrier();
-    (void) ngx_atomic_fetch_add(&rec->generation, 1);
-    token->generation = rec->generation;
+        /* the value is whole: now the others may look */
+
+        ngx_memory_barrier();
+        rec->generation = ngx_http_entra_zone_generation(mcf);
+        token->generation = rec->generation;
+    }
 
     ngx_http_entra_zone_unlock(mcf);
 
     ngx_http_entra_token_set_local(token, a->token.value, a->token.len);
-    token->expires = rec->expires;
-    token->refresh = rec->refresh;
+    token->expires = now + a->token.lifetime * 1000;
+    token->refresh = now + refresh * 1000;
 
-    if (rc != NGX_OK && !token->reported) {
-        token->reported = 1;
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "entra zone \"%V\" is full, workers do not share the "
-                      "token of credential \"%V\"; write a larger "
-                      "\"entra_shared_zone zone=%V:SIZE\"",
-                      &mcf->zone_name, &token->credential->name,
-                      &mcf->zone_name);
+    if (rc != NGX_OK) {
+        ngx_http_entra_zone_full(mcf);
     }
 
     level = fails ? NGX_LOG_NOTICE : NGX_LOG_INFO;
@@ -297,20 +302,20 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     int64_t                      delay;
     ngx_int_t                    usable;
     ngx_str_t                    claims;
+    ngx_uint_t                   fails;
     ngx_http_entra_record_t     *rec;
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
     usable = ngx_http_entra_token_usable(token, now);
-
-    (void) ngx_atomic_fetch_add(&rec->failures, 1);
 
     ngx_http_entra_zone_lock(mcf);
 
-    rec->fails++;
+    rec = ngx_http_entra_token_record(token, 1);
 
-    delay = entra_token_backoff(&a->err, rec->fails, (uint32_t) ngx_random());
+    fails = rec ? ++rec->fails : 1;
+
+    delay = entra_token_backoff(&a->err, fails, (uint32_t) ngx_random());
 
     if (!usable && a->err.retry_after <= 0
         && (a->err.class == ENTRA_ERR_TRANSIENT
@@ -319,9 +324,35 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
         delay = ngx_min(delay, NGX_HTTP_ENTRA_BACKOFF_EMPTY);
     }
 
-    rec->next = now + delay;
-    rec->lease = 0;
+    if (rec) {
+        rec->next = now + delay;
+        rec->lease = 0;
+        rec->used = now;
+        (void) ngx_atomic_fetch_add(&rec->fetch_ms, now - token->started);
+        (void) ngx_atomic_fetch_add(&rec->failures, 1);
 
+        ngx_http_entra_token_error(token, rec, a);
+    }
+
+    if (rec && a->challenge) {
+        claims.data = (u_char *) a->challenge;
+        claims.len = ngx_strlen(a->challenge);
+
+        (void) ngx_http_entra_zone_claims(mcf, rec, &claims);
+    }
+
+    ngx_http_entra_zone_unlock(mcf);
+
+    ngx_http_entra_token_report(token, a, now, delay, fails);
+}
+
+
+/* what the status says about it; with the mutex held */
+
+static void
+ngx_http_entra_token_error(ngx_http_entra_token_t *token,
+    ngx_http_entra_record_t *rec, entra_acquire_t *a)
+{
     rec->tried = ngx_time();
     rec->failed = rec->tried;
     rec->error_class = a->err.class;
@@ -338,23 +369,12 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
                 sizeof(rec->error_advice));
     ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
                 sizeof(rec->note));
-
-    if (a->challenge) {
-        claims.data = (u_char *) a->challenge;
-        claims.len = ngx_strlen(a->challenge);
-
-        (void) ngx_http_entra_zone_claims(mcf, rec, &claims);
-    }
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    ngx_http_entra_token_report(token, a, now, delay);
 }
 
 
 static void
 ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
-    int64_t now, int64_t delay)
+    int64_t now, int64_t delay, ngx_uint_t fails)
 {
     u_char       name[NGX_HTTP_ENTRA_NAME_MAX];
     ngx_uint_t   level, usable;
@@ -367,7 +387,7 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
     /* that a person has to sign in is said once, not every minute */
 
     level = token->credential->core->type->interactive && a->err.unavailable
-            && token->record->fails > 1 ? NGX_LOG_INFO : NGX_LOG_ERR;
+            && fails > 1 ? NGX_LOG_INFO : NGX_LOG_ERR;
 
     usable = token->header.len && now < token->expires;
 
@@ -433,12 +453,16 @@ ngx_http_entra_token_force(ngx_http_entra_token_t *token,
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
     now = ngx_http_entra_clock();
 
     ngx_http_entra_zone_lock(mcf);
 
-    if (rec->generation != generation) {
+    rec = ngx_http_entra_token_record(token, 1);
+
+    if (rec == NULL) {
+        rc = NGX_DECLINED;
+
+    } else if (rec->value && rec->generation != generation) {
         rc = NGX_OK;
 
     } else if (rec->forced && rec->forced_generation == generation
@@ -474,32 +498,55 @@ ngx_http_entra_token_force(ngx_http_entra_token_t *token,
 void
 ngx_http_entra_token_heartbeat(ngx_http_entra_token_t *token)
 {
-    int64_t  now;
+    int64_t                      now;
+    ngx_http_entra_record_t     *rec;
+    ngx_http_entra_main_conf_t  *mcf;
 
     now = ngx_http_entra_clock();
     token->record->used = now;
 
-    if (token->acquire && token->record->owner == ngx_pid) {
-        token->record->lease = now + NGX_HTTP_ENTRA_LEASE;
+    if (token->acquire == NULL) {
+        return;
     }
+
+    mcf = ngx_http_entra_worker->conf;
+
+    ngx_http_entra_zone_lock(mcf);
+
+    rec = ngx_http_entra_token_record(token, 0);
+
+    if (rec && rec->owner == ngx_pid) {
+        rec->lease = now + NGX_HTTP_ENTRA_LEASE;
+    }
+
+    ngx_http_entra_zone_unlock(mcf);
 }
 
 
 ngx_int_t
 ngx_http_entra_token_pending(ngx_http_entra_token_t *token)
 {
-    return token->acquire != NULL
-           || ngx_http_entra_token_leased(token->record,
-                                          ngx_http_entra_clock());
+    ngx_http_entra_record_t  rec;
+
+    if (token->acquire) {
+        return 1;
+    }
+
+    ngx_http_entra_token_peek(token, &rec);
+
+    return ngx_http_entra_token_leased(&rec, ngx_http_entra_clock());
 }
 
 
 int64_t
 ngx_http_entra_token_next(ngx_http_entra_token_t *token)
 {
-    int64_t  wait;
+    int64_t                  wait;
+    ngx_http_entra_record_t  rec;
 
-    wait = token->record->next - ngx_http_entra_clock();
+    ngx_http_entra_token_peek(token, &rec);
+
+    wait = rec.next - ngx_http_entra_clock();
 
     return wait > 0 ? wait : 0;
 }
