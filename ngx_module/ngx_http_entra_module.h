@@ -158,29 +158,17 @@ void ngx_http_entra_observe_end(ngx_http_entra_main_conf_t *mcf);
 
 void *ngx_http_entra_zone_create(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_zone_init(ngx_shm_zone_t *zone, void *data);
-ngx_slab_pool_t *ngx_http_entra_zone_pool(ngx_http_entra_main_conf_t *mcf);
+entra_store_t *ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf);
+ngx_atomic_t *ngx_http_entra_zone_counters(ngx_http_entra_main_conf_t *mcf);
 
-/* with the mutex held; NULL: there is none, or no room for it */
-ngx_http_entra_record_t *ngx_http_entra_zone_find(
-    ngx_http_entra_main_conf_t *mcf, u_char *key);
-ngx_http_entra_record_t *ngx_http_entra_zone_make(
-    ngx_http_entra_main_conf_t *mcf, u_char *key, ngx_uint_t caller);
-ngx_atomic_uint_t ngx_http_entra_zone_generation(
-    ngx_http_entra_main_conf_t *mcf);
-ngx_uint_t ngx_http_entra_zone_holds(ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_record_t *rec);
+/* this process begins, or ends */
+void ngx_http_entra_zone_join(ngx_http_entra_main_conf_t *mcf);
 
 /* says so, at most once a minute in a worker */
 void ngx_http_entra_zone_full(ngx_http_entra_main_conf_t *mcf);
 
-ngx_int_t ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_record_t *rec, const char *value, size_t len);
-ngx_int_t ngx_http_entra_zone_claims(ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_record_t *rec, ngx_str_t *claims);
-ngx_atomic_t *ngx_http_entra_zone_counters(ngx_http_entra_main_conf_t *mcf);
-ngx_rbtree_t *ngx_http_entra_zone_sessions(ngx_http_entra_main_conf_t *mcf);
-void ngx_http_entra_zone_lock(ngx_http_entra_main_conf_t *mcf);
-void ngx_http_entra_zone_unlock(ngx_http_entra_main_conf_t *mcf);
+/* says what a worker that was killed has left */
+void ngx_http_entra_zone_watch(ngx_http_entra_main_conf_t *mcf);
 
 typedef enum {
     NGX_HTTP_ENTRA_COUNT_ALLOW = 0,
@@ -208,16 +196,15 @@ void ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
 ngx_int_t ngx_http_entra_token_attach(ngx_http_entra_token_t *token);
 void ngx_http_entra_token_detach(ngx_http_entra_token_t *token);
 
-/*
- * With the mutex held: the record of this token's key.  When it was evicted,
- * make says whether it gets another one, or an empty one is read.
- */
-ngx_http_entra_record_t *ngx_http_entra_token_record(
-    ngx_http_entra_token_t *token, ngx_uint_t make);
+/* whatever else is done with its record: it has one then, if only its own */
+ngx_int_t ngx_http_entra_token_hold(ngx_http_entra_token_t *token);
 
-/* takes the mutex: owner, lease, next and generation of its record */
+/* of a caller's that nobody waits for: its record may be evicted */
+void ngx_http_entra_token_rest(ngx_http_entra_token_t *token);
+
+/* a copy of the record; all zero when there is none */
 void ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *copy);
+    entra_store_snapshot_t *record);
 
 /* the token may be sent now; takes over what another worker has fetched */
 ngx_int_t ngx_http_entra_token_usable(ngx_http_entra_token_t *token,
@@ -239,8 +226,8 @@ void ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now);
 /* starts a fetch if it is time and nobody else does */
 void ngx_http_entra_token_kick(ngx_http_entra_token_t *token);
 
-/* called every few seconds */
-void ngx_http_entra_token_heartbeat(ngx_http_entra_token_t *token);
+/* called every few seconds: those that are fetched are so still */
+void ngx_http_entra_token_heartbeat(void);
 
 /*
  * The upstream refused this generation: asks for another one, with claims or
@@ -364,11 +351,11 @@ char *ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* "valid", "expired", "none", and whether somebody is on it */
 const char *ngx_http_entra_status_state(ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now);
+    entra_store_snapshot_t *rec, int64_t now);
 
 /* a copy of the record, taken under the mutex */
 void ngx_http_entra_status_record(ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec);
+    ngx_http_entra_token_t *token, entra_store_snapshot_t *rec);
 
 /* ngx_http_entra_status_format.c */
 

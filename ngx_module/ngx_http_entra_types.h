@@ -21,6 +21,7 @@
 #include "entra_path.h"
 #include "entra_session.h"
 #include "entra_sign_in.h"
+#include "entra_store.h"
 #include "entra_workspace.h"
 
 #include "ngx_http_entra_compat.h"
@@ -28,9 +29,7 @@
 
 #define NGX_HTTP_ENTRA_WATCH       2000     /* ms between looks at files */
 #define NGX_HTTP_ENTRA_STAY        1000     /* ms beyond fetch_timeout */
-#define NGX_HTTP_ENTRA_LEASE       15000    /* ms, renewed while fetching */
-#define NGX_HTTP_ENTRA_FORCE       30000    /* ms between forced fetches */
-#define NGX_HTTP_ENTRA_CLAIMS_MAX  4096
+#define NGX_HTTP_ENTRA_CLAIMS_MAX  ENTRA_STORE_CLAIMS
 
 
 /* $entra_token_status, and an index of counters */
@@ -47,87 +46,15 @@ typedef enum {
 
 
 /* of a record: per token status, or per result of a policy */
-#define NGX_HTTP_ENTRA_COUNTERS  10
+#define NGX_HTTP_ENTRA_COUNTERS  ENTRA_STORE_COUNTERS
 
 
 typedef struct ngx_http_entra_credential_s  ngx_http_entra_credential_t;
 typedef struct ngx_http_entra_token_s       ngx_http_entra_token_t;
-typedef struct ngx_http_entra_record_s      ngx_http_entra_record_t;
 typedef struct ngx_http_entra_waiter_s      ngx_http_entra_waiter_t;
 typedef struct ngx_http_entra_session_s     ngx_http_entra_session_t;
 typedef struct ngx_http_entra_keys_s        ngx_http_entra_keys_t;
 typedef struct ngx_http_entra_curl_s        ngx_http_entra_curl_t;
-
-
-/*
- * A value in shared memory: the token of one credential for one scope, found
- * by what it depends on.  Everything but the atomics is read and written
- * under the zone's mutex; all times are of the boot clock, in ms.
- *
- * A record may be evicted and used again for another key while a worker still
- * points to it.  Hence the memory of a record stays a record for ever, no
- * generation comes twice, and whoever has locked the mutex goes through
- * ngx_http_entra_token_record(), which compares the key.
- */
-
-struct ngx_http_entra_record_s {
-    ngx_rbtree_node_t     node;
-    u_char                key[32];
-    ngx_http_entra_record_t  *next_free;
-
-    /*
-     * Changes whenever the value or the key does, never used twice in a zone;
-     * read without the mutex
-     */
-    ngx_atomic_t          generation;
-
-    u_char               *value;
-    size_t                len;
-    int64_t               obtained;
-    int64_t               expires;
-    int64_t               refresh;
-    u_char                material[32];         /* what it was obtained with */
-
-    /* who fetches, and until when that is believed */
-    ngx_pid_t             owner;
-    int64_t               lease;
-
-    int64_t               next;                 /* no attempt before */
-    ngx_uint_t            fails;                /* in a row */
-    uint32_t              config;               /* that reset fails last */
-    int64_t               used;                 /* by any worker */
-    ngx_uint_t            caller;               /* unsigned  caller:1 */
-
-    /* a fetch that the upstream's 401 asked for */
-    int64_t               forced;
-    ngx_atomic_uint_t     forced_generation;    /* the one that was refused */
-    u_char               *claims;
-    size_t                claims_len;
-
-    /* the last failure */
-    time_t                tried;                /* wall clock, 0: never */
-    time_t                failed;               /* wall clock, 0: none */
-    ngx_uint_t            error_class;
-    ngx_uint_t            error_status;
-    uint32_t              error_aadsts;
-    u_char                error_name[32];       /* OAuth "error" */
-    u_char                error_id[64];         /* correlation id */
-    u_char                error_text[512];
-    u_char                error_advice[256];
-
-    u_char                note[512];            /* which of a chain won */
-
-    ngx_atomic_t          fetches;
-    ngx_atomic_t          failures;
-    ngx_atomic_t          fetch_ms;             /* sum */
-    ngx_atomic_t          waits;
-    ngx_atomic_t          replays;
-    ngx_atomic_t          upstream_401;
-    ngx_atomic_t          upstream_403;
-    ngx_atomic_t          upstream_424;
-    ngx_atomic_t          upstream_429;
-    ngx_atomic_t          counters[NGX_HTTP_ENTRA_COUNTERS];
-};
 
 
 struct ngx_http_entra_credential_s {
@@ -153,14 +80,15 @@ struct ngx_http_entra_credential_s {
 struct ngx_http_entra_token_s {
     ngx_http_entra_credential_t  *credential;
     ngx_str_t                     scope;
-    u_char                        key[32];
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
     entra_egress_t                known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
 
-    /* never NULL in a worker; not compared yet, see above */
-    ngx_http_entra_record_t      *record;
-    ngx_http_entra_record_t      *own;          /* while the zone is full */
+    entra_store_ref_t             ref;          /* by its key */
+    entra_store_t                *store;        /* its own: the zone is full */
+
+    /* without the lock; never NULL in a worker; may be another's by now */
+    entra_store_atomics_t        *record;
 
     /* the worker's copy, "Bearer " and value; NULL: none */
     ngx_str_t                     header;
@@ -172,6 +100,7 @@ struct ngx_http_entra_token_s {
     char                         *assertion;
 
     entra_acquire_t              *acquire;      /* under way in this worker */
+    ngx_queue_t                   fetching;     /* of those */
     int64_t                       started;
     ngx_event_t                   timer;
     ngx_uint_t                    polls;
@@ -409,9 +338,11 @@ typedef struct {
     entra_session_store_t         store;        /* of sign-ins */
     entra_sign_in_t              *site;
     ngx_queue_t                   sent;         /* requests under way */
+    ngx_queue_t                   fetching;     /* ngx_http_entra_token_t */
     ngx_event_t                   watch;
     ngx_uint_t                    reading;      /* a long list, in pieces */
     int64_t                       full;         /* the zone, when logged */
+    unsigned                      rebuilds;     /* of the zone, logged */
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;
 

@@ -20,9 +20,9 @@ static void ngx_http_entra_status_json_keys(ngx_http_entra_main_conf_t *mcf,
 static void ngx_http_entra_status_json(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
 static void ngx_http_entra_status_json_token(entra_buf_t *b,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec, int64_t now);
+    ngx_http_entra_token_t *token, entra_store_snapshot_t *rec, int64_t now);
 static void ngx_http_entra_status_json_error(entra_buf_t *b,
-    ngx_http_entra_record_t *rec);
+    entra_store_snapshot_t *rec);
 static ngx_int_t ngx_http_entra_status_ready(ngx_http_request_t *r,
     ngx_http_entra_main_conf_t *mcf);
 static ngx_int_t ngx_http_entra_status_ready_answer(ngx_http_request_t *r,
@@ -153,7 +153,7 @@ ngx_http_entra_status_json(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
     ngx_uint_t                 i;
     ngx_atomic_t              *counters;
     ngx_http_entra_token_t   **token;
-    ngx_http_entra_record_t    rec;
+    entra_store_snapshot_t    rec;
 
     now = ngx_http_entra_clock();
     token = mcf->tokens.elts;
@@ -210,7 +210,7 @@ ngx_http_entra_status_json_keys(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b, int64_t now)
 {
     ngx_http_entra_token_t   *token;
-    ngx_http_entra_record_t   rec;
+    entra_store_snapshot_t   rec;
 
     token = ngx_http_entra_keys_token(mcf);
 
@@ -245,30 +245,20 @@ ngx_http_entra_status_json_keys(ngx_http_entra_main_conf_t *mcf,
 
 void
 ngx_http_entra_status_record(ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec)
+    ngx_http_entra_token_t *token, entra_store_snapshot_t *rec)
 {
-    ngx_http_entra_record_t  *shared;
+    int64_t  now;
 
-    (void) ngx_http_entra_token_usable(token, ngx_http_entra_clock());
+    now = ngx_http_entra_clock();
 
-    ngx_http_entra_zone_lock(mcf);
-
-    shared = ngx_http_entra_token_record(token, 0);
-
-    if (shared) {
-        *rec = *shared;
-
-    } else {
-        ngx_memzero(rec, sizeof(ngx_http_entra_record_t));
-    }
-
-    ngx_http_entra_zone_unlock(mcf);
+    (void) ngx_http_entra_token_usable(token, now);
+    (void) entra_store_snapshot(token->store, &token->ref, now, rec, NULL);
 }
 
 
 const char *
 ngx_http_entra_status_state(ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now)
+    entra_store_snapshot_t *rec, int64_t now)
 {
     if (token->header.len && token->expires > now) {
         return rec->fails ? "valid, refresh failing" : "valid";
@@ -288,7 +278,7 @@ ngx_http_entra_status_state(ngx_http_entra_token_t *token,
 
 static void
 ngx_http_entra_status_json_token(entra_buf_t *b, ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now)
+    entra_store_snapshot_t *rec, int64_t now)
 {
     ngx_uint_t                    i;
     ngx_http_entra_credential_t  *c;
@@ -351,7 +341,7 @@ ngx_http_entra_status_json_token(entra_buf_t *b, ngx_http_entra_token_t *token,
 
 
 static void
-ngx_http_entra_status_json_error(entra_buf_t *b, ngx_http_entra_record_t *rec)
+ngx_http_entra_status_json_error(entra_buf_t *b, entra_store_snapshot_t *rec)
 {
     if (rec->failed == 0) {
         entra_buf_add_c(b, ",\"last_error\":null");
@@ -394,7 +384,7 @@ ngx_http_entra_status_ready(ngx_http_request_t *r,
     ngx_uint_t                i, missing;
     entra_buf_t               b;
     ngx_http_entra_token_t  **token;
-    ngx_http_entra_record_t   rec;
+    entra_store_snapshot_t   rec;
 
     now = ngx_http_entra_clock();
     token = mcf->tokens.elts;

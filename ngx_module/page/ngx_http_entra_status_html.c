@@ -19,12 +19,12 @@ static void ngx_http_entra_html_summary(ngx_http_entra_main_conf_t *mcf,
 static void ngx_http_entra_html_credentials(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b, int64_t now);
 static void ngx_http_entra_html_credential(entra_buf_t *b,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec, int64_t now);
+    ngx_http_entra_token_t *token, entra_store_snapshot_t *rec, int64_t now);
 static void ngx_http_entra_html_state(entra_buf_t *b,
-    ngx_http_entra_token_t *token, ngx_http_entra_record_t *rec, int64_t now);
+    ngx_http_entra_token_t *token, entra_store_snapshot_t *rec, int64_t now);
 static void ngx_http_entra_html_scope(entra_buf_t *b, entra_str_t scope);
 static void ngx_http_entra_html_error(entra_buf_t *b,
-    ngx_http_entra_record_t *rec, const char *columns);
+    entra_store_snapshot_t *rec, const char *columns);
 static void ngx_http_entra_html_policies(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *b);
 static void ngx_http_entra_html_lists(ngx_http_entra_main_conf_t *mcf,
@@ -213,7 +213,7 @@ ngx_http_entra_html_credentials(ngx_http_entra_main_conf_t *mcf,
 {
     ngx_uint_t                 i;
     ngx_http_entra_token_t   **token;
-    ngx_http_entra_record_t    rec;
+    entra_store_snapshot_t    rec;
 
     token = mcf->tokens.elts;
 
@@ -241,7 +241,7 @@ ngx_http_entra_html_credentials(ngx_http_entra_main_conf_t *mcf,
 
 static void
 ngx_http_entra_html_credential(entra_buf_t *b, ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now)
+    entra_store_snapshot_t *rec, int64_t now)
 {
     ngx_uint_t                    note;
     ngx_http_entra_credential_t  *c;
@@ -316,7 +316,7 @@ ngx_http_entra_html_scope(entra_buf_t *b, entra_str_t scope)
 
 static void
 ngx_http_entra_html_state(entra_buf_t *b, ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *rec, int64_t now)
+    entra_store_snapshot_t *rec, int64_t now)
 {
     const char  *state, *class;
 
@@ -341,7 +341,7 @@ ngx_http_entra_html_state(entra_buf_t *b, ngx_http_entra_token_t *token,
 /* the last one, also when it is over */
 
 static void
-ngx_http_entra_html_error(entra_buf_t *b, ngx_http_entra_record_t *rec,
+ngx_http_entra_html_error(entra_buf_t *b, entra_store_snapshot_t *rec,
     const char *columns)
 {
     u_char  time[sizeof("Mon, 28 Sep 1970 06:00:00 GMT")];
@@ -385,7 +385,7 @@ ngx_http_entra_html_policies(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b)
     ngx_atomic_t             *n;
     const char               *state;
     entra_policy_t           *policy;
-    ngx_http_entra_record_t  *rec;
+    entra_store_atomics_t    *rec;
 
     if (entra_rules_policy_nth(mcf->rules, 0) == NULL) {
         return;
@@ -480,7 +480,7 @@ ngx_http_entra_html_keys(ngx_http_entra_main_conf_t *mcf, entra_buf_t *b,
     int64_t now)
 {
     ngx_http_entra_token_t   *token;
-    ngx_http_entra_record_t   rec;
+    entra_store_snapshot_t   rec;
 
     token = ngx_http_entra_keys_token(mcf);
 

@@ -29,7 +29,7 @@ ngx_http_entra_status_json_rules(ngx_http_entra_main_conf_t *mcf,
 {
     ngx_uint_t                     i, n, result;
     entra_policy_t                *policy;
-    ngx_http_entra_record_t       *rec;
+    entra_store_atomics_t         *rec;
     const entra_named_location_t  *location;
 
     entra_buf_add_c(b, ",\"policies\":[");
@@ -91,7 +91,7 @@ ngx_http_entra_prometheus_rules(ngx_http_entra_main_conf_t *mcf,
 {
     ngx_uint_t                     i, result;
     entra_policy_t                *policy;
-    ngx_http_entra_record_t       *rec;
+    entra_store_atomics_t         *rec;
     const entra_named_location_t  *location;
 
     entra_buf_add_c(b, "# HELP entra_policy_evaluations_total Evaluations of "

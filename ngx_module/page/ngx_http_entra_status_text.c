@@ -126,7 +126,7 @@ ngx_http_entra_prometheus_tokens(ngx_http_entra_main_conf_t *mcf,
     int64_t                    now;
     ngx_uint_t                 i, n;
     ngx_http_entra_token_t   **token;
-    ngx_http_entra_record_t    rec;
+    entra_store_snapshot_t    rec;
 
     static const char  *names[][3] = {
         { "entra_token_expiry_seconds", "gauge",
@@ -215,7 +215,7 @@ ngx_http_entra_prometheus_keys(ngx_http_entra_main_conf_t *mcf,
 {
     int64_t                   now;
     ngx_http_entra_token_t   *token;
-    ngx_http_entra_record_t   rec;
+    entra_store_snapshot_t   rec;
 
     token = ngx_http_entra_keys_token(mcf);
 
@@ -290,7 +290,7 @@ ngx_http_entra_prometheus_upstream(ngx_http_entra_main_conf_t *mcf,
     ngx_uint_t                 i, n;
     ngx_atomic_t               count[4];
     ngx_http_entra_token_t   **token;
-    ngx_http_entra_record_t   *rec;
+    entra_store_atomics_t     *rec;
 
     static const unsigned  status[] = { 401, 403, 424, 429 };
 

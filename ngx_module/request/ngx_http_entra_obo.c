@@ -147,22 +147,13 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 ngx_uint_t
 ngx_http_entra_obo_settled(ngx_http_entra_token_t *token)
 {
-    ngx_uint_t                   denied;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
+    entra_store_snapshot_t  rec;
 
-    mcf = ngx_http_entra_worker->conf;
+    ngx_http_entra_token_peek(token, &rec);
 
-    ngx_http_entra_zone_lock(mcf);
-
-    rec = ngx_http_entra_token_record(token, 0);
-    denied = rec && rec->fails && rec->error_class == ENTRA_ERR_DENIED;
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    return denied
-           && !ngx_http_entra_token_pending(token)
-           && ngx_http_entra_token_next(token) > 0;
+    return rec.state == ENTRA_STORE_FAILING
+           && rec.error_class == ENTRA_ERR_DENIED
+           && rec.next > ngx_http_entra_clock();
 }
 
 
@@ -175,26 +166,17 @@ ngx_uint_t
 ngx_http_entra_obo_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token)
 {
-    u_char                       name[32];
-    entra_buf_t                  claims;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
-    name[0] = '\0';
+    const char              *name;
+    entra_buf_t              claims;
+    entra_store_snapshot_t   rec;
 
     entra_buf_init(&claims, NGX_HTTP_ENTRA_CLAIMS_MAX);
 
-    ngx_http_entra_zone_lock(mcf);
+    (void) entra_store_snapshot(token->store, &token->ref,
+                                ngx_http_entra_clock(), &rec, &claims);
 
-    rec = ngx_http_entra_token_record(token, 0);
-
-    if (rec && rec->fails && rec->error_class == ENTRA_ERR_DENIED) {
-        ngx_memcpy(name, rec->error_name, sizeof(name));
-        entra_buf_add(&claims, rec->claims, rec->claims_len);
-    }
-
-    ngx_http_entra_zone_unlock(mcf);
+    name = rec.fails && rec.error_class == ENTRA_ERR_DENIED ? rec.error_name
+                                                            : "";
 
     if (ngx_strcmp(name, "interaction_required") == 0 && claims.len
         && entra_buf_ok(&claims))
@@ -208,7 +190,7 @@ ngx_http_entra_obo_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         ctx->challenge = "error=\"invalid_token\"";
 
     } else {
-        name[0] = '\0';
+        name = "";
     }
 
     entra_buf_free(&claims);
@@ -223,7 +205,7 @@ ngx_http_entra_obo_key(ngx_http_entra_token_t *base, ngx_str_t *assertion,
 {
     u_char  text[64];
 
-    ngx_memcpy(text, base->key, 32);
+    ngx_memcpy(text, base->ref.key, 32);
 
     (void) EVP_Digest(assertion->data, assertion->len, text + 32, NULL,
                       EVP_sha256(), NULL);
@@ -253,7 +235,7 @@ ngx_http_entra_obo_find(u_char *key)
 
         /* two with the same 8 bytes of a SHA-256 are not both kept */
 
-        return ngx_memcmp(obo->token.key, key, 32) == 0 ? obo : NULL;
+        return ngx_memcmp(obo->token.ref.key, key, 32) == 0 ? obo : NULL;
     }
 
     return NULL;
@@ -281,7 +263,7 @@ ngx_http_entra_obo_create(ngx_http_entra_token_t *base, u_char *key,
     token->credential = base->credential;
     token->scope = base->scope;
     token->egress = base->egress;
-    ngx_memcpy(token->key, key, 32);
+    ngx_memcpy(token->ref.key, key, 32);
     ngx_queue_init(&token->waiters);
 
     token->assertion = ngx_alloc(assertion->len + 1, ngx_cycle->log);
@@ -353,5 +335,7 @@ ngx_http_entra_obo_release(void *data)
 {
     ngx_http_entra_obo_t  *obo = data;
 
-    obo->refs--;
+    if (--obo->refs == 0) {
+        ngx_http_entra_token_rest(&obo->token);
+    }
 }

@@ -14,10 +14,15 @@
 #define NGX_HTTP_ENTRA_POLL_MAX       250
 #define NGX_HTTP_ENTRA_POLL_IDLE      1000
 
+/* more than any value in the store */
+#define NGX_HTTP_ENTRA_HEADER_MAX     (1024 * 1024)
 
-static ngx_http_entra_record_t *ngx_http_entra_token_own(
-    ngx_http_entra_token_t *token);
+
+static ngx_int_t ngx_http_entra_token_hold_own(ngx_http_entra_token_t *token,
+    int64_t now);
 static void ngx_http_entra_token_copy(ngx_http_entra_token_t *token);
+static void ngx_http_entra_token_take(ngx_http_entra_token_t *token,
+    entra_buf_t *header, entra_store_value_t *v);
 static void ngx_http_entra_token_forget(ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_token_accepted(ngx_http_entra_token_t *token,
     u_char *material);
@@ -26,52 +31,32 @@ static ngx_uint_t ngx_http_entra_token_outdated(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_timer(ngx_event_t *ev);
 
 
-/* of those that have none: no key, no value, never changed */
-static ngx_http_entra_record_t  ngx_http_entra_token_none;
+/* of those that have no record: of no generation */
+static entra_store_atomics_t  ngx_http_entra_token_none;
 
 
 ngx_int_t
 ngx_http_entra_token_attach(ngx_http_entra_token_t *token)
 {
-    int64_t                      now;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
-
+    token->store = ngx_http_entra_zone_store(ngx_http_entra_worker->conf);
+    token->ref.kind = token->assertion ? ENTRA_STORE_CALLER
+                                       : ENTRA_STORE_SHARED;
+    token->ref.index = (uint32_t) -1;
+    token->ref.attached = 0;
     token->record = &ngx_http_entra_token_none;
     token->generation = 0;
 
     ngx_http_entra_event(&token->timer, ngx_http_entra_token_timer, 1);
 
-    now = ngx_http_entra_clock();
+    /* a caller's record is made when it is fetched */
 
-    ngx_http_entra_zone_lock(mcf);
-
-    /* a caller's is made when it is fetched */
-
-    rec = ngx_http_entra_token_record(token, token->assertion == NULL);
-
-    if (rec == NULL && token->assertion == NULL) {
-        ngx_http_entra_zone_unlock(mcf);
+    if (token->assertion == NULL
+        && ngx_http_entra_token_hold(token) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    /* what failed may have been mended by this configuration */
-
-    if (rec && rec->config != mcf->config) {
-        rec->config = mcf->config;
-        rec->fails = 0;
-        rec->next = 0;
-    }
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    if (token->own) {
-        ngx_http_entra_zone_full(mcf);
-    }
-
-    (void) ngx_http_entra_token_usable(token, now);
+    ngx_http_entra_token_copy(token);
 
     /* a little apart, so that not all workers ask for the lease at once */
 
@@ -86,14 +71,9 @@ ngx_http_entra_token_attach(ngx_http_entra_token_t *token)
 void
 ngx_http_entra_token_detach(ngx_http_entra_token_t *token)
 {
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
     if (token->record == NULL) {
         return;
     }
-
-    mcf = ngx_http_entra_worker->conf;
 
     if (token->timer.timer_set) {
         ngx_del_timer(&token->timer);
@@ -101,88 +81,113 @@ ngx_http_entra_token_detach(ngx_http_entra_token_t *token)
 
     if (token->acquire) {
         entra_acquire_cancel(token->acquire);
+        ngx_queue_remove(&token->fetching);
         token->acquire = NULL;
+    }
 
-        ngx_http_entra_zone_lock(mcf);
+    entra_store_detach(token->store, &token->ref);
 
-        rec = ngx_http_entra_token_record(token, 0);
-
-        if (rec && rec->owner == ngx_pid) {
-            rec->lease = 0;
-        }
-
-        ngx_http_entra_zone_unlock(mcf);
+    if (token->store->lock == NULL) {
+        entra_store_private_free(token->store);
     }
 
     ngx_http_entra_token_forget(token);
+    token->store = NULL;
     token->record = NULL;
-
-    ngx_free(token->own);
-    token->own = NULL;
 }
 
 
-ngx_http_entra_record_t *
-ngx_http_entra_token_record(ngx_http_entra_token_t *token, ngx_uint_t make)
+/*
+ * With no room left the worker goes on with a record of its own: nothing is
+ * shared then, but requests get their tokens.
+ */
+
+ngx_int_t
+ngx_http_entra_token_hold(ngx_http_entra_token_t *token)
 {
-    ngx_http_entra_record_t     *rec;
+    int64_t                      now;
+    entra_store_t               *store;
+    entra_store_ref_t            ref;
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
+    store = ngx_http_entra_zone_store(mcf);
+    now = ngx_http_entra_clock();
+    ref = token->ref;
 
-    /* there may be room by now, or a worker that had found some */
-
-    if (ngx_memcmp(rec->key, token->key, 32) == 0
-        && (rec != token->own || !make))
-    {
-        return rec;
+    if (store != token->store) {
+        ref.index = (uint32_t) -1;
+        ref.attached = 0;
     }
 
-    rec = ngx_http_entra_zone_find(mcf, token->key);
-
-    if (rec == NULL && make) {
-        rec = ngx_http_entra_zone_make(mcf, token->key,
-                                       token->assertion != NULL);
+    if (entra_store_attach(store, &ref, mcf->config, now) != 0) {
+        ngx_http_entra_zone_full(mcf);
+        return ngx_http_entra_token_hold_own(token, now);
     }
 
-    if (rec == NULL) {
-        return make ? ngx_http_entra_token_own(token) : NULL;
+    if (store != token->store) {
+        entra_store_private_free(token->store);
+        token->store = store;
+        token->generation = 0;
     }
 
-    ngx_free(token->own);
-    token->own = NULL;
+    token->ref = ref;
+    token->record = entra_store_atomics(store, &ref);
 
-    /* whatever it holds has not been looked at yet */
-
-    token->record = rec;
-    token->generation = 0;
-
-    return rec;
+    return NGX_OK;
 }
 
 
-/* with no room in the zone: nothing is shared then, but fetched as ever */
-
-static ngx_http_entra_record_t *
-ngx_http_entra_token_own(ngx_http_entra_token_t *token)
+static ngx_int_t
+ngx_http_entra_token_hold_own(ngx_http_entra_token_t *token, int64_t now)
 {
-    if (token->own == NULL) {
-        token->own = ngx_calloc(sizeof(ngx_http_entra_record_t),
-                                ngx_cycle->log);
-        if (token->own == NULL) {
-            return NULL;
-        }
+    entra_store_t               *store;
+    ngx_http_entra_main_conf_t  *mcf;
 
-        ngx_memcpy(token->own->key, token->key, 32);
-        token->own->generation = ngx_http_entra_zone_generation(
-                                     ngx_http_entra_worker->conf);
+    mcf = ngx_http_entra_worker->conf;
 
-        token->record = token->own;
-        token->generation = token->own->generation;
+    if (token->store->lock == NULL) {
+        return NGX_OK;
     }
 
-    return token->own;
+    store = entra_store_private();
+    if (store == NULL) {
+        return NGX_ERROR;
+    }
+
+    token->ref.index = (uint32_t) -1;
+    token->ref.attached = 0;
+
+    if (entra_store_attach(store, &token->ref, mcf->config, now) != 0) {
+        entra_store_private_free(store);
+        return NGX_ERROR;
+    }
+
+    token->store = store;
+    token->record = entra_store_atomics(store, &token->ref);
+    token->generation = 0;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_entra_token_rest(ngx_http_entra_token_t *token)
+{
+    if (token->assertion && token->ref.attached && token->acquire == NULL
+        && ngx_queue_empty(&token->waiters))
+    {
+        entra_store_detach(token->store, &token->ref);
+    }
+}
+
+
+void
+ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
+    entra_store_snapshot_t *record)
+{
+    (void) entra_store_peek(token->store, &token->ref, ngx_http_entra_clock(),
+                            record);
 }
 
 
@@ -211,9 +216,7 @@ ngx_http_entra_token_touch(ngx_http_entra_token_t *token)
 
     now = ngx_http_entra_clock();
 
-    if (now - token->record->used >= 1000
-        && token->record != &ngx_http_entra_token_none)
-    {
+    if (now - token->record->used >= 1000) {
         token->record->used = now;
     }
 }
@@ -222,47 +225,44 @@ ngx_http_entra_token_touch(ngx_http_entra_token_t *token)
 static void
 ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
 {
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
+    int                  rc;
+    entra_buf_t          header;
+    entra_store_value_t  v;
 
-    mcf = ngx_http_entra_worker->conf;
+    entra_buf_init(&header, NGX_HTTP_ENTRA_HEADER_MAX);
+    entra_buf_add_c(&header, "Bearer ");
 
-    ngx_http_entra_zone_lock(mcf);
+    rc = entra_store_read(token->store, &token->ref, ngx_http_entra_clock(),
+                          &header, &v);
 
-    rec = ngx_http_entra_token_record(token, 0);
-
-    if (rec && rec->value
-        && !ngx_http_entra_token_accepted(token, rec->material))
-    {
-        ngx_http_entra_zone_unlock(mcf);
-
-        ngx_http_entra_token_learn(token);
-
-        ngx_http_entra_zone_lock(mcf);
-
-        rec = ngx_http_entra_token_record(token, 0);
-    }
-
-    if (rec == NULL) {
+    if (rc == -1) {
 
         /* evicted: what this worker has is good until its end */
 
         token->record = &ngx_http_entra_token_none;
         token->generation = 0;
 
-        ngx_http_entra_zone_unlock(mcf);
-        return;
+    } else {
+        token->record = entra_store_atomics(token->store, &token->ref);
+        token->generation = v.generation;
     }
 
-    token->generation = rec->generation;
-    rec->used = ngx_http_entra_clock();
+    /* 0: stored by a worker that found no room: each has its own */
 
-    if (rec->value == NULL) {
+    if (rc == 1) {
+        ngx_http_entra_token_take(token, &header, &v);
+    }
 
-        /* stored by a worker that found no room: each has its own */
+    entra_buf_free(&header);
+}
 
-        ngx_http_entra_zone_unlock(mcf);
-        return;
+
+static void
+ngx_http_entra_token_take(ngx_http_entra_token_t *token, entra_buf_t *header,
+    entra_store_value_t *v)
+{
+    if (!ngx_http_entra_token_accepted(token, v->digest)) {
+        ngx_http_entra_token_learn(token);
     }
 
     /*
@@ -270,13 +270,16 @@ ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
      * configuration, and what this worker has is still good.
      */
 
-    if (ngx_http_entra_token_accepted(token, rec->material)) {
-        ngx_http_entra_token_set_local(token, (char *) rec->value, rec->len);
-        token->expires = rec->expires;
-        token->refresh = rec->refresh;
-    }
+    if (ngx_http_entra_token_accepted(token, v->digest)
+        && entra_buf_ok(header))
+    {
+        ngx_http_entra_token_forget(token);
 
-    ngx_http_entra_zone_unlock(mcf);
+        token->header.len = header->len;
+        token->header.data = (u_char *) entra_buf_steal(header);
+        token->expires = v->expires;
+        token->refresh = v->refresh;
+    }
 
     ngx_http_entra_token_arm(token, ngx_http_entra_clock());
 
@@ -375,32 +378,12 @@ ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
 void
 ngx_http_entra_token_due(ngx_http_entra_token_t *token)
 {
-    ngx_uint_t                   wanted;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
+    /* the failures were those of the old secret */
 
-    mcf = ngx_http_entra_worker->conf;
-    wanted = token->preload || !ngx_queue_empty(&token->waiters);
-
-    ngx_http_entra_zone_lock(mcf);
-
-    rec = ngx_http_entra_token_record(token, 0);
-
-    if (rec) {
-        wanted |= rec->value != NULL;
-
-        /* the failures were those of the old secret */
-
-        if (ngx_memcmp(rec->material, token->credential->material[0], 32)
-            != 0)
-        {
-            rec->next = 0;
-        }
-    }
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    if (wanted) {
+    if (entra_store_retry(token->store, &token->ref, ngx_http_entra_clock(),
+                          token->credential->material[0])
+        || token->preload || !ngx_queue_empty(&token->waiters))
+    {
         ngx_http_entra_token_kick(token);
     }
 }
@@ -411,52 +394,12 @@ ngx_http_entra_token_due(ngx_http_entra_token_t *token)
 static ngx_uint_t
 ngx_http_entra_token_outdated(ngx_http_entra_token_t *token)
 {
-    ngx_uint_t                   outdated;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
+    entra_store_snapshot_t  rec;
 
-    mcf = ngx_http_entra_worker->conf;
-
-    ngx_http_entra_zone_lock(mcf);
-
-    rec = ngx_http_entra_token_record(token, 0);
-
-    outdated = rec && ngx_memcmp(rec->material, token->credential->material[0],
-                                 32)
-                      != 0;
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    return outdated;
-}
-
-
-/* who fetches and when, as of now; nobody and at once for one without any */
-
-void
-ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
-    ngx_http_entra_record_t *copy)
-{
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
-
-    ngx_http_entra_zone_lock(mcf);
-
-    rec = ngx_http_entra_token_record(token, 0);
-
-    if (rec == NULL) {
-        rec = &ngx_http_entra_token_none;
-    }
-
-    copy->owner = rec->owner;
-    copy->lease = rec->lease;
-    copy->next = rec->next;
-    copy->generation = rec == &ngx_http_entra_token_none
-                       ? token->generation : rec->generation;
-
-    ngx_http_entra_zone_unlock(mcf);
+    return entra_store_peek(token->store, &token->ref, ngx_http_entra_clock(),
+                            &rec)
+           == 0
+           && ngx_memcmp(rec.digest, token->credential->material[0], 32) != 0;
 }
 
 
@@ -499,8 +442,8 @@ ngx_http_entra_token_timer(ngx_event_t *ev)
 void
 ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
 {
-    int64_t                   wait;
-    ngx_http_entra_record_t   rec;
+    int64_t                 wait;
+    entra_store_snapshot_t  rec;
 
     if (ngx_terminate
         || (ngx_exiting && ngx_queue_empty(&token->waiters)))
@@ -538,7 +481,7 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
         wait = NGX_HTTP_ENTRA_POLL_IDLE;
         token->polls = 0;
 
-    } else if (token->generation != rec.generation) {
+    } else if (token->generation != token->record->generation) {
 
         /* another worker has ended its fetch this moment */
 

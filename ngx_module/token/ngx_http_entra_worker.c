@@ -93,6 +93,7 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     worker->conf = mcf;
     worker->dummy.fd = (ngx_socket_t) -1;
     ngx_queue_init(&worker->sent);
+    ngx_queue_init(&worker->fetching);
 
     ngx_memzero(&curl, sizeof(ngx_http_entra_curl_conf_t));
 
@@ -109,6 +110,7 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_worker = worker;
     ngx_http_entra_worker_seams(worker);
 
+    ngx_http_entra_zone_join(mcf);
     ngx_http_entra_obo_init();
 
     if (ngx_http_entra_sign_in_init(worker) != NGX_OK) {
@@ -152,6 +154,7 @@ ngx_http_entra_worker_exit(ngx_cycle_t *cycle)
     }
 
     ngx_http_entra_obo_exit();
+    ngx_http_entra_zone_join(worker->conf);
     entra_sign_in_free(worker->site);
 
     if (worker->watch.timer_set) {
@@ -265,14 +268,10 @@ static void
 ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf)
 {
     ngx_uint_t                     i;
-    ngx_http_entra_token_t       **token;
     ngx_http_entra_credential_t  **credential;
 
-    token = mcf->tokens.elts;
-
-    for (i = 0; i < mcf->tokens.nelts; i++) {
-        ngx_http_entra_token_heartbeat(token[i]);
-    }
+    ngx_http_entra_token_heartbeat();
+    ngx_http_entra_zone_watch(mcf);
 
     if (ngx_exiting) {
         return;
