@@ -216,6 +216,9 @@ void ngx_http_entra_token_touch(ngx_http_entra_token_t *token);
 /* its secret changed: fetches now, keeps the token until then */
 void ngx_http_entra_token_due(ngx_http_entra_token_t *token);
 
+/* another input, not a secret: what fails is fetched now */
+void ngx_http_entra_token_retry(ngx_http_entra_token_t *token);
+
 /* the worker's copy, and when to look again */
 void ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
     const char *value, size_t len);
@@ -272,6 +275,7 @@ void ngx_http_entra_wake(ngx_http_entra_token_t *token);
 void ngx_http_entra_obo_init(void);
 void ngx_http_entra_obo_exit(void);
 ngx_int_t ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx);
+void ngx_http_entra_obo_retry(ngx_http_entra_credential_t *credential);
 ngx_uint_t ngx_http_entra_obo_settled(ngx_http_entra_token_t *token);
 ngx_uint_t ngx_http_entra_obo_refused(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);

@@ -105,6 +105,7 @@ struct ngx_http_entra_token_s {
     ngx_event_t                   timer;
     ngx_uint_t                    polls;
     ngx_queue_t                   waiters;
+    unsigned                      again:1;      /* should this fetch fail */
 };
 
 

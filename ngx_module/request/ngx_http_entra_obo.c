@@ -142,6 +142,27 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 }
 
 
+/* the gateway's own secret may have been what callers' tokens failed for */
+
+void
+ngx_http_entra_obo_retry(ngx_http_entra_credential_t *credential)
+{
+    ngx_queue_t           *q;
+    ngx_http_entra_obo_t  *obo;
+
+    for (q = ngx_queue_head(&ngx_http_entra_obo_queue);
+         q != ngx_queue_sentinel(&ngx_http_entra_obo_queue);
+         q = ngx_queue_next(q))
+    {
+        obo = ngx_queue_data(q, ngx_http_entra_obo_t, queue);
+
+        if (obo->token.credential == credential) {
+            ngx_http_entra_token_retry(&obo->token);
+        }
+    }
+}
+
+
 /* Entra has refused this very token: its caller need not wait for a retry */
 
 ngx_uint_t

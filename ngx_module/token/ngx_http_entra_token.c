@@ -380,9 +380,27 @@ ngx_http_entra_token_due(ngx_http_entra_token_t *token)
 {
     /* the failures were those of the old secret */
 
-    if (entra_store_retry(token->store, &token->ref, ngx_http_entra_clock(),
-                          token->credential->material[0])
+    if (entra_store_renewed(token->store, &token->ref, ngx_http_entra_clock(),
+                            token->credential->material[0])
         || token->preload || !ngx_queue_empty(&token->waiters))
+    {
+        ngx_http_entra_token_kick(token);
+    }
+}
+
+
+/* what it is made of has changed: if it fails, that may be over */
+
+void
+ngx_http_entra_token_retry(ngx_http_entra_token_t *token)
+{
+    /* a fetch that is under way may have read it before */
+
+    token->again = token->acquire != NULL;
+
+    if (entra_store_retry(token->store, &token->ref, ngx_http_entra_clock())
+        && (token->preload || token->header.len
+            || !ngx_queue_empty(&token->waiters)))
     {
         ngx_http_entra_token_kick(token);
     }

@@ -112,7 +112,13 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
 
     } else {
         ngx_http_entra_token_failure(token, a, now);
+
+        if (token->again) {
+            (void) entra_store_retry(token->store, &token->ref, now);
+        }
     }
+
+    token->again = 0;
 
     ngx_http_entra_token_arm(token, now);
     ngx_http_entra_token_rest(token);

@@ -35,6 +35,7 @@ static void ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker);
 static void ngx_http_entra_worker_watch(ngx_event_t *ev);
 static void ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf);
 static void ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c);
+static void ngx_http_entra_worker_retry(ngx_http_entra_credential_t *c);
 static int64_t ngx_http_entra_worker_wall(void *data);
 static int64_t ngx_http_entra_worker_mono(void *data);
 static uint32_t ngx_http_entra_worker_random(void *data);
@@ -282,6 +283,39 @@ ngx_http_entra_worker_look(ngx_http_entra_main_conf_t *mcf)
     for (i = 0; i < mcf->credentials.nelts; i++) {
         ngx_http_entra_worker_watch_files(credential[i]);
     }
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+        if (entra_credential_changed(credential[i]->core)) {
+            ngx_http_entra_worker_retry(credential[i]);
+        }
+    }
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+        credential[i]->core->changed = 0;
+    }
+}
+
+
+/*
+ * Whatever it is made of, its own files or those of a credential that it
+ * asks: a failure may be over now
+ */
+
+static void
+ngx_http_entra_worker_retry(ngx_http_entra_credential_t *c)
+{
+    ngx_uint_t                i;
+    ngx_http_entra_token_t  **token;
+
+    token = c->tokens.elts;
+
+    for (i = 0; i < c->tokens.nelts; i++) {
+        ngx_http_entra_token_retry(token[i]);
+    }
+
+    if (c->core->type->per_caller) {
+        ngx_http_entra_obo_retry(c);
+    }
 }
 
 
@@ -326,6 +360,8 @@ ngx_http_entra_worker_watch_files(ngx_http_entra_credential_t *c)
 
         return;
     }
+
+    c->core->changed = 1;
 
     if (!ngx_http_entra_credential_material(c)) {
         return;

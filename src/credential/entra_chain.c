@@ -252,6 +252,21 @@ entra_chain_identity(const entra_chain_t *chain, entra_buf_t *out)
 }
 
 
+entra_credential_t *
+entra_chain_uses(const entra_chain_t *chain, unsigned n)
+{
+    unsigned  i;
+
+    for (i = 0; i < chain->n; i++) {
+        if (chain->members[i].credential && n-- == 0) {
+            return chain->members[i].credential;
+        }
+    }
+
+    return NULL;
+}
+
+
 void
 entra_chain_material(const entra_chain_t *chain, entra_buf_t *out)
 {

@@ -62,6 +62,9 @@ entra_next_e entra_chain_step(entra_acquire_t *a, entra_chain_t *chain);
 int entra_chain_add(entra_chain_t *chain, const char *label,
     entra_credential_t *credential, const char *why, entra_err_t *err);
 
+/* the n-th member that can be asked, or NULL */
+entra_credential_t *entra_chain_uses(const entra_chain_t *chain, unsigned n);
+
 /* labels and reasons; not the credentials */
 void entra_chain_free(entra_chain_t *chain);
 

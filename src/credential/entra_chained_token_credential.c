@@ -182,6 +182,15 @@ entra_chained_watch(entra_credential_t *c, entra_err_t *err)
 }
 
 
+static entra_credential_t *
+entra_chained_uses(const entra_credential_t *c, unsigned n)
+{
+    const entra_chained_t  *conf = c->conf;
+
+    return entra_chain_uses(&conf->chain, n);
+}
+
+
 static void
 entra_chained_identity(const entra_credential_t *c, entra_buf_t *out)
 {
@@ -216,6 +225,7 @@ const entra_credential_type_t  entra_chained_token_credential = {
     .free = entra_chained_free,
     .step = entra_chained_step,
     .watch = entra_chained_watch,
+    .uses = entra_chained_uses,
     .identity = entra_chained_identity,
     .material = entra_chained_material
 };

@@ -119,6 +119,13 @@ struct entra_credential_type_s {
     int                 (*watch)(entra_credential_t *c, entra_err_t *err);
 
     /*
+     * The n-th other credential of the configuration that it asks, or NULL: a
+     * change of that one's files may be the end of this one's failures, too.
+     * NULL: none.
+     */
+    entra_credential_t *(*uses)(const entra_credential_t *c, unsigned n);
+
+    /*
      * What the tokens depend on beside the common parameters (authority,
      * tenant, client id, type): written as text that changes with it, not a
      * secret itself: "object_id=...".  NULL: nothing.
@@ -150,6 +157,7 @@ struct entra_credential_s {
     const entra_cloud_t            *cloud;             /* never NULL */
     unsigned                        cloud_given:1;
     unsigned                        ready:1;           /* init() is done */
+    unsigned                        changed:1;         /* see below */
     char                           *scopes[ENTRA_SCOPES_MAX];  /* full URIs */
     unsigned                        nscopes;           /* 0 is possible */
 
@@ -239,6 +247,14 @@ int entra_credential_default(char **field, const char *value);
  */
 void entra_credential_key(const entra_credential_t *c, entra_str_t scope,
     unsigned char key[32]);
+
+/*
+ * Whether the files of it, or of one that it asks, have just changed: of each
+ * credential watch() was called and "changed" set when that returned 1.  What
+ * has failed before is then worth another attempt, whether or not a token that
+ * was obtained before stays good.
+ */
+int entra_credential_changed(const entra_credential_t *c);
 
 /* SHA-256 of material(), all zero when the type has none */
 void entra_credential_material(const entra_credential_t *c,

@@ -191,6 +191,13 @@ entra_endpoint_identity(const entra_endpoint_t *e, entra_buf_t *out)
 }
 
 
+entra_credential_t *
+entra_endpoint_uses(const entra_endpoint_t *e, unsigned n)
+{
+    return n ? NULL : e->other;
+}
+
+
 entra_next_e
 entra_endpoint_ask(entra_acquire_t *a, entra_endpoint_t *e)
 {

@@ -35,6 +35,7 @@ int entra_endpoint_init(entra_credential_t *c, entra_endpoint_t *e,
     entra_err_t *err);
 void entra_endpoint_free(entra_endpoint_t *e);  /* what init() made */
 void entra_endpoint_identity(const entra_endpoint_t *e, entra_buf_t *out);
+entra_credential_t *entra_endpoint_uses(const entra_endpoint_t *e, unsigned n);
 
 /* the token of the other credential is to be had first */
 entra_next_e entra_endpoint_ask(entra_acquire_t *a, entra_endpoint_t *e);

@@ -267,6 +267,15 @@ entra_endpoint_key_watch(entra_credential_t *c, entra_err_t *err)
 }
 
 
+static entra_credential_t *
+entra_endpoint_key_uses(const entra_credential_t *c, unsigned n)
+{
+    const entra_endpoint_key_t  *conf = c->conf;
+
+    return entra_endpoint_uses(&conf->endpoint, n);
+}
+
+
 static void
 entra_endpoint_key_identity(const entra_credential_t *c, entra_buf_t *out)
 {
@@ -321,6 +330,7 @@ const entra_credential_type_t  entra_endpoint_key_credential = {
     .free = entra_endpoint_key_free,
     .step = entra_endpoint_key_step,
     .watch = entra_endpoint_key_watch,
+    .uses = entra_endpoint_key_uses,
     .identity = entra_endpoint_key_identity,
     .material = entra_endpoint_key_material
 };

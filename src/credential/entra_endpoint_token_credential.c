@@ -119,6 +119,13 @@ entra_endpoint_token_identity(const entra_credential_t *c, entra_buf_t *out)
 }
 
 
+static entra_credential_t *
+entra_endpoint_token_uses(const entra_credential_t *c, unsigned n)
+{
+    return entra_endpoint_uses(c->conf, n);
+}
+
+
 static const entra_param_t  entra_endpoint_token_params[] = {
     { "endpoint", ENTRA_PARAM_STRING, offsetof(entra_endpoint_t, endpoint) },
     { "workspace", ENTRA_PARAM_FILE, offsetof(entra_endpoint_t, workspace) },
@@ -138,5 +145,6 @@ const entra_credential_type_t  entra_endpoint_token_credential = {
     .init = entra_endpoint_token_init,
     .free = entra_endpoint_token_free,
     .step = entra_endpoint_token_step,
+    .uses = entra_endpoint_token_uses,
     .identity = entra_endpoint_token_identity
 };

@@ -630,7 +630,7 @@ entra_store_invalidate(entra_store_t *s, entra_store_ref_t *ref,
 
 
 int
-entra_store_retry(entra_store_t *s, entra_store_ref_t *ref, int64_t now,
+entra_store_renewed(entra_store_t *s, entra_store_ref_t *ref, int64_t now,
     const unsigned char *digest)
 {
     int                    rc;
@@ -645,13 +645,36 @@ entra_store_retry(entra_store_t *s, entra_store_ref_t *ref, int64_t now,
     if (rec) {
         entra_store_settle(s, rec, now);
 
-        if (digest == NULL
-            || memcmp(rec->digest, digest, ENTRA_STORE_DIGEST) != 0)
-        {
+        if (memcmp(rec->digest, digest, ENTRA_STORE_DIGEST) != 0) {
             rec->next = 0;
         }
 
         rc = rec->value.len != 0;
+    }
+
+    entra_store_unlock(s);
+
+    return rc;
+}
+
+
+int
+entra_store_retry(entra_store_t *s, entra_store_ref_t *ref, int64_t now)
+{
+    int                    rc;
+    entra_store_record_t  *rec;
+
+    rc = 0;
+
+    entra_store_lock(s);
+
+    rec = entra_store_record(s, ref);
+
+    if (rec && rec->fails && rec->next > now
+        && rec->error_class != ENTRA_ERR_THROTTLED)
+    {
+        rec->next = 0;
+        rc = 1;
     }
 
     entra_store_unlock(s);

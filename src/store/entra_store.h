@@ -264,11 +264,17 @@ entra_store_invalidate_e entra_store_invalidate(entra_store_t *s,
     int64_t now);
 
 /*
- * The input changed: what failed with another secret than digest (or with any,
- * when that is NULL) is due.  1: there is a token.
+ * There is another secret: what failed with the old one is due.  1: there is
+ * a token.
  */
-int entra_store_retry(entra_store_t *s, entra_store_ref_t *ref, int64_t now,
+int entra_store_renewed(entra_store_t *s, entra_store_ref_t *ref, int64_t now,
     const unsigned char *digest);
+
+/*
+ * What a fetch is made of has changed: 1 and due, when it was to wait for its
+ * next attempt, and not because the provider asked for it
+ */
+int entra_store_retry(entra_store_t *s, entra_store_ref_t *ref, int64_t now);
 
 
 /* --- sign-ins ------------------------------------------------------------- */

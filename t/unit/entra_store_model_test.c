@@ -669,7 +669,7 @@ act(worker_t *w)
             k->leased = now + ENTRA_STORE_LEASE;
         }
 
-        (void) entra_store_retry(&w->store, &k->ref, now, NULL);
+        (void) entra_store_retry(&w->store, &k->ref, now);
         break;
 
     default:
