@@ -71,7 +71,7 @@ static int
 succeed(entra_store_t *s, entra_store_ref_t *ref, int64_t now, int64_t life)
 {
     char                   text[1500];
-    entra_store_success_t  success = { { 0, NULL } };
+    entra_store_success_t  success = { .member = NULL };
 
     memset(text, 'x', sizeof(text));
     memset(&success, 0, sizeof(success));
@@ -91,7 +91,7 @@ fail(entra_store_t *s, entra_store_ref_t *ref, int64_t now,
     entra_err_class_e class)
 {
     entra_err_t            err;
-    entra_store_failure_t  failure = { NULL };
+    entra_store_failure_t  failure = { .member = NULL };
 
     entra_err_clear(&err);
     err.retry_after = -1;
