@@ -85,8 +85,8 @@ int entra_cidr_set_seal(entra_cidr_set_t *set);
 int entra_cidr_set_has(const entra_cidr_set_t *set, const entra_addr_t *addr);
 
 /*
- * For checks of a configuration, on sealed sets.  Ranges in their order
- * (IPv4 first), 0 when there is no i-th one.
+ * For checks of a configuration and for tests, on sealed sets.  Ranges in
+ * their order (IPv4 first), 0 when there is no i-th one.
  */
 int entra_cidr_set_range(const entra_cidr_set_t *set, size_t i,
     entra_cidr_range_t *range);
