@@ -99,7 +99,6 @@ char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_int_t ngx_http_entra_keys_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
-void ngx_http_entra_keys_free(ngx_http_entra_main_conf_t *mcf);
 void ngx_http_entra_keys_authority(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *out);
 ngx_uint_t ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf);
@@ -154,6 +153,10 @@ ngx_int_t ngx_http_entra_upstream_value_use(ngx_conf_t *cf,
 ngx_int_t ngx_http_entra_upstream_value_used(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 
+/* of names that have no value where a user writes them */
+ngx_int_t ngx_http_entra_no_value(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
 /* of entra_token $name: the index of the variable behind it, or NGX_ERROR */
 ngx_int_t ngx_http_entra_token_variable(ngx_conf_t *cf, ngx_str_t *name);
 
@@ -196,7 +199,9 @@ typedef enum {
 extern ngx_http_entra_worker_t  *ngx_http_entra_worker;
 
 ngx_int_t ngx_http_entra_worker_init(ngx_cycle_t *cycle);
-void ngx_http_entra_worker_exit(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_entra_worker_begin(ngx_http_entra_worker_t *worker);
+void ngx_http_entra_worker_end(ngx_http_entra_worker_t *worker);
+void ngx_http_entra_worker_free(ngx_http_entra_worker_t *worker);
 int64_t ngx_http_entra_clock(void);             /* boot clock, ms */
 void ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
     ngx_uint_t cancelable);
@@ -311,12 +316,7 @@ ngx_int_t ngx_http_entra_upstream_uri(ngx_http_request_t *r,
 
 /* ngx_http_entra_inject.c */
 
-ngx_int_t ngx_http_entra_authorization(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-ngx_int_t ngx_http_entra_second_token(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-ngx_int_t ngx_http_entra_host(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
+extern const ngx_http_entra_upstream_values_t  ngx_http_entra_inject_values;
 
 /* the Host of the upstream request, evaluated once */
 ngx_int_t ngx_http_entra_upstream_host(ngx_http_request_t *r,
@@ -375,10 +375,6 @@ ngx_int_t ngx_http_entra_variables_index(ngx_conf_t *cf,
 /* entra_reason_e as a word: "block", "no_grant", ...; NONE: "undetermined" */
 const char *ngx_http_entra_reason(ngx_uint_t reason);
 
-void ngx_http_entra_variable_set(ngx_http_variable_value_t *v,
-    const void *data, size_t len);
-ngx_int_t ngx_http_entra_variable_nothing(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
 
 /* ngx_http_entra_status.c */
 
@@ -389,6 +385,18 @@ char *ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* the credentials that "ready" names */
 ngx_int_t ngx_http_entra_status_check(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+
+
+static ngx_inline void
+ngx_http_entra_variable_set(ngx_http_variable_value_t *v, const void *data,
+    size_t len)
+{
+    v->len = len;
+    v->data = (u_char *) data;
+    v->valid = 1;
+    v->no_cacheable = 1;
+    v->not_found = 0;
+}
 
 
 /*

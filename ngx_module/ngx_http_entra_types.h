@@ -167,6 +167,7 @@ struct ngx_http_entra_token_s {
     ngx_http_entra_credential_t  *credential;
     ngx_str_t                     scope;
     u_char                        key[32];
+    ngx_uint_t                    nth;          /* from 1; 0: a caller's */
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
     entra_egress_t                known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
@@ -236,6 +237,15 @@ typedef struct {
     u_char                       *file;
     ngx_uint_t                    line;
 } ngx_http_entra_pass_t;
+
+
+/* the values behind private names: config/ngx_http_entra_upstream_value.c */
+
+typedef struct {
+    ngx_http_get_variable_pt      authorization;
+    ngx_http_get_variable_pt      token;        /* data: the index */
+    ngx_http_get_variable_pt      host;         /* data: as written */
+} ngx_http_entra_upstream_values_t;
 
 
 /* a header that a location sets, and of which the upstream gets one */
@@ -321,6 +331,7 @@ typedef struct {
     ngx_str_t                     zone_name;
     size_t                        zone_size;
     ngx_shm_zone_t               *zone;
+    ngx_shm_zone_t               *recent;       /* see ..._recent.h */
     uint32_t                      config;       /* random, of this reading */
 
     ngx_str_t                     trusted_certificate;
@@ -339,6 +350,7 @@ typedef struct {
     ngx_array_t                  *uses;
     ngx_array_t                  *hosts;        /* of requests, likewise */
     u_char                        suffix[16];   /* of private names */
+    const ngx_http_entra_upstream_values_t  *values;
 
     /* the first set_real_ip_from */
     ngx_str_t                     realip;
@@ -457,6 +469,8 @@ typedef struct {
     ngx_event_t                   watch;
     ngx_event_t                   retire;       /* frees what follows */
     ngx_http_entra_header_t      *retired;      /* copies that were replaced */
+    ngx_uint_t                  (*watch_lists)(
+                                      ngx_http_entra_main_conf_t *mcf);
     ngx_uint_t                    reading;      /* a long list, in pieces */
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;

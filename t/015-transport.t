@@ -316,6 +316,40 @@ for my $events ('worker_connections 64;',
 }
 
 
+# --- no descriptors
+
+$t->configure($servers, main => $main);
+my $few = slurp($t->dir('nginx.conf'));
+if ($few =~ s/^worker_rlimit_nofile 8192;$/worker_rlimit_nofile 40;/m) {
+    ok($t->stop, 'nginx stops');
+    $t->write('nginx.conf', $few);
+    $t->start(undef, $t->breakers);
+    my ($worker) = $t->workers;
+    my $free = sub { 40 - grep { m{/(\d+)$} && $1 < 40 }
+                     glob "/proc/$worker/fd/*" };
+    $t->get('/hello');
+
+    for (['http://127.0.0.1:%%SERVER%%/echo', 'a socket'],
+         [$tls, 'a resolver'])
+    {
+        my ($url, $what) = @$_;
+
+        # one is left, for the client of this request
+        my @idle = map { EntraTest::HTTP::connect_to(port => $t->port) }
+            2 .. $free->();
+        ok(wait_until(sub { $free->() == 1 }, 10), 'few descriptors');
+        $r = $t->fetch($url, local => 1);
+        is("$r->{status}$r->{no_files}$r->{refused}", '010',
+           "none is left for $what");
+        like($r->{error}, qr/Too many open files/, 'which is said');
+        close $_ for @idle;
+        ok(wait_until(sub { $free->() > 10 }, 10), 'there are more');
+    }
+    is($t->fetch('http://127.0.0.1:%%SERVER%%/echo', local => 1)->{status},
+       200, 'then it is answered');
+}
+
+
 # --- the end of a worker
 
 $t->configure("glue_on_start http://127.0.0.1:%%SERVER%%/slow?ms=1;\n$servers",

@@ -363,6 +363,9 @@ like($rows[0][0], qr{https://ml\.azure\.com/\.default$}, 'for what');
 like($rows[0][1], qr/^failing [1-9]\d* failures?, next attempt in \d+ /,
      'how often, and when it is tried again');
 like($rows[1][0], qr/^Failing \(20\d\d-.*AADSTS7000215/, 'and why below it');
+like($page, qr{<svg[ ]class="times"[^>]*aria-label="of[ ]the[ ]last
+     [ ]([1-9]\d*)[ ]attempts[ ]\1[ ]failed"><rect[ ]class="bad"}x,
+     'the last attempts, a bar each');
 my ($shown) = grep { $_->[0] =~ m{^good .*ml\.azure} } @rows;
 like($shown->[1], qr/^valid next attempt in \d+ /, 'one that is valid');
 like($shown->[2], qr/^expires in \d+ min, refresh in \d+ min$/,

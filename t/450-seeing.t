@@ -424,6 +424,23 @@ for my $name (qw(score ro-mfa ro-block)) {
     }
 }
 
+# the last denials, on the page and in JSON
+ask('/raw/<script>alert(1)</script>');
+ask('/nope?secret=1');
+my $last = $t->status->{last_denials};
+is(scalar @$last, 20, 'the last 20 denials');
+is_deeply([@{ $last->[0] }{qw(status reason credential)}],
+          [403, 'no_grant', 'app'], 'the newest one first');
+like($last->[0]{text}, qr/^denied: no grant.*operation GET \/nope$/, 'why');
+cmp_ok(abs($last->[0]{time} - time), '<', 30, 'when');
+like($last->[1]{text}, qr/<script>/, 'whatever it says');
+ok(!(grep { $last->[$_]{time} > $last->[$_ - 1]{time} } 1 .. 19), 'in order');
+my $page = $t->get('/entra/status?format=html')->body;
+like($page, qr{<h2>Last denials</h2>.*operation GET /nope</td>}s, 'on the page');
+unlike($page, qr/<script/, 'as text');
+ok($t->reload(undef, wait => 1), 'a reload');
+is_deeply($t->status->{last_denials}, $last, 'keeps them');
+
 # report-only changes nothing: "plain" has the same policies without them
 for my $one (['GET', '/a/x'], ['POST', '/score'], ['GET', '/nope'],
              ['GET', '/mfa'], ['GET', '/shop'], ['GET', '/b'],

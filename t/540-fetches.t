@@ -143,11 +143,14 @@ my $holes = join '', map {
 ok(defined $t->stop, 'nginx stops');
 $t->write('error.log', '');
 
-my $started = time;
+$e->fault({ at => 'token', scope => 'https://management.azure.com/.default',
+            status => 503, body => 'down',
+            headers => { 'Retry-After' => 'Fri, 01 Feb 2036 00:00:00 GMT' } });
 $t->start(<<"EOC");
 $common
 $holes
 @{[credential('healthy', 'client_secret', '%%AUTHORITY%%', 'scope aml')]}
+@{[credential('late', 'client_secret', '%%AUTHORITY%%', 'scope arm')]}
 server {
     listen 127.0.0.1:%%PORT%%;
     include %%PROXY%%;
@@ -165,5 +168,7 @@ cmp_ok(time - $begin, '<', $t->seconds(0.5), 'the other one is not delayed: '
 cmp_ok($t->slowest('/hello', 1), '<', $t->seconds(0.1), 'nor are clients');
 ok($t->wait_log(qr/"dead\d+".*transient error/), 'the dead one is logged');
 is($t->get('/dead')->status, 503, 'and has no token');
+ok($t->wait_log(qr/"late".*status 503.*next attempt in 120 s/),
+   'a Retry-After in 2036 is not taken for an order');
 
 $t->finish;

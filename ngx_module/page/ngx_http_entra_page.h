@@ -10,6 +10,7 @@
 
 
 #include "ngx_http_entra_module.h"
+#include "ngx_http_entra_recent.h"
 
 
 /* the words are ngx_http_entra_states[], docs/directives.md explains them */
@@ -79,6 +80,8 @@ typedef struct {
     int64_t                          cert_expires;  /* seconds, 0: none */
     ngx_uint_t                       stale_files;
 
+    const ngx_http_entra_attempts_t *attempts;      /* NULL: not asked for */
+
     unsigned                         preload:1;
     unsigned                         held:1;        /* has a token or had */
     unsigned                         usable:1;      /* may be sent now */
@@ -121,6 +124,8 @@ typedef struct {
 
     ngx_uint_t                       npolicies;
     ngx_http_entra_shown_policy_t   *policies;
+    ngx_uint_t                       ndenials;      /* newest one first */
+    ngx_http_entra_denial_t          denials[NGX_HTTP_ENTRA_DENIALS];
     ngx_uint_t                       nlists;
     ngx_http_entra_shown_list_t     *lists;
 
@@ -143,8 +148,9 @@ typedef struct {
 extern const char *const  ngx_http_entra_states[];
 
 
-/* from the request's pool; NULL without memory */
-ngx_http_entra_snapshot_t *ngx_http_entra_snapshot(ngx_http_request_t *r);
+/* from the request's pool; attempts: the last ones too; NULL: no memory */
+ngx_http_entra_snapshot_t *ngx_http_entra_snapshot(ngx_http_request_t *r,
+    ngx_uint_t attempts);
 
 /* the printers */
 void ngx_http_entra_status_json(const ngx_http_entra_snapshot_t *s,

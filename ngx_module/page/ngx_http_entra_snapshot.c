@@ -18,6 +18,9 @@ static ngx_int_t ngx_http_entra_snapshot_error(ngx_pool_t *pool,
     ngx_http_entra_record_t *rec, ngx_http_entra_shown_token_t *t);
 static const char *ngx_http_entra_snapshot_text(ngx_pool_t *pool,
     const u_char *text);
+static ngx_int_t ngx_http_entra_snapshot_recent(ngx_http_request_t *r,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_snapshot_t *s,
+    ngx_uint_t wanted);
 static ngx_http_entra_state_e ngx_http_entra_snapshot_state(
     const ngx_http_entra_shown_token_t *t);
 static ngx_int_t ngx_http_entra_snapshot_policies(ngx_http_request_t *r,
@@ -42,7 +45,7 @@ const ngx_uint_t  ngx_http_entra_refusals[] = { 401, 403, 424, 429 };
 
 
 ngx_http_entra_snapshot_t *
-ngx_http_entra_snapshot(ngx_http_request_t *r)
+ngx_http_entra_snapshot(ngx_http_request_t *r, ngx_uint_t attempts)
 {
     ngx_uint_t                   i;
     ngx_atomic_t                *counters;
@@ -60,6 +63,7 @@ ngx_http_entra_snapshot(ngx_http_request_t *r)
     s->zone = mcf->zone != NULL;
 
     if (ngx_http_entra_snapshot_tokens(r, mcf, s) != NGX_OK
+        || ngx_http_entra_snapshot_recent(r, mcf, s, attempts) != NGX_OK
         || ngx_http_entra_snapshot_policies(r, mcf, s) != NGX_OK
         || ngx_http_entra_snapshot_lists(r, mcf, s) != NGX_OK)
     {
@@ -239,6 +243,51 @@ ngx_http_entra_snapshot_record(ngx_pool_t *pool,
     return t->note && t->member
            && ngx_http_entra_snapshot_error(pool, rec, t) == NGX_OK
            ? NGX_OK : NGX_ERROR;
+}
+
+
+/* with a mutex of its own: it is of no importance for anybody else */
+
+static ngx_int_t
+ngx_http_entra_snapshot_recent(ngx_http_request_t *r,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_snapshot_t *s,
+    ngx_uint_t wanted)
+{
+    ngx_uint_t                    i, n;
+    ngx_http_entra_token_t      **token;
+    ngx_http_entra_attempts_t    *rows;
+
+    rows = NULL;
+
+    if (wanted && mcf->recent) {
+        rows = ngx_palloc(r->pool, mcf->tokens.nelts
+                                   * sizeof(ngx_http_entra_attempts_t) + 1);
+        if (rows == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    s->ndenials = ngx_http_entra_recent(mcf, rows, s->denials);
+
+    token = mcf->tokens.elts;
+    n = 0;
+
+    for (i = 0; rows && i < mcf->tokens.nelts; i++) {
+
+        if (token[i]->record == NULL
+            || token[i] == ngx_http_entra_keys_token(mcf))
+        {
+            continue;
+        }
+
+        if (ngx_memcmp(rows[i].key, token[i]->key, sizeof(rows[i].key)) == 0) {
+            s->tokens[n].attempts = &rows[i];
+        }
+
+        n++;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -224,7 +224,7 @@ ngx_http_entra_status_show(ngx_http_request_t *r)
     ngx_http_entra_snapshot_t  *s;
 
     format = ngx_http_entra_status_format(r);
-    s = ngx_http_entra_snapshot(r);
+    s = ngx_http_entra_snapshot(r, format == NGX_HTTP_ENTRA_HTML);
 
     if (s == NULL || ngx_http_entra_view(r, &view) != NGX_OK
         || ngx_http_entra_page_headers(r, format == NGX_HTTP_ENTRA_HTML)
@@ -280,7 +280,7 @@ ngx_http_entra_status_ready(ngx_http_request_t *r,
     ngx_http_entra_snapshot_t     *s;
     ngx_http_entra_shown_token_t  *t;
 
-    s = ngx_http_entra_snapshot(r);
+    s = ngx_http_entra_snapshot(r, 0);
 
     if (s == NULL || ngx_http_entra_page_headers(r, 0) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -38,6 +38,10 @@ static void ngx_http_entra_html_life(const ngx_http_entra_shown_token_t *t,
     entra_buf_t *b);
 static void ngx_http_entra_html_counts(const ngx_http_entra_shown_token_t *t,
     entra_buf_t *b);
+static void ngx_http_entra_html_attempts(
+    const ngx_http_entra_attempts_t *attempts, entra_buf_t *b);
+static void ngx_http_entra_html_denials(const ngx_http_entra_snapshot_t *s,
+    entra_buf_t *b);
 static void ngx_http_entra_html_error(const ngx_http_entra_shown_token_t *t,
     const char *columns, entra_buf_t *b);
 static void ngx_http_entra_html_policies(const ngx_http_entra_snapshot_t *s,
@@ -150,6 +154,7 @@ ngx_http_entra_status_html(const ngx_http_entra_snapshot_t *s,
 
     ngx_http_entra_html_summary(s, view, b);
     ngx_http_entra_html_credentials(s, view, b);
+    ngx_http_entra_html_denials(s, b);
     ngx_http_entra_html_policies(s, 1, b);
     ngx_http_entra_html_policies(s, 0, b);
     ngx_http_entra_html_lists(s, b);
@@ -295,7 +300,8 @@ ngx_http_entra_html_credentials(const ngx_http_entra_snapshot_t *s,
         ngx_http_entra_html_search(view, b);
     }
 
-    entra_buf_add_c(b, "<table class=\"wide\">\n<thead><tr><th>Credential</th>"
+    entra_buf_add_c(b, "<table class=\"wide most\">\n<thead><tr>"
+                    "<th>Credential</th>"
                     "<th>Token</th><th>Lifetime</th><th>Fetches</th>"
                     "<th>Requests</th><th>Upstream</th></tr></thead>\n"
                     "<tbody>\n");
@@ -560,6 +566,10 @@ ngx_http_entra_html_counts(const ngx_http_entra_shown_token_t *t,
                        (double) t->fetch_ms / 1000 / (double) ended);
     }
 
+    if (t->attempts && t->attempts->n) {
+        ngx_http_entra_html_attempts(t->attempts, b);
+    }
+
     entra_buf_add_c(b, "</td><td data-label=\"Requests\">");
 
     n = 0;
@@ -590,6 +600,88 @@ ngx_http_entra_html_counts(const ngx_http_entra_shown_token_t *t,
     }
 
     entra_buf_add_c(b, "</td>");
+}
+
+
+/*
+ * The last attempts, a bar each, oldest first: higher for one that took
+ * longer (up to 10 s, by the square root), in the colour of its end
+ */
+
+static void
+ngx_http_entra_html_attempts(const ngx_http_entra_attempts_t *attempts,
+    entra_buf_t *b)
+{
+    int                              high, limit;
+    ngx_uint_t                       i, n, failed;
+    const ngx_http_entra_attempt_t  *a;
+
+    n = ngx_min(attempts->n, NGX_HTTP_ENTRA_ATTEMPTS);
+    failed = 0;
+
+    for (i = 0; i < n; i++) {
+        failed += attempts->ring[i].class != ENTRA_ERR_NONE;
+    }
+
+    entra_buf_addf(b, "<svg class=\"times\" viewBox=\"0 0 %d 20\" "
+                   "preserveAspectRatio=\"none\" role=\"img\" aria-label=\""
+                   "of the last %lu attempts %lu failed\">",
+                   NGX_HTTP_ENTRA_ATTEMPTS * 4, (unsigned long) n,
+                   (unsigned long) failed);
+
+    for (i = 0; i < n; i++) {
+        a = &attempts->ring[(attempts->n - n + i) % NGX_HTTP_ENTRA_ATTEMPTS];
+
+        /* 4 for none, 20 for 10 s: (high - 4)^2 = 256 * took / 1000 */
+
+        limit = 256 * ngx_min(a->took, 1000) / 1000;
+
+        for (high = 4; (high - 4) * (high - 4) < limit; high++) {
+            /* void */
+        }
+
+        entra_buf_addf(b, "<rect class=\"%s\" x=\"%lu\" y=\"%d\" width=\"3\" "
+                       "height=\"%d\"/>",
+                       a->class == ENTRA_ERR_NONE ? "good" : "bad",
+                       (unsigned long) i * 4, 20 - high, high);
+    }
+
+    entra_buf_add_c(b, "</svg>");
+}
+
+
+static void
+ngx_http_entra_html_denials(const ngx_http_entra_snapshot_t *s, entra_buf_t *b)
+{
+    ngx_uint_t                      i;
+    const ngx_http_entra_denial_t  *d;
+
+    if (s->ndenials == 0) {
+        return;
+    }
+
+    entra_buf_add_c(b, "<h2>Last denials</h2>\n<table class=\"wide\">\n"
+                    "<thead><tr><th>When</th><th>Status</th><th>Reason</th>"
+                    "<th>Credential</th><th>Why</th></tr></thead>\n"
+                    "<tbody>\n");
+
+    for (i = 0; i < s->ndenials; i++) {
+        d = &s->denials[i];
+
+        entra_buf_add_c(b, "<tr><td><i>");
+        entra_time_format(d->time, b);
+        entra_buf_addf(b, "</i></td><td data-label=\"Status\">%lu</td>"
+                       "<td data-label=\"Reason\">%s</td>"
+                       "<td class=\"break\" data-label=\"Credential\">",
+                       (unsigned long) d->status,
+                       ngx_http_entra_reason(d->reason));
+        entra_html_c(b, (char *) d->credential);
+        entra_buf_add_c(b, "</td><td class=\"break\">");
+        entra_html_c(b, (char *) d->text);
+        entra_buf_add_c(b, "</td></tr>\n");
+    }
+
+    entra_buf_add_c(b, "</tbody></table>\n");
 }
 
 

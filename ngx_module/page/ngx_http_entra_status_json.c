@@ -19,6 +19,8 @@ static void ngx_http_entra_json_keys(const ngx_http_entra_snapshot_t *s,
     entra_buf_t *b);
 static void ngx_http_entra_json_decisions(const ngx_http_entra_snapshot_t *s,
     entra_buf_t *b);
+static void ngx_http_entra_json_denials(const ngx_http_entra_snapshot_t *s,
+    entra_buf_t *b);
 static void ngx_http_entra_json_policies(const ngx_http_entra_snapshot_t *s,
     entra_buf_t *b);
 static void ngx_http_entra_json_lists(const ngx_http_entra_snapshot_t *s,
@@ -53,6 +55,7 @@ ngx_http_entra_status_json(const ngx_http_entra_snapshot_t *s,
 
     ngx_http_entra_json_keys(s, b);
     ngx_http_entra_json_decisions(s, b);
+    ngx_http_entra_json_denials(s, b);
     ngx_http_entra_json_policies(s, b);
     ngx_http_entra_json_lists(s, b);
 
@@ -277,6 +280,31 @@ ngx_http_entra_json_decisions(const ngx_http_entra_snapshot_t *s,
     entra_buf_addf(b, "},\"egress_blocked\":%lu,\"ambiguous_paths\":%lu",
                    (unsigned long) n[NGX_HTTP_ENTRA_COUNT_EGRESS],
                    (unsigned long) n[NGX_HTTP_ENTRA_COUNT_PATH]);
+}
+
+
+static void
+ngx_http_entra_json_denials(const ngx_http_entra_snapshot_t *s, entra_buf_t *b)
+{
+    ngx_uint_t                      i;
+    const ngx_http_entra_denial_t  *d;
+
+    entra_buf_add_c(b, ",\"last_denials\":[");
+
+    for (i = 0; i < s->ndenials; i++) {
+        d = &s->denials[i];
+
+        entra_buf_addf(b, "%s{\"time\":%lld,\"status\":%lu,\"reason\":\"%s\",",
+                       i ? "," : "", (long long) d->time,
+                       (unsigned long) d->status,
+                       ngx_http_entra_reason(d->reason));
+        ngx_http_entra_json_c(b, "credential", (char *) d->credential);
+        entra_buf_add_char(b, ',');
+        ngx_http_entra_json_c(b, "text", (char *) d->text);
+        entra_buf_add_char(b, '}');
+    }
+
+    entra_buf_add_char(b, ']');
 }
 
 

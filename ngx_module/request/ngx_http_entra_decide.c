@@ -6,6 +6,7 @@
  */
 
 #include "ngx_http_entra_module.h"
+#include "ngx_http_entra_recent.h"
 
 
 static ngx_int_t ngx_http_entra_decide_sets(ngx_http_request_t *r,
@@ -398,6 +399,14 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     } else if (line.data && !ctx->judged->denied) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "entra: %s",
                       line.data);
+    }
+
+    if (line.data && !ctx->judged->denied) {
+        ngx_http_entra_recent_denial(decision->status,
+                                     decision->outcome == ENTRA_UNDETERMINED
+                                     ? ENTRA_REASON_NONE : decision->reason,
+                                     credential ? &credential->name : NULL,
+                                     entra_buf_str(&line));
     }
 
     entra_buf_free(&line);

@@ -20,6 +20,12 @@ typedef struct {
 } ngx_http_entra_mute_t;
 
 
+static ngx_int_t ngx_http_entra_inject_authorization(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_entra_inject_second_token(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_entra_inject_host(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_inject(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static int64_t ngx_http_entra_inject_expires(ngx_http_entra_ctx_t *ctx);
@@ -36,6 +42,13 @@ static ngx_int_t ngx_http_entra_refuse_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
 
 
+const ngx_http_entra_upstream_values_t  ngx_http_entra_inject_values = {
+    .authorization = ngx_http_entra_inject_authorization,
+    .token = ngx_http_entra_inject_second_token,
+    .host = ngx_http_entra_inject_host
+};
+
+
 /* an upstream that has no peers */
 
 static ngx_http_upstream_srv_conf_t  ngx_http_entra_nowhere = {
@@ -43,8 +56,8 @@ static ngx_http_upstream_srv_conf_t  ngx_http_entra_nowhere = {
 };
 
 
-ngx_int_t
-ngx_http_entra_authorization(ngx_http_request_t *r,
+static ngx_int_t
+ngx_http_entra_inject_authorization(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_entra_ctx_t       *ctx;
@@ -82,8 +95,8 @@ ngx_http_entra_authorization(ngx_http_request_t *r,
 }
 
 
-ngx_int_t
-ngx_http_entra_second_token(ngx_http_request_t *r,
+static ngx_int_t
+ngx_http_entra_inject_second_token(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_uint_t                  i;
@@ -146,8 +159,8 @@ ngx_http_entra_second_token(ngx_http_request_t *r,
  * comes to it.  data is the value as written.
  */
 
-ngx_int_t
-ngx_http_entra_host(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+static ngx_int_t
+ngx_http_entra_inject_host(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
     ngx_str_t                   host;

@@ -7,6 +7,7 @@
  */
 
 #include "ngx_http_entra_module.h"
+#include "ngx_http_entra_recent.h"
 
 #include <signal.h>
 
@@ -217,6 +218,7 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
     now = ngx_http_entra_clock();
 
     ngx_http_entra_token_took(rec, now - token->started);
+    ngx_http_entra_recent_attempt(token, now - token->started, a->err.class);
 
     if (a->err.class == ENTRA_ERR_NONE) {
         ngx_http_entra_token_success(token, a, now);

@@ -6,6 +6,8 @@
 #include "ngx_http_entra_transfer.h"
 #include "ngx_http_entra_compat.h"
 
+#include "entra_time.h"
+
 #include <openssl/ssl.h>
 
 
@@ -21,15 +23,18 @@ static int ngx_http_entra_transfer_method(ngx_http_entra_transfer_t *t);
 static int ngx_http_entra_transfer_headers(ngx_http_entra_transfer_t *t);
 static int ngx_http_entra_transfer_header_add(ngx_http_entra_transfer_t *t,
     const char *line);
+static curl_socket_t ngx_http_entra_transfer_on_open(void *userp,
+    curlsocktype purpose, struct curl_sockaddr *address);
 static size_t ngx_http_entra_transfer_on_header(char *data, size_t size,
     size_t n, void *userp);
 static entra_buf_t *ngx_http_entra_transfer_field(ngx_http_entra_transfer_t *t,
     entra_str_t name);
 static size_t ngx_http_entra_transfer_on_body(char *data, size_t size,
     size_t n, void *userp);
-static int64_t ngx_http_entra_transfer_retry_after(entra_str_t value);
 static void ngx_http_entra_transfer_forget(ngx_http_entra_transfer_t *t);
 static void ngx_http_entra_transfer_error(ngx_http_entra_transfer_t *t,
+    CURLcode rc);
+static ngx_err_t ngx_http_entra_transfer_files(ngx_http_entra_transfer_t *t,
     CURLcode rc);
 
 
@@ -174,6 +179,10 @@ ngx_http_entra_transfer_options(ngx_http_entra_transfer_t *t)
     rc |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     rc |= curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     rc |= ngx_http_entra_curl_protocols(easy, request->local);
+
+    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
+                           ngx_http_entra_transfer_on_open);
+    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
 
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION,
                            ngx_http_entra_transfer_on_header);
@@ -353,6 +362,26 @@ ngx_http_entra_transfer_header_add(ngx_http_entra_transfer_t *t,
 }
 
 
+/* as libcurl does, whose error says nothing of why there is no socket */
+
+static curl_socket_t
+ngx_http_entra_transfer_on_open(void *userp, curlsocktype purpose,
+    struct curl_sockaddr *address)
+{
+    ngx_http_entra_transfer_t *t = userp;
+
+    curl_socket_t  fd;
+
+    fd = socket(address->family, address->socktype, address->protocol);
+
+    if (fd == CURL_SOCKET_BAD) {
+        t->socket_error = ngx_errno;
+    }
+
+    return fd;
+}
+
+
 static size_t
 ngx_http_entra_transfer_on_header(char *data, size_t size, size_t n,
     void *userp)
@@ -395,7 +424,7 @@ ngx_http_entra_transfer_on_header(char *data, size_t size, size_t n,
     value = entra_str_trim(value);
 
     if (entra_str_case_eq_c(name, "Retry-After")) {
-        t->reply.retry_after = ngx_http_entra_transfer_retry_after(value);
+        t->reply.retry_after = entra_time_retry_after(value, ngx_time());
         return line.len;
     }
 
@@ -444,28 +473,6 @@ ngx_http_entra_transfer_on_body(char *data, size_t size, size_t n, void *userp)
     /* different from size * n also when that is 0 */
 
     return size * n + 1;
-}
-
-
-/* RFC 9110, 10.2.3: seconds or a date */
-
-static int64_t
-ngx_http_entra_transfer_retry_after(entra_str_t value)
-{
-    time_t   date;
-    int64_t  seconds;
-
-    if (entra_str_int(value, &seconds) == 0) {
-        return seconds;
-    }
-
-    date = ngx_parse_http_time((u_char *) value.data, value.len);
-
-    if (date == NGX_ERROR) {
-        return -1;
-    }
-
-    return date > ngx_time() ? date - ngx_time() : 0;
 }
 
 
@@ -523,6 +530,14 @@ ngx_http_entra_transfer_error(ngx_http_entra_transfer_t *t, CURLcode rc)
     const char   *text;
     entra_buf_t   b;
 
+    err = ngx_http_entra_transfer_files(t, rc);
+
+    if (err) {
+        t->reply.no_files = 1;
+        ngx_http_entra_transfer_fail(t, strerror((int) err));
+        return;
+    }
+
     t->reply.timed_out = (rc == CURLE_OPERATION_TIMEDOUT);
     t->reply.refused = (rc == CURLE_COULDNT_CONNECT);
 
@@ -562,6 +577,36 @@ ngx_http_entra_transfer_error(ngx_http_entra_transfer_t *t, CURLcode rc)
     entra_err_clean(t->reply.error, sizeof(t->reply.error),
                     entra_str_trim(entra_buf_str(&b)));
     entra_buf_free(&b);
+}
+
+
+/*
+ * Was it for want of descriptors?  A thread that resolves a name needs some,
+ * too, and a CA file: libcurl says only that these failed.
+ */
+
+static ngx_err_t
+ngx_http_entra_transfer_files(ngx_http_entra_transfer_t *t, CURLcode rc)
+{
+    int        fd;
+    ngx_err_t  err;
+
+    if (t->fetch.connected || rc == CURLE_OPERATION_TIMEDOUT) {
+        return 0;
+    }
+
+    err = t->socket_error;
+
+    if (err == 0) {
+        fd = open("/dev/null", O_RDONLY|O_CLOEXEC);
+        err = fd == -1 ? ngx_errno : 0;
+
+        if (fd != -1) {
+            (void) close(fd);
+        }
+    }
+
+    return err == NGX_EMFILE || err == NGX_ENFILE ? err : 0;
 }
 
 

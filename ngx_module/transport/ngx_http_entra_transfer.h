@@ -62,6 +62,7 @@ typedef struct {
     size_t                                 header_size;
     entra_http_reply_t                     reply;
 
+    ngx_err_t                              socket_error;
     unsigned                               mismatch:1;  /* with the pin */
     char                                   error[CURL_ERROR_SIZE];
 } ngx_http_entra_transfer_t;

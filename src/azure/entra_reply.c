@@ -20,7 +20,6 @@
 #define ENTRA_REPLY_POLICIES   4
 #define ENTRA_REPLY_CODES      8
 #define ENTRA_REPLY_HALF       7200         /* seconds */
-#define ENTRA_REPLY_TOKENISH   40
 
 
 static entra_json_t *
@@ -37,7 +36,12 @@ entra_reply_no_answer(const entra_http_reply_t *reply, const char *from,
 {
     const char  *what;
 
-    what = reply->timed_out ? "the answer did not come in time"
+    if (reply->no_files) {
+        err->advice = "raise \"worker_rlimit_nofile\"";
+    }
+
+    what = reply->no_files ? "no file descriptor is left for the request"
+           : reply->timed_out ? "the answer did not come in time"
            : reply->refused ? "the connection was refused"
            : "there was no answer";
 

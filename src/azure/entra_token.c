@@ -109,7 +109,7 @@ entra_token_refresh_after(int64_t lifetime, int64_t refresh_in,
 int64_t
 entra_token_backoff(const entra_err_t *err, unsigned fails, uint32_t random)
 {
-    int64_t  ms, after;
+    int64_t  ms, after, most;
 
     ms = err->class == ENTRA_ERR_CONFIG || err->class == ENTRA_ERR_DENIED
          ? ENTRA_BACKOFF_FIRST_CONFIG : ENTRA_BACKOFF_FIRST;
@@ -127,8 +127,9 @@ entra_token_backoff(const entra_err_t *err, unsigned fails, uint32_t random)
     ms = ms * 3 / 4 + random % (uint32_t) (ms / 2 + 1);
 
     if (err->retry_after > 0) {
-        after = err->retry_after < ENTRA_RETRY_AFTER_MAX
-                ? err->retry_after : ENTRA_RETRY_AFTER_MAX;
+        most = err->class == ENTRA_ERR_THROTTLED ? ENTRA_RETRY_AFTER_LONG
+                                                 : ENTRA_RETRY_AFTER_MAX;
+        after = err->retry_after < most ? err->retry_after : most;
 
         if (ms < after * 1000) {
             ms = after * 1000;

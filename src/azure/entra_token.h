@@ -19,7 +19,8 @@
 #define ENTRA_REFRESH_MARGIN     300        /* seconds, as MSAL */
 #define ENTRA_BACKOFF_FIRST      1000       /* ms */
 #define ENTRA_BACKOFF_MAX        (60 * 1000)
-#define ENTRA_RETRY_AFTER_MAX    3600       /* seconds, as MSAL */
+#define ENTRA_RETRY_AFTER_MAX    120        /* seconds */
+#define ENTRA_RETRY_AFTER_LONG   900        /* when throttled */
 #define ENTRA_LIFETIME_MAX       (30 * 24 * 3600)
 
 
@@ -53,8 +54,9 @@ int64_t entra_token_refresh_after(int64_t lifetime, int64_t refresh_in,
 /*
  * Milliseconds until the next attempt after the fails-th failure in a row
  * (1, 2, ...): doubling from 1 s to 60 s with +-25 % jitter; a configuration
- * or denied error starts at 10 s; a Retry-After (capped at 3600 s) is a
- * minimum.
+ * or denied error starts at 10 s; a Retry-After is a minimum, up to 900 s when
+ * throttled and 120 s otherwise: a date of another clock or a typo is not to
+ * cost a gateway its token for an hour.
  */
 int64_t entra_token_backoff(const entra_err_t *err, unsigned fails,
     uint32_t random);

@@ -83,6 +83,7 @@ typedef struct {
     unsigned      too_large:1;           /* the body was over its bound */
     unsigned      timed_out:1;
     unsigned      refused:1;             /* connection refused, no route */
+    unsigned      no_files:1;            /* no descriptor is left here */
     char          error[256];            /* transport's own words, status 0 */
 } entra_http_reply_t;
 

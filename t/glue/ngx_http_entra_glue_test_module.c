@@ -443,6 +443,7 @@ ngx_http_entra_glue_fetched(void *ctx, const entra_http_reply_t *reply)
         entra_buf_addf(b, "too_large: %d\n", reply->too_large);
         entra_buf_addf(b, "timed_out: %d\n", reply->timed_out);
         entra_buf_addf(b, "refused: %d\n", reply->refused);
+        entra_buf_addf(b, "no_files: %d\n", reply->no_files);
         entra_buf_addf(b, "retry_after: %lld\n",
                        (long long) reply->retry_after);
         entra_buf_add_c(b, "content_type: ");

@@ -207,6 +207,13 @@ test_errors(void)
     reply.timed_out = 1;
     error(0, "", TRANSIENT, "timed out");
     is(err.text, "host: the answer did not come in time", "text");
+    reply.timed_out = 0;
+    reply.no_files = 1;
+    strcpy(reply.error, "Too many open files");
+    error(0, "", TRANSIENT, "no descriptors");
+    is(err.text, "host: no file descriptor is left for the request,"
+       " Too many open files", "text");
+    ok(strstr(err.advice, "worker_rlimit_nofile") != NULL, "advice");
 }
 
 

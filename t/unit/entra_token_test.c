@@ -116,7 +116,11 @@ test_backoff(void)
     err.retry_after = 1;
     ok(entra_token_backoff(&err, 10, 15000) == 60000, "a short one");
     err.retry_after = 1000000;
-    ok(entra_token_backoff(&err, 1, 0) == 3600000, "a long one is capped");
+    ok(entra_token_backoff(&err, 1, 0) == 120000, "a long one is capped");
+    err.class = ENTRA_ERR_THROTTLED;
+    ok(entra_token_backoff(&err, 1, 0) == 900000, "later when throttled");
+    err.retry_after = 600;
+    ok(entra_token_backoff(&err, 1, 0) == 600000, "or kept to");
 
     err.retry_after = -1;
     err.class = ENTRA_ERR_DENIED;
