@@ -159,7 +159,7 @@ $t->stop;
 
 project(federated(exp => time - 3600));
 $t->start(conf(''), env => \%aks);
-ok($t->wait_log(qr/AADSTS700024.*still renews it/), 'what to do is told');
+ok($t->wait_log(qr/AADSTS700024.*still being renewed/), 'what to do is told');
 ok($t->wait_log(qr/denied error|configuration error/), 'it is no time-out');
 project(federated());
 ok(wait_until(sub { $t->get('/')->status == 200 }, 30),

@@ -83,8 +83,8 @@ entra_claim_mutable(entra_str_t name, entra_err_t *err)
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (entra_str_eq_c(name, names[i])) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "\"%s\" can be changed and given again in"
-                                 " Entra, so it is no identity: use oid",
+                                 "\"%s\" can be changed and reassigned in"
+                                 " Entra, so it identifies nobody: use oid",
                                  names[i]);
         }
     }

@@ -509,7 +509,7 @@ entra_cidr_host_bits(entra_str_t text, const entra_addr_t *addr,
     entra_cidr_addr(&masked, key);
 
     return entra_err_set(err, ENTRA_ERR_CONFIG,
-                         "\"%.*s\" has bits behind its prefix: write \"%s/%u\""
+                         "\"%.*s\" has bits set after its prefix: write \"%s/%u\""
                          " for the network or \"%s/%u\" for the host",
                          (int) text.len, text.data,
                          entra_addr_text(&masked, network), prefix,
@@ -521,9 +521,9 @@ static int
 entra_cidr_too_wide(entra_str_t text, unsigned min, entra_err_t *err)
 {
     return entra_err_set(err, ENTRA_ERR_CONFIG,
-                         "\"%.*s\" is wider than /%u, which is mostly a slip"
-                         " of the finger: write longer prefixes, or \"any\" in"
-                         " the policy when all addresses are meant",
+                         "\"%.*s\" is wider than /%u, which is usually a"
+                         " mistake: write longer prefixes, or \"any\" in the"
+                         " policy when all addresses are meant",
                          (int) text.len, text.data, min);
 }
 

@@ -380,7 +380,7 @@ entra_what_if_credential(entra_what_if_t *what_if, unsigned param,
 
     if (*state != ENTRA_SIGNAL_VALID && (what_if->given & described)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "what a %s says is of interest for a valid one"
+                             "the contents of a %s count for a valid one"
                              " only", entra_what_if_params[param].name);
     }
 
@@ -596,7 +596,7 @@ entra_what_if_json(entra_what_if_t *what_if, entra_str_t query,
                             ENTRA_JSON_OBJECT | ENTRA_JSON_UNIQUE);
     if (root == NULL) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "not a JSON object, or a member is there twice");
+                             "not a JSON object, or a duplicate member");
     }
 
     rc = 0;

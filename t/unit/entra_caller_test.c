@@ -329,7 +329,7 @@ main(void)
     refuses("certificate subject=CN=a", "unknown key");
     refuses("token oid=" OID " token oid=" OID, "unknown key");
     refuses("certificate san_dns=a.b certificate san_dns=a.c", "unknown key");
-    refuses("token upn=a@b", "no identity");
+    refuses("token upn=a@b", "identifies nobody");
     refuses("token oid=x", "GUID");
     refuses("token roles=1 roles=2 roles=3 roles=4 roles=5 roles=6 roles=7"
             " roles=8 roles=9 roles=10 roles=11 roles=12 roles=13 roles=14"
