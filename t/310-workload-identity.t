@@ -90,7 +90,7 @@ like($out, qr/write "federated_token_file FILE;"/, 'with what to write');
 project(federated(aud => 'api://other'));
 ($ok, $out) = $t->check(conf(''), env => \%aks);
 ok($ok, 'another audience may be meant') or diag $out;
-like($out, qr{not for the audience api://AzureADTokenExchange,}, 'but warned');
+like($out, qr{audience is not api://AzureADTokenExchange,}, 'but warned');
 ($ok, $out) = $t->check(conf(''), env => { %aks,
     AZURE_KUBERNETES_CA_FILE => '/x' });
 ok(!$ok, 'half a proxy is refused');

@@ -259,7 +259,7 @@ my @failing = (
     ['pwsh_anonymous', qr/nobody has signed in to Azure PowerShell/],
     ['pwsh_module', qr/PowerShell has no module Az.Accounts 2.2.0 or later/],
     ['pwsh_context', qr/has no context with the subscription "other"/],
-    ['nowhere', qr/Developer CLI was not found: at any of .*bin\/azd/],
+    ['nowhere', qr/Developer CLI was not found at any of .*bin\/azd/],
     ['loose', qr/executable \S+loose" can be replaced by a group, as.*chmod/],
     ['removed', qr/could not be run: \S+removed: No such file/],
     ['shell', qr/could not be run: .*(not found|No such file)/],
