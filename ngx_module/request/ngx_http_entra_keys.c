@@ -389,7 +389,7 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
     ngx_uint_t                    newer;
     ngx_http_entra_record_t      *rec;
     ngx_http_entra_main_conf_t   *mcf;
-    entra_caller_keys_verdict_e   verdict;
+    entra_unknown_kid_e   verdict;
 
     mcf = ngx_http_entra_worker->conf;
     rec = keys->token->record;

@@ -447,7 +447,7 @@ entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool)
                                      line[0] ? line : "not started");
     }
 
-    /* as in Azure Identity, a chain goes on: the tool is not of use here */
+    /* as in Azure Identity, a chain goes on: the tool is unusable here */
 
     a->err.unavailable = 1;
 

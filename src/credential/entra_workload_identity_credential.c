@@ -338,7 +338,7 @@ static const entra_param_t  entra_workload_params[] = {
 
 
 /*
- * No material(): a new federated token says the same of the same workload,
+ * No secrets(): a new federated token says the same of the same workload,
  * and what was obtained with the last one stays good.
  */
 

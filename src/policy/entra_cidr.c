@@ -509,8 +509,8 @@ entra_cidr_host_bits(entra_str_t text, const entra_addr_t *addr,
     entra_cidr_addr(&masked, key);
 
     return entra_err_set(err, ENTRA_ERR_CONFIG,
-                         "\"%.*s\" has bits set after its prefix: write \"%s/%u\""
-                         " for the network or \"%s/%u\" for the host",
+                         "\"%.*s\" has bits set after its prefix: write"
+                         " \"%s/%u\" for the network or \"%s/%u\" for the host",
                          (int) text.len, text.data,
                          entra_addr_text(&masked, network), prefix,
                          entra_addr_text(addr, host), max);

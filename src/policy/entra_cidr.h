@@ -75,7 +75,7 @@ int entra_cidr_set_add_range(entra_cidr_set_t *set, const entra_addr_t *first,
 int entra_cidr_set_add_set(entra_cidr_set_t *set,
     const entra_cidr_set_t *other, entra_err_t *err);
 
-/* the first half of the next, for who has little time; -1 without memory */
+/* the sort step of the next, to bound the work of a turn; -1 without memory */
 int entra_cidr_set_sort(entra_cidr_set_t *set);
 
 /* sorts and merges; nothing can be added after.  0, or -1 without memory */

@@ -153,13 +153,13 @@ entra_what_if_set_digest(entra_what_if_t *what_if,
 {
     int                 rc;
     entra_buf_t         word;
-    entra_cert_test_t   test;
+    entra_cert_match_t   test;
 
     entra_buf_init(&word, 256);
     entra_buf_addf(&word, "%s=", param->name);
     entra_buf_add_str(&word, value);
 
-    rc = entra_cert_test_parse(&test, entra_buf_str(&word), err);
+    rc = entra_cert_match_parse(&test, entra_buf_str(&word), err);
 
     if (rc == 0) {
         memcpy((char *) what_if + param->offset, test.digest, 32);

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * entra_what_if: a described request, judged by the running configuration
+ * entra_what_if: a described request, evaluated by the running configuration
  * with the same evaluator as a real one.
  */
 

@@ -34,19 +34,19 @@ is_claim(const entra_claims_t *claims, const char *word, unsigned want,
 {
     unsigned             got;
     entra_err_t          err;
-    entra_claim_test_t   test;
+    entra_claim_match_t   test;
 
     entra_err_clear(&err);
 
-    if (entra_claim_test_parse(&test, entra_str_c(word), &err) != 0) {
+    if (entra_claim_match_parse(&test, entra_str_c(word), &err) != 0) {
         ok(0, "reads %s: %s", word, err.text);
         return;
     }
 
-    got = entra_claim_test(&test, claims, NOW);
+    got = entra_claim_match(&test, claims, NOW);
     ok(got == want, "%s is %s: %s", word, truth[got], what);
 
-    entra_claim_test_free(&test);
+    entra_claim_match_free(&test);
 }
 
 
@@ -54,12 +54,12 @@ static void
 refuses_claim(const char *word, int want)
 {
     entra_err_t         err;
-    entra_claim_test_t  test;
+    entra_claim_match_t  test;
 
     entra_err_clear(&err);
-    ok(entra_claim_test_parse(&test, entra_str_c(word), &err) == want,
+    ok(entra_claim_match_parse(&test, entra_str_c(word), &err) == want,
        "%.60s: %s", word, want == 1 ? "not a claim" : err.text);
-    entra_claim_test_free(&test);
+    entra_claim_match_free(&test);
 }
 
 

@@ -286,7 +286,8 @@ configuration(void)
     snprintf(block, sizeof(block), "federated_token_file %s/jwt", dir);
     env = aks(NULL, NULL);
     c = fake_credential("workload_identity", block, env, &err);
-    ok(c && strstr(c->warnings.data, "audience is not api://AzureADTokenExchange,"),
+    ok(c && strstr(c->warnings.data,
+                   "audience is not api://AzureADTokenExchange,"),
        "a warning about the audience");
     entra_credential_free(c);
     entra_env_free(env);
