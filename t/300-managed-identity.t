@@ -163,7 +163,7 @@ refused(shell  => 'client_id a;', qr/Cloud Shell knows only the identity/);
 refused(fabric => 'object_id a;', qr/Service Fabric chooses the identity/);
 refused(aml    => 'resource_id /a;', qr/finds identities by client id only/);
 refused(imds   => 'client_id a; object_id b;',
-        qr/client_id and object_id are both there/);
+        qr/client_id and object_id are mutually exclusive/);
 refused({ MSI_ENDPOINT => 'nothing' }, '', qr/MSI_ENDPOINT is not a URL/);
 
 

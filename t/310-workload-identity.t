@@ -90,7 +90,7 @@ like($out, qr/write "federated_token_file FILE;"/, 'with what to write');
 project(federated(aud => 'api://other'));
 ($ok, $out) = $t->check(conf(''), env => \%aks);
 ok($ok, 'another audience may be meant') or diag $out;
-like($out, qr{not for the audience api://AzureADTokenExchange,}, 'but warned');
+like($out, qr{audience is not api://AzureADTokenExchange,}, 'but warned');
 ($ok, $out) = $t->check(conf(''), env => { %aks,
     AZURE_KUBERNETES_CA_FILE => '/x' });
 ok(!$ok, 'half a proxy is refused');
@@ -159,7 +159,7 @@ $t->stop;
 
 project(federated(exp => time - 3600));
 $t->start(conf(''), env => \%aks);
-ok($t->wait_log(qr/AADSTS700024.*still renews it/), 'what to do is told');
+ok($t->wait_log(qr/AADSTS700024.*still being renewed/), 'what to do is told');
 ok($t->wait_log(qr/denied error|configuration error/), 'it is no time-out');
 project(federated());
 ok(wait_until(sub { $t->get('/')->status == 200 }, 30),

@@ -251,7 +251,7 @@ refused('a bad percent', qr/two hexadecimal/, 400,
 refused('an empty body', qr/body is empty/, 400, body => '');
 refused('no object', qr/no credential|not a JSON|unknown/, 400,
         body => '["credential"]');
-refused('a name twice', qr/there twice/, 400,
+refused('a name twice', qr/duplicate/, 400,
         body => '{"credential":"app","credential":"app"}');
 refused('deep', qr/not a JSON object/, 400,
         body => '{"credential":' . '[' x 5000 . ']' x 5000 . '}');

@@ -256,7 +256,7 @@ entra_scope_check(entra_str_t name, entra_err_t *err)
 
     if (entra_str_ends(resource, entra_default)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "\"/.default\" is there twice: write \"%.*s\"",
+                             "duplicate \"/.default\": write \"%.*s\"",
                              (int) resource.len, resource.data);
     }
 
@@ -420,7 +420,7 @@ entra_authority_check(entra_str_t host, entra_str_t rest, entra_err_t *err)
     if (rest.len) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "authority_host is a host only, \"https://%.*s\":"
-                             " the tenant belongs into tenant_id",
+                             " the tenant belongs in tenant_id",
                              (int) host.len, host.data);
     }
 

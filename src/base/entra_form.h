@@ -24,7 +24,7 @@ int entra_form_decode(entra_str_t text, entra_buf_t *out);
 /*
  * Appends the decoded value of a field of application/x-www-form-urlencoded
  * text (a body, or a query without its "?").  1: it is there; 0: it is not;
- * -1: it is there twice, longer than out may be, a "%" without two digits, a
+ * -1: it is a duplicate, longer than out may be, a "%" without two digits, a
  * NUL, or the text is longer than ENTRA_FORM_MAX.
  */
 int entra_form_field(entra_str_t text, const char *name, entra_buf_t *out);

@@ -17,7 +17,7 @@
 #define ENTRA_JSON_DEPTH  32                    /* arrays and objects nested */
 
 /* flags of entra_json_parse() */
-#define ENTRA_JSON_UNIQUE  1    /* a member that is there twice is an error */
+#define ENTRA_JSON_UNIQUE  1    /* a duplicate member is an error */
 #define ENTRA_JSON_OBJECT  2    /* anything but an object is an error */
 
 

@@ -106,7 +106,7 @@ void entra_schedule_end(entra_schedule_t *s, entra_fetch_t *f,
 /* any that waits, or NULL */
 entra_fetch_t *entra_schedule_waiting(const entra_schedule_t *s);
 
-/* how many are active, and how many of those have their own connection */
+/* for tests: how many are active, and with a connection of their own */
 unsigned entra_schedule_active(const entra_schedule_t *s);
 unsigned entra_schedule_connections(const entra_schedule_t *s);
 

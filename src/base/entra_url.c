@@ -148,7 +148,7 @@ entra_url_check(const char *what, entra_str_t text, entra_url_t *url,
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "%s is not a URL of the form "
                              "http[s]://host[:port][/path] (no user name, no "
-                             "fragment, no blanks)", what);
+                             "fragment, no spaces)", what);
     }
 
     return 0;

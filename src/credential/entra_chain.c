@@ -97,7 +97,7 @@ entra_chain_note(entra_credential_t *c, const entra_chain_member_t *member,
 }
 
 
-/* everybody was asked, nobody was there */
+/* all members were asked, none is available */
 
 static entra_next_e
 entra_chain_nobody(entra_acquire_t *a, const entra_chain_t *chain)

@@ -171,8 +171,8 @@ entra_cli_words(const entra_credential_t *c, const entra_cli_tool_t *tool,
 
     if (c->client_id) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "client_id has no meaning here: %s signs in as"
-                             " whoever has signed in to it", tool->name);
+                             "client_id has no meaning here: %s gives tokens"
+                             " of the account that is signed in", tool->name);
     }
 
     if (conf->subscription && tool->no_subscription) {
@@ -287,7 +287,7 @@ entra_cli_absent(entra_acquire_t *a, const entra_cli_tool_t *tool,
         entra_buf_addf(&b, "%s%s", b.len ? ", " : "", *place);
     }
 
-    (void) entra_err_unavailable(&a->err, "%s was not found: it is neither of"
+    (void) entra_err_unavailable(&a->err, "%s was not found at any of"
                                  " %s", tool->name, entra_buf_str(&b).data);
     a->err.advice = tool->install;
 
@@ -447,15 +447,15 @@ entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool)
                                      line[0] ? line : "not started");
     }
 
-    /* as in Azure Identity, a chain goes on: the tool is not of use here */
+    /* as in Azure Identity, a chain goes on: the tool is unusable here */
 
     a->err.unavailable = 1;
 
     if (result->timed_out) {
-        a->err.advice = "see why it takes so long, or write a longer"
+        a->err.advice = "find out why it takes so long, or set a longer"
                         " \"process_timeout TIME;\"";
         return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
-                             "%s did not end within %lld ms", tool->name,
+                             "%s did not finish within %lld ms", tool->name,
                              (long long) conf->process_timeout);
     }
 
@@ -467,11 +467,11 @@ entra_cli_ended(entra_acquire_t *a, const entra_cli_tool_t *tool)
 
     if (result->status < 0) {
         return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
-                             "%s ended, and how is not known", tool->name);
+                             "%s ended with an unknown status", tool->name);
     }
 
     return entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
-                         "%s was ended by signal %d", tool->name,
+                         "%s was killed by signal %d", tool->name,
                          result->status - ENTRA_CLI_SIGNAL);
 }
 
@@ -537,7 +537,7 @@ entra_cli_no_token(entra_acquire_t *a, const entra_cli_tool_t *tool)
     const entra_cli_t  *conf = a->credential->conf;
 
     a->err.advice = "run the same command as the user of nginx's workers, and"
-                    " see that it is the tool itself that answers";
+                    " check that the tool itself answers";
 
     return entra_err_set(&a->err, ENTRA_ERR_PROTOCOL,
                          "%s (%s) exited 0, but its output (%zu bytes) is not"

@@ -442,7 +442,7 @@ entra_client_auth_contradiction(const char *one, const char *other,
     entra_err_t *err)
 {
     return entra_err_set(err, ENTRA_ERR_CONFIG,
-                         "both \"%s\" and \"%s\" are there: keep one of them",
+                         "\"%s\" and \"%s\" are mutually exclusive",
                          one, other);
 }
 

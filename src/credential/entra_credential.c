@@ -422,7 +422,7 @@ entra_credential_scopes(entra_credential_t *c, entra_err_t *err)
         for (n = 0; n < i; n++) {
             if (strcmp(c->scopes[n], scope) == 0) {
                 return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                     "scope \"%s\" is there twice", scope);
+                                     "duplicate scope \"%s\"", scope);
             }
         }
     }

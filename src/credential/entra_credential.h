@@ -98,8 +98,8 @@ int entra_credential_init(entra_credential_t *c, entra_err_t *err);
 
 /*
  * The full URI of a scope for this credential, also for "scope=" elsewhere:
- * entra_cloud_scope(), and "/.default" is a must for tokens that are not a
- * user's.  Heap copy, or NULL and err.
+ * entra_cloud_scope(); app-only tokens require "/.default".  Heap copy, or
+ * NULL and err.
  */
 char *entra_credential_scope(const entra_credential_t *c, entra_str_t name,
     entra_err_t *err);

@@ -86,7 +86,7 @@ entra_credential_param_find(const entra_credential_type_t *type,
 static int
 entra_param_duplicate(entra_str_t name, entra_err_t *err)
 {
-    return entra_err_set(err, ENTRA_ERR_CONFIG, "\"%.*s\" is there twice",
+    return entra_err_set(err, ENTRA_ERR_CONFIG, "duplicate \"%.*s\"",
                          (int) name.len, name.data);
 }
 
@@ -445,8 +445,8 @@ entra_param_scope(entra_credential_t *c, const entra_str_t *words,
     }
 
     if (c->nscopes) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG, "\"scope\" is there twice:"
-                             " write all scopes in one \"scope A B;\"");
+        return entra_err_set(err, ENTRA_ERR_CONFIG, "duplicate \"scope\": write"
+                             " all scopes in one \"scope A B;\"");
     }
 
     for (i = 1; i < nwords; i++) {

@@ -245,7 +245,7 @@ entra_default_free(entra_credential_t *c)
 }
 
 
-/* nobody else watches the members: they are not in the configuration */
+/* the members are not in the configuration: nothing else watches them */
 
 static int
 entra_default_watch(entra_credential_t *c, entra_err_t *err)

@@ -278,13 +278,13 @@ entra_endpoint_failed(entra_acquire_t *a, const char *advice)
         break;
 
     case 404:
-        a->err.advice = "see that endpoint and workspace name what is there, "
-                        "and that resource_manager is that of its cloud";
+        a->err.advice = "check that endpoint and workspace exist, and that "
+                        "resource_manager is the one of their cloud";
         break;
 
     default:
         if (a->err.class == ENTRA_ERR_PROTOCOL) {
-            a->err.advice = "see that resource_manager is a Resource Manager";
+            a->err.advice = "check that resource_manager is a Resource Manager";
         }
     }
 
@@ -300,7 +300,7 @@ entra_endpoint_unusable(entra_acquire_t *a, const char *what)
 
     entra_err_set(&a->err, ENTRA_ERR_PROTOCOL, ENTRA_ENDPOINT_FROM
                   ": status %d, but %s", a->reply->status, what);
-    a->err.advice = "see that resource_manager is a Resource Manager, and "
+    a->err.advice = "check that resource_manager is a Resource Manager, and "
                     "that the endpoint's auth_mode is the one of this "
                     "credential type";
 

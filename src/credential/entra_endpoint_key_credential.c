@@ -108,8 +108,8 @@ entra_endpoint_key_init(entra_credential_t *c, entra_err_t *err)
 
     if (e->endpoint || e->workspace || e->using || e->resource_manager) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "the key is either in key_file or asked for: "
-                             "\"%s\" cannot stand beside key_file",
+                             "\"%s\" and \"key_file\" are mutually exclusive: "
+                             "the key is read from a file, or requested",
                              e->endpoint ? "endpoint"
                              : e->workspace ? "workspace"
                              : e->using ? "using" : "resource_manager");

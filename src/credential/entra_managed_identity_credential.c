@@ -43,8 +43,8 @@ entra_mi_select(entra_mi_t *mi, entra_mi_kind_e kind, const char *value,
 
     if (mi->selector) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "%s and %s are both there: an identity is chosen "
-                             "by one of client_id, object_id and resource_id",
+                             "%s and %s are mutually exclusive: an identity is "
+                             "chosen by client_id, object_id or resource_id",
                              entra_mi_kinds[mi->kind], entra_mi_kinds[kind]);
     }
 
@@ -89,8 +89,8 @@ entra_mi_init(entra_credential_t *c, entra_err_t *err)
 
     if (mi->selector && source->names[mi->kind] == NULL) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "%s, the source of managed identities that the "
-                             "environment names, cannot honour %s: %s",
+                             "%s, the source of managed identities according "
+                             "to the environment, does not support %s: %s",
                              source->name, entra_mi_kinds[mi->kind],
                              source->refusal);
     }

@@ -141,8 +141,8 @@ entra_mi_explain(entra_acquire_t *a)
     }
 
     if (err->class == ENTRA_ERR_PROTOCOL) {
-        err->advice = "look what answers in the place of the managed identity "
-                      "endpoint: a proxy, a container host, a wrong "
+        err->advice = "check what answers at the managed identity endpoint: a "
+                      "proxy, a container host, a wrong "
                       "IDENTITY_ENDPOINT or MSI_ENDPOINT?";
 
     } else if (status == 400) {

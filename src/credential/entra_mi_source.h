@@ -68,7 +68,7 @@ typedef struct {
 struct entra_mi_source_s {
     const char               *name;             /* "Azure Arc" */
 
-    /* its name for each kind of selector; NULL: it cannot honour it */
+    /* its name for each kind of selector; NULL: it has none */
     const char               *names[ENTRA_MI_KINDS];
     const char               *refusal;          /* what to do instead */
 

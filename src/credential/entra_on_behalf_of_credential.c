@@ -91,8 +91,7 @@ entra_on_behalf_of_step(entra_acquire_t *a)
 
     if (a->assertion == NULL || a->assertion[0] == '\0') {
         (void) entra_err_set(&a->err, ENTRA_ERR_DENIED,
-                             "the caller shows no access token that could be"
-                             " exchanged");
+                             "the caller sent no access token to exchange");
         return ENTRA_NEXT_FAILED;
     }
 

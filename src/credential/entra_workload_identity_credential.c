@@ -106,9 +106,9 @@ entra_workload_audience(entra_credential_t *c, entra_str_t token)
     aud = entra_json_member(claims, "aud");
 
     if (aud && !entra_workload_aud_is(aud, c->cloud->exchange_audience)) {
-        entra_credential_warn(c, "the federated token is not for the audience "
-                              "%s, which federated credentials in the cloud "
-                              "\"%s\" expect unless they were made otherwise",
+        entra_credential_warn(c, "the federated token's audience is not %s, "
+                              "which federated credentials in the cloud "
+                              "\"%s\" expect by default",
                               c->cloud->exchange_audience, c->cloud->name);
     }
 
@@ -156,8 +156,8 @@ entra_workload_file(entra_credential_t *c, entra_err_t *err)
 
     if (!entra_workload_token_ok(token)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "\"%s\" does not hold a token, one word without "
-                             "blanks", path);
+                             "\"%s\" does not hold a token, a single word",
+                             path);
     }
 
     if (conf->proxy.base == NULL) {
@@ -202,7 +202,7 @@ entra_workload_send(entra_acquire_t *a)
 
     if (!entra_workload_token_ok(entra_file_text(&conf->file))) {
         entra_err_set(&a->err, ENTRA_ERR_CONFIG,
-                      "\"%s\" does not hold a token, one word without blanks",
+                      "\"%s\" does not hold a token, a single word",
                       conf->file.path);
         return ENTRA_NEXT_FAILED;
     }
@@ -275,8 +275,8 @@ entra_workload_receive(entra_acquire_t *a)
         return entra_workload_send(a);
     }
 
-    a->err.advice = "see that whoever writes the federated token file still "
-                    "renews it, and that the clocks are right";
+    a->err.advice = "check that the federated token file is still being "
+                    "renewed, and that the clocks are right";
 
     return ENTRA_NEXT_FAILED;
 }
@@ -338,7 +338,7 @@ static const entra_param_t  entra_workload_params[] = {
 
 
 /*
- * No material(): a new federated token says the same of the same workload,
+ * No secrets(): a new federated token says the same of the same workload,
  * and what was obtained with the last one stays good.
  */
 

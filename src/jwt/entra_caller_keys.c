@@ -250,7 +250,7 @@ entra_caller_keys_create(const entra_caller_token_conf_t *conf,
 }
 
 
-entra_caller_keys_verdict_e
+entra_unknown_kid_e
 entra_caller_keys_unknown_kid(int64_t tried, int failed, int64_t now)
 {
     /* a time in the future: the clock was set back */

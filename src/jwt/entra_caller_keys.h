@@ -36,10 +36,10 @@
 
 /* what a kid means that is not in the keys at hand */
 typedef enum {
-    ENTRA_CALLER_KEYS_FETCH,    /* fetch now, judge the token again after */
+    ENTRA_CALLER_KEYS_FETCH,    /* fetch now, then validate the token again */
     ENTRA_CALLER_KEYS_FINAL,    /* just fetched, and it is not there: 401 */
     ENTRA_CALLER_KEYS_UNKNOWN   /* the provider did not answer: 503 */
-} entra_caller_keys_verdict_e;
+} entra_unknown_kid_e;
 
 
 /*
@@ -54,7 +54,7 @@ entra_credential_t *entra_caller_keys_create(
  * After ENTRA_JWT_UNKNOWN_KID.  tried is when the last fetch ended (seconds
  * since the epoch, 0: never), failed whether it failed.
  */
-entra_caller_keys_verdict_e entra_caller_keys_unknown_kid(int64_t tried,
+entra_unknown_kid_e entra_caller_keys_unknown_kid(int64_t tried,
     int failed, int64_t now);
 
 

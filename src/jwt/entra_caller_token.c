@@ -162,12 +162,12 @@ entra_caller_token_foreign(entra_str_t audience, entra_err_t *err)
         }
 
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "audience \"%.*s\" is %s: a token that was issued"
-                             " for it says nothing to this gateway (anyone who"
-                             " is shown one there could use it here). Register"
-                             " an application for the gateway, let callers ask"
-                             " for its scope, and write its client id or its"
-                             " Application ID URI",
+                             "audience \"%.*s\" is %s: a token issued for it"
+                             " proves nothing here (any service that receives"
+                             " one could replay it). Register an application"
+                             " for the gateway, let callers request its scope,"
+                             " and write its client id or its Application ID"
+                             " URI",
                              (int) audience.len, audience.data, f->service);
     }
 
@@ -368,7 +368,7 @@ entra_caller_token_conf_done(entra_caller_token_conf_t *conf,
     if (conf->tenant_id == NULL) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "entra_caller_token has no tenant_id: write the"
-                             " id of the tenant whose tokens callers show");
+                             " id of the tenant that issues callers' tokens");
     }
 
     if (conf->naudiences == 0) {

@@ -3,7 +3,7 @@
  * Copyright (C) nginx-entra authors
  *
  * What a validated Entra access token of a caller says: filled by
- * entra_jwt.c, judged by entra_policy.c.
+ * entra_jwt.c, matched by entra_policy.c.
  */
 
 #ifndef ENTRA_CLAIMS_H

@@ -38,7 +38,7 @@ typedef struct {
 int entra_jwk_parse(const entra_json_t *jwk, entra_jwk_t *key);
 void entra_jwk_free(entra_jwk_t *key);              /* content, not itself */
 
-/* same material, algorithm and issuer; kid and versions do not count */
+/* same key, algorithm and issuer; kid and versions do not count */
 int entra_jwk_same(const entra_jwk_t *a, const entra_jwk_t *b);
 
 /* [0-9A-Za-z_-], 1 to ENTRA_KID_MAX bytes */

@@ -55,7 +55,7 @@ int entra_keyset_add_jwks(entra_keyset_t *set, entra_token_version_e version,
     entra_str_t document, entra_err_t *err);
 
 /*
- * The set as text: visible ASCII without blanks, at most ENTRA_KEYSET_MAX
+ * The set as text: visible ASCII without spaces, at most ENTRA_KEYSET_MAX
  * bytes (out has its own bound), and back.  0, or -1 (and err).
  */
 int entra_keyset_write(const entra_keyset_t *set, entra_buf_t *out);

@@ -41,7 +41,7 @@ typedef enum {
 int entra_jwt_bearer(entra_str_t authorization, entra_str_t *token);
 
 /*
- * Judges token by the rules of conf at the time now (seconds since the
+ * Validates token by the rules of conf at the time now (seconds since the
  * epoch).  keys may be NULL: never loaded.  VALID: claims are filled, to be
  * freed with entra_claims_free(); else they are empty and err says why:
  * denied for INVALID, transient for the others.  err never holds the token;

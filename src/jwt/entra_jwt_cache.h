@@ -45,7 +45,7 @@ int entra_jwt_cache_id(entra_jwt_cache_t *cache, entra_str_t token,
 /*
  * What was put under id, with a reference for the caller, or NULL.  NULL also
  * when the token has expired by now (leeway does not count here: at the exp
- * second the entry is gone and the token is judged anew) or is not valid yet
+ * second the entry is gone and the token is validated again) or not valid yet
  * (a clock that was set back).  A generation of the key set other than at the
  * last call empties the cache first: a key that was removed signs nothing.
  */

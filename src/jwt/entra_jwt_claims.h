@@ -17,7 +17,7 @@
 
 
 /*
- * What can be judged without the tenant's documents: dates, version, tenant,
+ * What can be validated without the tenant's documents: dates, version, tenant,
  * audience, and that it is no ID token.  0 and *version; or -1 and err
  * (denied).
  */

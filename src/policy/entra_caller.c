@@ -15,11 +15,11 @@ entra_caller_line_free(entra_caller_line_t *line)
     unsigned  i;
 
     for (i = 0; i < line->ncerts; i++) {
-        entra_cert_test_free(&line->certs[i]);
+        entra_cert_match_free(&line->certs[i]);
     }
 
     for (i = 0; i < line->nclaims; i++) {
-        entra_claim_test_free(&line->claims[i]);
+        entra_claim_match_free(&line->claims[i]);
     }
 
     free(line->certs);
@@ -65,8 +65,8 @@ entra_caller_push(entra_caller_t *caller, entra_err_t *err)
     line = &lines[caller->nlines++];
 
     memset(line, 0, sizeof(entra_caller_line_t));
-    line->certs = calloc(ENTRA_CALLER_TESTS_MAX, sizeof(entra_cert_test_t));
-    line->claims = calloc(ENTRA_CALLER_TESTS_MAX, sizeof(entra_claim_test_t));
+    line->certs = calloc(ENTRA_CALLER_KEYS_MAX, sizeof(entra_cert_match_t));
+    line->claims = calloc(ENTRA_CALLER_KEYS_MAX, sizeof(entra_claim_match_t));
 
     if (line->certs == NULL || line->claims == NULL) {
         (void) entra_err_no_memory(err);
@@ -80,12 +80,12 @@ entra_caller_push(entra_caller_t *caller, entra_err_t *err)
 static int
 entra_caller_full(unsigned n, entra_err_t *err)
 {
-    if (n < ENTRA_CALLER_TESTS_MAX) {
+    if (n < ENTRA_CALLER_KEYS_MAX) {
         return 0;
     }
 
     return entra_err_set(err, ENTRA_ERR_CONFIG, "more than %u keys on a line",
-                         ENTRA_CALLER_TESTS_MAX);
+                         ENTRA_CALLER_KEYS_MAX);
 }
 
 
@@ -97,7 +97,7 @@ entra_caller_unknown(const char *kind, entra_str_t word, entra_err_t *err)
                          " KEY is one of %s", (int) word.len, word.data, kind,
                          kind[0] == 'c'
                              ? "san_uri, san_dns, spki_sha256, cert_sha256"
-                             : entra_claim_test_names());
+                             : entra_claim_match_names());
 }
 
 
@@ -111,7 +111,7 @@ entra_caller_cert(entra_caller_line_t *line, entra_str_t word,
         return -1;
     }
 
-    rc = entra_cert_test_parse(&line->certs[line->ncerts], word, err);
+    rc = entra_cert_match_parse(&line->certs[line->ncerts], word, err);
 
     if (rc == 0) {
         line->ncerts++;
@@ -134,7 +134,7 @@ entra_caller_claim(entra_caller_line_t *line, entra_str_t word,
         return -1;
     }
 
-    rc = entra_claim_test_parse(&line->claims[line->nclaims], word, err);
+    rc = entra_claim_match_parse(&line->claims[line->nclaims], word, err);
 
     if (rc == 0) {
         line->nclaims++;
@@ -261,15 +261,15 @@ entra_caller_line_match(const entra_caller_line_t *line,
 
     for (i = 0; i < ncerts && match.hi != ENTRA_FALSE; i++) {
         match = entra_truth_and(match,
-                    entra_truth(entra_cert_test(&line->certs[i],
-                                                signals->cert)));
+                    entra_truth(entra_cert_match(&line->certs[i],
+                                                 signals->cert)));
     }
 
     for (i = 0; i < nclaims && match.hi != ENTRA_FALSE; i++) {
         match = entra_truth_and(match,
-                    entra_truth(entra_claim_test(&line->claims[i],
-                                                 signals->claims,
-                                                 signals->now)));
+                    entra_truth(entra_claim_match(&line->claims[i],
+                                                  signals->claims,
+                                                  signals->now)));
     }
 
     return match;

@@ -9,20 +9,20 @@
 #define ENTRA_CALLER_H
 
 
-#include "entra_claim_test.h"
+#include "entra_claim_match.h"
 #include "entra_signals.h"
 
 
-#define ENTRA_CALLER_TESTS_MAX  16              /* of a kind, in a line */
+#define ENTRA_CALLER_KEYS_MAX  16              /* of a kind, in a line */
 #define ENTRA_CALLER_LINES_MAX  256
 
 
 typedef struct {
     unsigned              certificate:1;        /* one has to be there */
     unsigned              token:1;
-    entra_cert_test_t    *certs;
+    entra_cert_match_t    *certs;
     unsigned              ncerts;
-    entra_claim_test_t   *claims;
+    entra_claim_match_t   *claims;
     unsigned              nclaims;
 } entra_caller_line_t;
 

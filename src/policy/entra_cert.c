@@ -138,7 +138,7 @@ entra_cert_read(entra_cert_t *cert, X509 *x509, entra_err_t *err)
 
     if (names == NULL) {
 
-        /* -1: there is none; else it is there twice, or broken */
+        /* -1: there is none; else it is a duplicate, or broken */
 
         if (critical == -1) {
             return 0;
@@ -257,7 +257,7 @@ entra_cert_wildcard(entra_cert_key_e key, entra_str_t value)
 
 
 static int
-entra_cert_test_name(entra_cert_test_t *test, entra_str_t value,
+entra_cert_match_name(entra_cert_match_t *match, entra_str_t value,
     entra_err_t *err)
 {
     int  wildcard;
@@ -270,7 +270,7 @@ entra_cert_test_name(entra_cert_test_t *test, entra_str_t value,
                              " ASCII characters", ENTRA_CERT_NAME_MAX);
     }
 
-    if (test->key == ENTRA_CERT_SAN_URI
+    if (match->key == ENTRA_CERT_SAN_URI
         && memchr(value.data, ':', value.len) == NULL)
     {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
@@ -279,7 +279,7 @@ entra_cert_test_name(entra_cert_test_t *test, entra_str_t value,
                              (int) value.len, value.data);
     }
 
-    wildcard = entra_cert_wildcard(test->key, value);
+    wildcard = entra_cert_wildcard(match->key, value);
 
     if (wildcard < 0) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
@@ -289,17 +289,17 @@ entra_cert_test_name(entra_cert_test_t *test, entra_str_t value,
                              (int) value.len, value.data);
     }
 
-    test->wildcard = (unsigned) wildcard & 1;
+    match->wildcard = (unsigned) wildcard & 1;
 
-    test->value = test->key == ENTRA_CERT_SAN_DNS ? entra_str_dup_lower(value)
-                                                  : entra_str_dup(value);
+    match->value = match->key == ENTRA_CERT_SAN_DNS
+                   ? entra_str_dup_lower(value) : entra_str_dup(value);
 
-    return test->value ? 0 : entra_err_no_memory(err);
+    return match->value ? 0 : entra_err_no_memory(err);
 }
 
 
 int
-entra_cert_test_parse(entra_cert_test_t *test, entra_str_t word,
+entra_cert_match_parse(entra_cert_match_t *match, entra_str_t word,
     entra_err_t *err)
 {
     size_t       n;
@@ -310,7 +310,7 @@ entra_cert_test_parse(entra_cert_test_t *test, entra_str_t word,
         "san_uri=", "san_dns=", "spki_sha256=", "cert_sha256="
     };
 
-    memset(test, 0, sizeof(entra_cert_test_t));
+    memset(match, 0, sizeof(entra_cert_match_t));
 
     for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (entra_str_starts(word, keys[i])) {
@@ -326,13 +326,13 @@ entra_cert_test_parse(entra_cert_test_t *test, entra_str_t word,
     value.data = word.data + n;
     value.len = word.len - n;
 
-    test->key = (entra_cert_key_e) i;
+    match->key = (entra_cert_key_e) i;
 
     if (i <= ENTRA_CERT_SAN_DNS) {
-        return entra_cert_test_name(test, value, err);
+        return entra_cert_match_name(match, value, err);
     }
 
-    if (entra_cert_digest(test->digest, value) != 0) {
+    if (entra_cert_digest(match->digest, value) != 0) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "\"%.*s\" is not a SHA-256 digest: write its 64"
                              " hexadecimal digits, or base64",
@@ -344,10 +344,10 @@ entra_cert_test_parse(entra_cert_test_t *test, entra_str_t word,
 
 
 void
-entra_cert_test_free(entra_cert_test_t *test)
+entra_cert_match_free(entra_cert_match_t *match)
 {
-    free(test->value);
-    memset(test, 0, sizeof(entra_cert_test_t));
+    free(match->value);
+    memset(match, 0, sizeof(entra_cert_match_t));
 }
 
 
@@ -357,7 +357,7 @@ entra_cert_test_free(entra_cert_test_t *test)
  */
 
 static int
-entra_cert_match(const char *pattern, const char *name, char separator)
+entra_cert_pattern(const char *pattern, const char *name, char separator)
 {
     if (strchr(name, '*')) {
         return 0;
@@ -389,18 +389,18 @@ entra_cert_match(const char *pattern, const char *name, char separator)
 
 
 static unsigned
-entra_cert_test_list(const entra_cert_test_t *test, const entra_cert_t *cert,
-    const entra_claims_list_t *list, char separator)
+entra_cert_match_list(const entra_cert_match_t *match,
+    const entra_cert_t *cert, const entra_claims_list_t *list, char separator)
 {
-    unsigned  i, match;
+    unsigned  i, found;
 
     for (i = 0; i < list->n; i++) {
-        match = test->wildcard
-                ? (unsigned) entra_cert_match(test->value, list->items[i],
-                                              separator)
-                : strcmp(test->value, list->items[i]) == 0;
+        found = match->wildcard
+                ? (unsigned) entra_cert_pattern(match->value, list->items[i],
+                                                separator)
+                : strcmp(match->value, list->items[i]) == 0;
 
-        if (match) {
+        if (found) {
             return ENTRA_TRUE;
         }
     }
@@ -410,22 +410,22 @@ entra_cert_test_list(const entra_cert_test_t *test, const entra_cert_t *cert,
 
 
 unsigned
-entra_cert_test(const entra_cert_test_t *test, const entra_cert_t *cert)
+entra_cert_match(const entra_cert_match_t *match, const entra_cert_t *cert)
 {
-    switch (test->key) {
+    switch (match->key) {
 
     case ENTRA_CERT_SAN_URI:
-        return entra_cert_test_list(test, cert, &cert->uris, '/');
+        return entra_cert_match_list(match, cert, &cert->uris, '/');
 
     case ENTRA_CERT_SAN_DNS:
-        return entra_cert_test_list(test, cert, &cert->dns, '.');
+        return entra_cert_match_list(match, cert, &cert->dns, '.');
 
     case ENTRA_CERT_SPKI_SHA256:
-        return memcmp(test->digest, cert->spki_sha256, 32) ? ENTRA_FALSE
+        return memcmp(match->digest, cert->spki_sha256, 32) ? ENTRA_FALSE
                                                            : ENTRA_TRUE;
 
     case ENTRA_CERT_SHA256:
-        return memcmp(test->digest, cert->sha256, 32) ? ENTRA_FALSE
+        return memcmp(match->digest, cert->sha256, 32) ? ENTRA_FALSE
                                                       : ENTRA_TRUE;
     }
 

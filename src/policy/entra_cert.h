@@ -54,7 +54,7 @@ typedef struct {
     char              *value;           /* owned; of names */
     unsigned           wildcard:1;
     unsigned char      digest[32];
-} entra_cert_test_t;
+} entra_cert_match_t;
 
 
 /*
@@ -63,12 +63,12 @@ typedef struct {
  * hexadecimal digits, also with colons, or base64).  0; 1: not a key of
  * certificates; -1 and err.
  */
-int entra_cert_test_parse(entra_cert_test_t *test, entra_str_t word,
+int entra_cert_match_parse(entra_cert_match_t *match, entra_str_t word,
     entra_err_t *err);
-void entra_cert_test_free(entra_cert_test_t *test);     /* not itself */
+void entra_cert_match_free(entra_cert_match_t *match);     /* not itself */
 
 /* ENTRA_FALSE, ENTRA_UNKNOWN or ENTRA_TRUE */
-unsigned entra_cert_test(const entra_cert_test_t *test,
+unsigned entra_cert_match(const entra_cert_match_t *match,
     const entra_cert_t *cert);
 
 

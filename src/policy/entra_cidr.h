@@ -75,7 +75,7 @@ int entra_cidr_set_add_range(entra_cidr_set_t *set, const entra_addr_t *first,
 int entra_cidr_set_add_set(entra_cidr_set_t *set,
     const entra_cidr_set_t *other, entra_err_t *err);
 
-/* the first half of the next, for who has little time; -1 without memory */
+/* the sort step of the next, to bound the work of a turn; -1 without memory */
 int entra_cidr_set_sort(entra_cidr_set_t *set);
 
 /* sorts and merges; nothing can be added after.  0, or -1 without memory */
@@ -85,8 +85,8 @@ int entra_cidr_set_seal(entra_cidr_set_t *set);
 int entra_cidr_set_has(const entra_cidr_set_t *set, const entra_addr_t *addr);
 
 /*
- * For checks of a configuration, on sealed sets.  Ranges in their order
- * (IPv4 first), 0 when there is no i-th one.
+ * For checks of a configuration and for tests, on sealed sets.  Ranges in
+ * their order (IPv4 first), 0 when there is no i-th one.
  */
 int entra_cidr_set_range(const entra_cidr_set_t *set, size_t i,
     entra_cidr_range_t *range);

@@ -121,8 +121,8 @@ entra_cidr_list_location(entra_cidr_set_t *set, const entra_json_t *location,
     if (ranges == NULL || entra_json_type(ranges) != ENTRA_JSON_IS_ARRAY) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "%s: not an ipNamedLocation of Microsoft Graph: no"
-                             " \"ipRanges\" (locations by country cannot be"
-                             " judged here)", file);
+                             " \"ipRanges\" (locations by country are not"
+                             " supported)", file);
     }
 
     n = 0;

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * The decision.  One function, entra_verdict(), says what a policy does to a
+ * The decision.  One function, entra_effect(), says what a policy does to a
  * request; the passes differ only in what they leave open.
  */
 
@@ -18,7 +18,7 @@ typedef struct {
     entra_truth_t  met;
     unsigned       denies:1;
     unsigned       permits:1;
-} entra_verdict_t;
+} entra_effect_t;
 
 
 static const char *const  entra_results[] = {
@@ -74,7 +74,7 @@ entra_policy_claim(const entra_control_t *control,
         return entra_signals_token(signals, open);
     }
 
-    match = entra_claim_test(&control->claim, signals->claims, signals->now);
+    match = entra_claim_match(&control->claim, signals->claims, signals->now);
 
     if (match == ENTRA_FALSE && control->claim.claim == ENTRA_CLAIM_ACRS) {
         return entra_truth_open(match, ENTRA_OPEN_ACRS, open);
@@ -117,7 +117,7 @@ entra_collapse(entra_truth_t value)
 
 
 static entra_truth_t
-entra_verdict_applies(const entra_policy_t *policy,
+entra_policy_applies(const entra_policy_t *policy,
     const entra_signals_t *signals, unsigned open,
     entra_policy_result_t *result)
 {
@@ -152,7 +152,7 @@ entra_verdict_applies(const entra_policy_t *policy,
 
 
 static entra_truth_t
-entra_verdict_met(const entra_policy_t *policy,
+entra_policy_met(const entra_policy_t *policy,
     const entra_signals_t *signals, unsigned open,
     entra_policy_result_t *result)
 {
@@ -182,14 +182,14 @@ entra_verdict_met(const entra_policy_t *policy,
 
 /* result: filled with what was not satisfied, or NULL */
 
-static entra_verdict_t
-entra_verdict(const entra_policy_t *policy, const entra_signals_t *signals,
+static entra_effect_t
+entra_effect(const entra_policy_t *policy, const entra_signals_t *signals,
     unsigned open, entra_policy_result_t *result)
 {
-    entra_verdict_t  v;
+    entra_effect_t  v;
 
-    v.applies = entra_verdict_applies(policy, signals, open, result);
-    v.met = policy->grant ? entra_verdict_met(policy, signals, open, result)
+    v.applies = entra_policy_applies(policy, signals, open, result);
+    v.met = policy->grant ? entra_policy_met(policy, signals, open, result)
                           : entra_truth(ENTRA_FALSE);
 
     /* a block, and a grant with unmet controls, restrict when they may apply */
@@ -211,7 +211,7 @@ entra_decide_pass(const entra_policy_t *const *policies, unsigned n,
     const entra_signals_t *signals, unsigned open)
 {
     unsigned         i, permitted;
-    entra_verdict_t  v;
+    entra_effect_t  v;
 
     permitted = 0;
 
@@ -221,7 +221,7 @@ entra_decide_pass(const entra_policy_t *const *policies, unsigned n,
             continue;
         }
 
-        v = entra_verdict(policies[i], signals, open, NULL);
+        v = entra_effect(policies[i], signals, open, NULL);
 
         if (v.denies) {
             return 0;
@@ -238,7 +238,7 @@ static void
 entra_decide_result(entra_decision_t *decision, unsigned i,
     const entra_signals_t *signals, unsigned open, unsigned *permitted)
 {
-    entra_verdict_t         v;
+    entra_effect_t         v;
     const entra_policy_t   *policy = decision->policies[i];
     entra_policy_result_t  *result = &decision->results[i];
 
@@ -247,7 +247,7 @@ entra_decide_result(entra_decision_t *decision, unsigned i,
         return;
     }
 
-    v = entra_verdict(policy, signals, open, result);
+    v = entra_effect(policy, signals, open, result);
 
     result->result = v.denies ? ENTRA_RESULT_FAILURE
                      : v.permits ? ENTRA_RESULT_SUCCESS

@@ -242,8 +242,8 @@ entra_decision_why(const entra_decision_t *decision,
     }
 
     entra_buf_add_c(out, decision->outcome == ENTRA_UNDETERMINED
-                         ? "undetermined, as the gateway lacks what it has to"
-                           " know: " : "denied: ");
+                         ? "undetermined, because of what the gateway does"
+                           " not know: " : "denied: ");
 
     switch (decision->reason) {
 

@@ -288,7 +288,7 @@ entra_operation_path_ok(entra_str_t path, entra_err_t *err)
 
     if (!entra_str_eq((entra_str_t) { n, canonical }, path)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "\"%.*s\" is judged as \"%.*s\": write it so",
+                             "\"%.*s\" is matched as \"%.*s\": write that",
                              (int) path.len, path.data, (int) n, canonical);
     }
 

@@ -19,7 +19,7 @@
 
 
 /*
- * Of one request: filled once, judged by any number of patterns.  Borrows
+ * Of one request: filled once, matched by any number of patterns.  Borrows
  * method, path and scratch.
  */
 

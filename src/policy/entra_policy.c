@@ -26,7 +26,7 @@ entra_policy_free(entra_policy_t *policy)
 
     for (i = 0; i < policy->ncontrols; i++) {
         free(policy->controls[i].text);
-        entra_claim_test_free(&policy->controls[i].claim);
+        entra_claim_match_free(&policy->controls[i].claim);
     }
 
     free(policy->name);
@@ -162,7 +162,7 @@ entra_policy_add_control(entra_policy_t *policy, entra_str_t word,
     } else if (entra_policy_tls(control, word) != 0) {
 
         control->kind = ENTRA_CONTROL_CLAIM;
-        rc = entra_claim_test_parse(&control->claim, word, err);
+        rc = entra_claim_match_parse(&control->claim, word, err);
 
         if (rc == 1) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
@@ -170,7 +170,7 @@ entra_policy_add_control(entra_policy_t *policy, entra_str_t word,
                                  " certificate, token, tls, tls=1.2, tls=1.3,"
                                  " and CLAIM=VALUE with one of %s",
                                  (int) word.len, word.data,
-                                 entra_claim_test_names());
+                                 entra_claim_match_names());
         }
 
         if (rc != 0) {

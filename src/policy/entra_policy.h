@@ -42,7 +42,7 @@ typedef struct {
     entra_control_e               kind;
     char                         *text;         /* as written, owned */
     unsigned                      tls;          /* minimum version */
-    entra_claim_test_t            claim;
+    entra_claim_match_t            claim;
 } entra_control_t;
 
 

@@ -73,8 +73,6 @@ typedef void (*entra_rules_log_pt)(void *data, entra_log_level_e level,
 int entra_rules_watch(entra_rules_t *rules, int64_t now,
     entra_rules_log_pt log, void *data);
 
-/* entra_rules_match.c */
-
 /*
  * Names of the locations that the address is in, and of the callers that
  * match for certain, as "a,b"; nothing when there are none.  At most

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * What is known of a request when it is judged.  Zeroed memory is a request
+ * What is known of a request when it is decided.  Zeroed memory is a request
  * of which nothing is known, and that is denied.
  */
 

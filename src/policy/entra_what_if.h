@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * entra_what_if: a described request, judged by the running configuration
+ * entra_what_if: a described request, evaluated by the running configuration
  * with the same evaluator as a real one.
  */
 
@@ -72,11 +72,6 @@ typedef struct {
  */
 int entra_what_if_parse(entra_what_if_t *what_if, entra_str_t query,
     int64_t now, entra_err_t *err);
-
-/* the same by hand: zeroed memory, a value at a time, the end */
-int entra_what_if_set(entra_what_if_t *what_if, entra_str_t name,
-    entra_str_t value, entra_err_t *err);
-int entra_what_if_done(entra_what_if_t *what_if, entra_err_t *err);
 
 /*
  * As entra_signals_address() does for a real request: a client that would be

@@ -177,7 +177,7 @@ fails('nobody', qr/^nobody has signed in to the Azure CLI$/);
 ok($t->wait_log(qr/"nobody".*run "az login" as the user of nginx's workers/),
    'what to do is in the log');
 fails('unknown', qr/subscription.*Another one/i);
-fails('impatient', qr/^the Azure CLI did not end within 100 ms$/);
+fails('impatient', qr/^the Azure CLI did not finish within 100 ms$/);
 ok(wait_until(sub { !processes() }, 20), 'nothing of it is left');
 
 # pythons that run az for a worker

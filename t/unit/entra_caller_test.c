@@ -34,19 +34,19 @@ is_claim(const entra_claims_t *claims, const char *word, unsigned want,
 {
     unsigned             got;
     entra_err_t          err;
-    entra_claim_test_t   test;
+    entra_claim_match_t   test;
 
     entra_err_clear(&err);
 
-    if (entra_claim_test_parse(&test, entra_str_c(word), &err) != 0) {
+    if (entra_claim_match_parse(&test, entra_str_c(word), &err) != 0) {
         ok(0, "reads %s: %s", word, err.text);
         return;
     }
 
-    got = entra_claim_test(&test, claims, NOW);
+    got = entra_claim_match(&test, claims, NOW);
     ok(got == want, "%s is %s: %s", word, truth[got], what);
 
-    entra_claim_test_free(&test);
+    entra_claim_match_free(&test);
 }
 
 
@@ -54,12 +54,12 @@ static void
 refuses_claim(const char *word, int want)
 {
     entra_err_t         err;
-    entra_claim_test_t  test;
+    entra_claim_match_t  test;
 
     entra_err_clear(&err);
-    ok(entra_claim_test_parse(&test, entra_str_c(word), &err) == want,
+    ok(entra_claim_match_parse(&test, entra_str_c(word), &err) == want,
        "%.60s: %s", word, want == 1 ? "not a claim" : err.text);
-    entra_claim_test_free(&test);
+    entra_claim_match_free(&test);
 }
 
 
@@ -329,7 +329,7 @@ main(void)
     refuses("certificate subject=CN=a", "unknown key");
     refuses("token oid=" OID " token oid=" OID, "unknown key");
     refuses("certificate san_dns=a.b certificate san_dns=a.c", "unknown key");
-    refuses("token upn=a@b", "no identity");
+    refuses("token upn=a@b", "identifies nobody");
     refuses("token oid=x", "GUID");
     refuses("token roles=1 roles=2 roles=3 roles=4 roles=5 roles=6 roles=7"
             " roles=8 roles=9 roles=10 roles=11 roles=12 roles=13 roles=14"

@@ -77,19 +77,19 @@ is_test(const entra_cert_t *cert, const char *word, unsigned want)
 {
     unsigned            got;
     entra_err_t         err;
-    entra_cert_test_t   test;
+    entra_cert_match_t   test;
 
     entra_err_clear(&err);
 
-    if (entra_cert_test_parse(&test, entra_str_c(word), &err) != 0) {
+    if (entra_cert_match_parse(&test, entra_str_c(word), &err) != 0) {
         ok(0, "reads %s: %s", word, err.text);
         return;
     }
 
-    got = entra_cert_test(&test, cert);
+    got = entra_cert_match(&test, cert);
     ok(got == want, "%s is %s", word, truth[got]);
 
-    entra_cert_test_free(&test);
+    entra_cert_match_free(&test);
 }
 
 
@@ -97,12 +97,12 @@ static void
 refuses(const char *word, int want)
 {
     entra_err_t        err;
-    entra_cert_test_t  test;
+    entra_cert_match_t  test;
 
     entra_err_clear(&err);
-    ok(entra_cert_test_parse(&test, entra_str_c(word), &err) == want,
+    ok(entra_cert_match_parse(&test, entra_str_c(word), &err) == want,
        "%s: %s", word, want == 1 ? "not about certificates" : err.text);
-    entra_cert_test_free(&test);
+    entra_cert_match_free(&test);
 }
 
 

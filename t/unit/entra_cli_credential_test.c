@@ -218,10 +218,10 @@ static const failure_t  failures[] = {
       "install the Azure CLI" },
 
     { "azure_cli", 128 + 9, "", "", ENTRA_ERR_TRANSIENT, 1, 0,
-      "was ended by signal 9", NULL },
+      "was killed by signal 9", NULL },
 
     { "azure_cli", -1, "", "", ENTRA_ERR_TRANSIENT, 1, 0,
-      "ended, and how is not known", NULL },
+      "ended with an unknown status", NULL },
 
     { "azure_cli", 255, "", "x\033[31m\n", ENTRA_ERR_PROTOCOL, 0, 0,
       "(exit code 255): x [31m", NULL },
@@ -340,7 +340,7 @@ ends(void)
     (void) fake_acquire(&w, c, SCOPE, NULL);
     ok(w.outcome.err.class == ENTRA_ERR_TRANSIENT
        && w.outcome.err.unavailable
-       && strstr(w.outcome.err.text, "did not end within 1500 ms") != NULL,
+       && strstr(w.outcome.err.text, "did not finish within 1500 ms") != NULL,
        "time-out");
 
     fake_result(&w, -1, "", "")->too_large = 1;
@@ -450,8 +450,8 @@ absent(void)
         fake_init(&w);
         (void) fake_acquire(&w, c, SCOPE, NULL);
         ok(w.ncommands == 0 && w.outcome.err.unavailable
-           && strstr(w.outcome.err.text, "Azure PowerShell was not found: it"
-                     " is neither of /usr/bin/pwsh, ") != NULL, "%s",
+           && strstr(w.outcome.err.text, "Azure PowerShell was not found at"
+                     " any of /usr/bin/pwsh, ") != NULL, "%s",
            w.outcome.err.text);
         fake_free(&w);
     }

@@ -283,7 +283,7 @@ test_refused(void)
     refused(block("client_secret_env NOPE"), "NOPE", "unset variable");
     refused(block("client_secret_file /nonexistent/x"), "/nonexistent/x",
             "no such file");
-    refused(block("tenant_id y"), "twice", "duplicate");
+    refused(block("tenant_id y"), "duplicate \"tenant_id\"", "duplicate");
     refused(block("federated_token_file x"), "unknown parameter",
             "parameter of another type");
     refused(block("client_certificate x"), "client_certificate",
@@ -301,7 +301,7 @@ test_refused(void)
 
     snprintf(more, sizeof(more), "client_secret_file %s;client_secret_env X",
              file);
-    refused(block(more), "keep one", "file and variable");
+    refused(block(more), "mutually exclusive", "file and variable");
     snprintf(more, sizeof(more), "client_secret_file %s %s", file, file);
     refused(block(more), "the same", "twice the same file");
     snprintf(more, sizeof(more), "client_secret_file %s",

@@ -180,7 +180,7 @@ test_common(void)
 
     c = entra_credential_create(&type, entra_str("c"), env);
     ok(set(c, "scope aml https://ml.azure.com/.default") == 0
-       && init(c) != 0 && strstr(err.text, "twice"), "the same scope twice");
+       && init(c) != 0 && strstr(err.text, "duplicate"), "a scope twice");
     entra_credential_free(c);
 
     c = entra_credential_create(&type, entra_str("c"), env);

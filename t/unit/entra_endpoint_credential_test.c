@@ -187,9 +187,9 @@ configuration(void)
     refuse("endpoint_key", "key_file @/words", "does not hold a key");
     refuse("endpoint_key", "key_file @/key @/nothing", "cannot open");
     refuse("endpoint_key", "key_file @/key; endpoint x",
-           "\"endpoint\" cannot stand beside key_file");
+           "\"endpoint\" and \"key_file\" are mutually");
     refuse("endpoint_key", "key_file @/key; using x",
-           "\"using\" cannot stand beside key_file");
+           "\"using\" and \"key_file\" are mutually");
     refuse("endpoint_key", "endpoint fraud", "\"workspace\" is missing");
     refuse("endpoint_key", "key 1234", "\"key_file FILE;\"");
     refuse("endpoint_key", "scope aml;" ASK, "has no scope");

@@ -179,7 +179,7 @@ static void
 configuration(void)
 {
     refuse("X=y", "client_id a;object_id b", "client_id and object_id are "
-           "both there");
+           "mutually exclusive");
     refuse("X=y", "object_id a;resource_id /b", "object_id and resource_id");
     refuse("X=y", "resource_id mi", "resource_id is the identity's path");
 

@@ -232,7 +232,7 @@ mistakes(void)
     snprintf(more, sizeof(more), "tenant_id t;client_secret_file %s;"
              "client_certificate %s", fixture_path("one"),
              fixture_path("c.pem"));
-    refused(more, "keep one of them");
+    refused(more, "mutually exclusive");
 }
 
 

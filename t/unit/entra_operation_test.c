@@ -238,8 +238,8 @@ main(void)
     refuses("\"POST /sc*re\"", "whole segment");
     refuses("\"POST /score*\"", "whole segment");
     refuses("\"POST /**\"", "whole segment");
-    refuses("\"POST /%73core\"", "write it so");
-    refuses("\"POST /a%2cb\"", "write it so");
+    refuses("\"POST /%73core\"", "write that");
+    refuses("\"POST /a%2cb\"", "write that");
     refuses("\"POST \"", "slash");
     refuses("arm", "an action");
     refuses("arm score", "not an action");

@@ -81,7 +81,7 @@ lines(void)
     refuses("policy p: callers app; block", "there are none");
     refuses(BASE "policy p: operations any except corp; block",
             "unknown operations \"corp\"; there are: score");
-    refuses(BASE "policy p: locations 10.0.0.1/8; block", "bits behind");
+    refuses(BASE "policy p: locations 10.0.0.1/8; block", "bits set after");
     refuses(BASE "policy p: locations 0.0.0.0/0; block", "\"any\"");
     refuses(BASE "policy p: callers 10.0.0.0/8; block", "not a name");
     refuses(BASE "policy p: operations POST /score; block", "METHOD PATH");
@@ -111,7 +111,7 @@ lines(void)
     refuses(BASE "policy p: grant mfa", "unknown control");
     refuses(BASE "policy p: grant tls=1.1", "unknown control");
     refuses(BASE "policy p: grant roles=", "roles has");
-    refuses(BASE "policy p: grant upn=a@b", "no identity");
+    refuses(BASE "policy p: grant upn=a@b", "identifies nobody");
     refuses(BASE "policy p: location corp; block", "unknown parameter");
     refuses(BASE "policy p:", "an empty block");
 

@@ -200,7 +200,7 @@ late(void)
     (void) fake_acquire(&w, c, SCOPE, NULL);
     ok(!w.outcome.ok && w.nrequests == 1, "not with the same one");
     ok(w.outcome.err.aadsts == 700024 && w.outcome.err.advice
-       && strstr(w.outcome.err.advice, "still renews"), "what to do");
+       && strstr(w.outcome.err.advice, "still being renewed"), "what to do");
     fake_free(&w);
 
     fake_init(&w);
@@ -286,7 +286,8 @@ configuration(void)
     snprintf(block, sizeof(block), "federated_token_file %s/jwt", dir);
     env = aks(NULL, NULL);
     c = fake_credential("workload_identity", block, env, &err);
-    ok(c && strstr(c->warnings.data, "audience api://AzureADTokenExchange,"),
+    ok(c && strstr(c->warnings.data,
+                   "audience is not api://AzureADTokenExchange,"),
        "a warning about the audience");
     entra_credential_free(c);
     entra_env_free(env);

@@ -6,8 +6,8 @@
  * controls of a grant.
  */
 
-#ifndef ENTRA_CLAIM_TEST_H
-#define ENTRA_CLAIM_TEST_H
+#ifndef ENTRA_CLAIM_MATCH_H
+#define ENTRA_CLAIM_MATCH_H
 
 
 #include "entra_claims.h"
@@ -42,16 +42,16 @@ typedef struct {
 
     /* the line says idtyp=user, so appid is meant to be a user's client */
     unsigned        delegated:1;
-} entra_claim_test_t;
+} entra_claim_match_t;
 
 
 /*
  * "appid=GUID", "roles=Score.Invoke" ...  0; 1: not a claim that can be
  * tested; -1 and err, whose text says what to write instead.
  */
-int entra_claim_test_parse(entra_claim_test_t *test, entra_str_t word,
+int entra_claim_match_parse(entra_claim_match_t *match, entra_str_t word,
     entra_err_t *err);
-void entra_claim_test_free(entra_claim_test_t *test);   /* not itself */
+void entra_claim_match_free(entra_claim_match_t *match);   /* not itself */
 
 /*
  * ENTRA_FALSE, ENTRA_UNKNOWN or ENTRA_TRUE.
@@ -68,11 +68,11 @@ void entra_claim_test_free(entra_claim_test_t *test);   /* not itself */
  * idtyp: without the claim, scp tells a user's token; without both: unknown.
  * max_age: unknown for tokens from the future (60 s are forgiven).
  */
-unsigned entra_claim_test(const entra_claim_test_t *test,
+unsigned entra_claim_match(const entra_claim_match_t *match,
     const entra_claims_t *claims, int64_t now);
 
 /* for messages: "appid, oid, ..." */
-const char *entra_claim_test_names(void);
+const char *entra_claim_match_names(void);
 
 
-#endif /* ENTRA_CLAIM_TEST_H */
+#endif /* ENTRA_CLAIM_MATCH_H */

@@ -8,7 +8,7 @@
 
 #include "entra_ascii.h"
 #include "entra_caller_token.h"
-#include "entra_claim_test.h"
+#include "entra_claim_match.h"
 
 
 #define ENTRA_CLAIM_SKEW     60                 /* seconds, of clocks */
@@ -53,7 +53,7 @@ static const entra_claim_name_t  entra_claim_names[] = {
 
 
 const char *
-entra_claim_test_names(void)
+entra_claim_match_names(void)
 {
     return "appid, oid, tid, roles, groups, wids, scp, amr, acrs, idtyp,"
            " azpacr, max_age";
@@ -61,10 +61,10 @@ entra_claim_test_names(void)
 
 
 void
-entra_claim_test_free(entra_claim_test_t *test)
+entra_claim_match_free(entra_claim_match_t *match)
 {
-    free(test->value);
-    memset(test, 0, sizeof(entra_claim_test_t));
+    free(match->value);
+    memset(match, 0, sizeof(entra_claim_match_t));
 }
 
 
@@ -83,8 +83,8 @@ entra_claim_mutable(entra_str_t name, entra_err_t *err)
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (entra_str_eq_c(name, names[i])) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "\"%s\" can be changed and given again in"
-                                 " Entra, so it is no identity: use oid",
+                                 "\"%s\" can be changed and reassigned in"
+                                 " Entra, so it identifies nobody: use oid",
                                  names[i]);
         }
     }
@@ -146,7 +146,7 @@ entra_claim_seconds(entra_str_t text, int64_t *seconds)
 
 static const char *
 entra_claim_wrong(entra_claim_form_e form, entra_str_t value,
-    entra_claim_test_t *test)
+    entra_claim_match_t *match)
 {
     switch (form) {
 
@@ -162,7 +162,7 @@ entra_claim_wrong(entra_claim_form_e form, entra_str_t value,
                ? NULL : "is 0 (public client), 1 (secret) or 2 (certificate)";
 
     case ENTRA_CLAIM_TIME:
-        return entra_claim_seconds(value, &test->seconds) == 0
+        return entra_claim_seconds(value, &match->seconds) == 0
                ? NULL : "is a time up to 30d, as in 15m";
 
     case ENTRA_CLAIM_TEXT:
@@ -178,12 +178,12 @@ entra_claim_wrong(entra_claim_form_e form, entra_str_t value,
 
 
 static int
-entra_claim_set(entra_claim_test_t *test, const entra_claim_name_t *claim,
+entra_claim_set(entra_claim_match_t *match, const entra_claim_name_t *claim,
     entra_str_t value, entra_err_t *err)
 {
     const char  *wrong;
 
-    wrong = entra_claim_wrong(claim->form, value, test);
+    wrong = entra_claim_wrong(claim->form, value, match);
 
     if (wrong) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
@@ -191,25 +191,25 @@ entra_claim_set(entra_claim_test_t *test, const entra_claim_name_t *claim,
                              (int) value.len, value.data, claim->name, wrong);
     }
 
-    test->claim = claim->claim;
-    test->guid = entra_str_is_guid(value);
+    match->claim = claim->claim;
+    match->guid = entra_str_is_guid(value);
 
-    test->value = test->guid ? entra_str_dup_lower(value)
+    match->value = match->guid ? entra_str_dup_lower(value)
                              : entra_str_dup(value);
 
-    return test->value ? 0 : entra_err_no_memory(err);
+    return match->value ? 0 : entra_err_no_memory(err);
 }
 
 
 int
-entra_claim_test_parse(entra_claim_test_t *test, entra_str_t word,
+entra_claim_match_parse(entra_claim_match_t *match, entra_str_t word,
     entra_err_t *err)
 {
     size_t        i;
     const char   *equals;
     entra_str_t   name, value;
 
-    memset(test, 0, sizeof(entra_claim_test_t));
+    memset(match, 0, sizeof(entra_claim_match_t));
 
     equals = word.len ? memchr(word.data, '=', word.len) : NULL;
 
@@ -224,7 +224,7 @@ entra_claim_test_parse(entra_claim_test_t *test, entra_str_t word,
 
     for (i = 0; i < ENTRA_CLAIM_NAMES; i++) {
         if (entra_str_eq_c(name, entra_claim_names[i].name)) {
-            return entra_claim_set(test, &entra_claim_names[i], value, err);
+            return entra_claim_set(match, &entra_claim_names[i], value, err);
         }
     }
 
@@ -233,24 +233,24 @@ entra_claim_test_parse(entra_claim_test_t *test, entra_str_t word,
 
 
 static int
-entra_claim_equal(const entra_claim_test_t *test, const char *value)
+entra_claim_equal(const entra_claim_match_t *match, const char *value)
 {
-    if (test->guid) {
-        return entra_str_case_eq(entra_str_c(value), entra_str_c(test->value));
+    if (match->guid) {
+        return entra_str_case_eq_c(entra_str_c(value), match->value);
     }
 
-    return strcmp(value, test->value) == 0;
+    return strcmp(value, match->value) == 0;
 }
 
 
 static unsigned
-entra_claim_in(const entra_claim_test_t *test, const entra_claims_list_t *list,
-    unsigned otherwise)
+entra_claim_in(const entra_claim_match_t *match,
+    const entra_claims_list_t *list, unsigned otherwise)
 {
     unsigned  i;
 
     for (i = 0; i < list->n; i++) {
-        if (entra_claim_equal(test, list->items[i])) {
+        if (entra_claim_equal(match, list->items[i])) {
             return ENTRA_TRUE;
         }
     }
@@ -260,13 +260,13 @@ entra_claim_in(const entra_claim_test_t *test, const entra_claims_list_t *list,
 
 
 static unsigned
-entra_claim_is(const entra_claim_test_t *test, const char *value)
+entra_claim_is(const entra_claim_match_t *match, const char *value)
 {
     if (value == NULL) {
         return ENTRA_UNKNOWN;
     }
 
-    return entra_claim_equal(test, value) ? ENTRA_TRUE : ENTRA_FALSE;
+    return entra_claim_equal(match, value) ? ENTRA_TRUE : ENTRA_FALSE;
 }
 
 
@@ -285,24 +285,26 @@ entra_claim_kind(const entra_claims_t *claims)
 
 
 static unsigned
-entra_claim_appid(const entra_claim_test_t *test, const entra_claims_t *claims)
+entra_claim_appid(const entra_claim_match_t *match,
+    const entra_claims_t *claims)
 {
     int       kind;
-    unsigned  match;
+    unsigned  found;
 
-    match = entra_claim_is(test, claims->appid);
+    found = entra_claim_is(match, claims->appid);
     kind = entra_claim_kind(claims);
 
-    if (match == ENTRA_TRUE && kind != (test->delegated ? 'u' : 'a')) {
+    if (found == ENTRA_TRUE && kind != (match->delegated ? 'u' : 'a')) {
         return ENTRA_UNKNOWN;
     }
 
-    return match;
+    return found;
 }
 
 
 static unsigned
-entra_claim_idtyp(const entra_claim_test_t *test, const entra_claims_t *claims)
+entra_claim_idtyp(const entra_claim_match_t *match,
+    const entra_claims_t *claims)
 {
     int  kind;
 
@@ -312,65 +314,65 @@ entra_claim_idtyp(const entra_claim_test_t *test, const entra_claims_t *claims)
         return ENTRA_UNKNOWN;
     }
 
-    return test->value[0] == kind ? ENTRA_TRUE : ENTRA_FALSE;
+    return match->value[0] == kind ? ENTRA_TRUE : ENTRA_FALSE;
 }
 
 
 static unsigned
-entra_claim_age(const entra_claim_test_t *test, const entra_claims_t *claims,
+entra_claim_age(const entra_claim_match_t *match, const entra_claims_t *claims,
     int64_t now)
 {
     if (claims->iat <= 0 || claims->iat - ENTRA_CLAIM_SKEW > now) {
         return ENTRA_UNKNOWN;
     }
 
-    return now - claims->iat <= test->seconds ? ENTRA_TRUE : ENTRA_FALSE;
+    return now - claims->iat <= match->seconds ? ENTRA_TRUE : ENTRA_FALSE;
 }
 
 
 unsigned
-entra_claim_test(const entra_claim_test_t *test, const entra_claims_t *claims,
-    int64_t now)
+entra_claim_match(const entra_claim_match_t *match,
+    const entra_claims_t *claims, int64_t now)
 {
-    switch (test->claim) {
+    switch (match->claim) {
 
     case ENTRA_CLAIM_APPID:
-        return entra_claim_appid(test, claims);
+        return entra_claim_appid(match, claims);
 
     case ENTRA_CLAIM_OID:
-        return entra_claim_is(test, claims->oid);
+        return entra_claim_is(match, claims->oid);
 
     case ENTRA_CLAIM_TID:
-        return entra_claim_is(test, claims->tid);
+        return entra_claim_is(match, claims->tid);
 
     case ENTRA_CLAIM_AZPACR:
-        return entra_claim_is(test, claims->appidacr);
+        return entra_claim_is(match, claims->appidacr);
 
     case ENTRA_CLAIM_IDTYP:
-        return entra_claim_idtyp(test, claims);
+        return entra_claim_idtyp(match, claims);
 
     case ENTRA_CLAIM_MAX_AGE:
-        return entra_claim_age(test, claims, now);
+        return entra_claim_age(match, claims, now);
 
     case ENTRA_CLAIM_GROUPS:
-        return entra_claim_in(test, &claims->groups,
+        return entra_claim_in(match, &claims->groups,
                               claims->groups_overage ? ENTRA_UNKNOWN
                                                      : ENTRA_FALSE);
 
     case ENTRA_CLAIM_ROLES:
-        return entra_claim_in(test, &claims->roles, ENTRA_FALSE);
+        return entra_claim_in(match, &claims->roles, ENTRA_FALSE);
 
     case ENTRA_CLAIM_WIDS:
-        return entra_claim_in(test, &claims->wids, ENTRA_FALSE);
+        return entra_claim_in(match, &claims->wids, ENTRA_FALSE);
 
     case ENTRA_CLAIM_SCP:
-        return entra_claim_in(test, &claims->scp, ENTRA_FALSE);
+        return entra_claim_in(match, &claims->scp, ENTRA_FALSE);
 
     case ENTRA_CLAIM_AMR:
-        return entra_claim_in(test, &claims->amr, ENTRA_FALSE);
+        return entra_claim_in(match, &claims->amr, ENTRA_FALSE);
 
     case ENTRA_CLAIM_ACRS:
-        return entra_claim_in(test, &claims->acrs, ENTRA_FALSE);
+        return entra_claim_in(match, &claims->acrs, ENTRA_FALSE);
     }
 
     return ENTRA_UNKNOWN;
