@@ -197,10 +197,6 @@ ngx_http_entra_status_live(ngx_http_request_t *r)
     ngx_int_t    rc;
     entra_buf_t  b;
 
-    if (ngx_http_entra_page_headers(r, 0) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     entra_buf_init(&b, 64);
     entra_buf_add_c(&b, "{\"live\":true}\n");
 
@@ -227,8 +223,6 @@ ngx_http_entra_status_show(ngx_http_request_t *r)
     s = ngx_http_entra_snapshot(r, format == NGX_HTTP_ENTRA_HTML);
 
     if (s == NULL || ngx_http_entra_view(r, &view) != NGX_OK
-        || ngx_http_entra_page_headers(r, format == NGX_HTTP_ENTRA_HTML)
-           != NGX_OK
         || ngx_http_entra_page_header(r, "Vary", "Accept") != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -282,7 +276,7 @@ ngx_http_entra_status_ready(ngx_http_request_t *r,
 
     s = ngx_http_entra_snapshot(r, 0);
 
-    if (s == NULL || ngx_http_entra_page_headers(r, 0) != NGX_OK) {
+    if (s == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
