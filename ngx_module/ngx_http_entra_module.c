@@ -237,6 +237,7 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         || ngx_http_entra_keys_init(cf, mcf) != NGX_OK
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
         || ngx_http_entra_check(cf, mcf) != NGX_OK
+        || ngx_http_entra_ready_check(cf, mcf) != NGX_OK
         || ngx_http_entra_recent_init(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;

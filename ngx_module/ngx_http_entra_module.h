@@ -134,6 +134,11 @@ void ngx_http_entra_session_store(ngx_http_entra_main_conf_t *mcf,
 
 ngx_int_t ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf);
 
+/* ngx_http_entra_ready.c */
+
+ngx_int_t ngx_http_entra_ready_check(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+
 /* ngx_http_entra_observe.c */
 
 /* its bit, when the header may ask for another method or path; or 0 */
@@ -385,11 +390,6 @@ ngx_int_t ngx_http_entra_variable_nothing(ngx_http_request_t *r,
 extern const ngx_str_t  ngx_http_entra_status_names[];
 
 char *ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-
-/* the credentials that "ready" names */
-ngx_int_t ngx_http_entra_status_check(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf);
-
 
 /*
  * What each request does several times, and what is mostly done already: the

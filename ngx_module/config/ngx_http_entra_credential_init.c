@@ -47,10 +47,6 @@ ngx_http_entra_credential_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         }
     }
 
-    if (ngx_http_entra_status_check(cf, mcf) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
     return ngx_http_entra_sign_in_check(cf, mcf);
 }
 

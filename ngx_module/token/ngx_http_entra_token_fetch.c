@@ -218,7 +218,8 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
     now = ngx_http_entra_clock();
 
     ngx_http_entra_token_took(rec, now - token->started);
-    ngx_http_entra_recent_attempt(token, now - token->started, a->err.class);
+    ngx_http_entra_recent_attempt(ngx_http_entra_worker->conf, token,
+                                  now - token->started, a->err.class);
 
     if (a->err.class == ENTRA_ERR_NONE) {
         ngx_http_entra_token_success(token, a, now);
