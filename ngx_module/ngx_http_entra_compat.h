@@ -63,11 +63,33 @@
 #endif
 
 
+#if (NGX_LINUX)
+#include <sys/prctl.h>
+#endif
+
+
+/* a process whose parent ended becomes a child of this one: 0, or -1 */
+
+#ifdef PR_SET_CHILD_SUBREAPER
+
+#define ngx_http_entra_subreaper()  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+/* as readdir() does, which allocates memory */
+
+#define ngx_http_entra_getdents(fd, buf, size)                                \
+    syscall(SYS_getdents64, fd, buf, size)
+
+#else
+
+#define ngx_http_entra_subreaper()                      -1
+#define ngx_http_entra_getdents(fd, buf, size)          -1
+
+#endif
+
+
 /* nobody may look into a copy of a worker, or make it dump core */
 
 #if (NGX_HAVE_PR_SET_DUMPABLE)
-
-#include <sys/prctl.h>
 
 #define ngx_http_entra_undumpable()                                           \
     (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)

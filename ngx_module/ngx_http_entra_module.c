@@ -10,6 +10,8 @@
 static ngx_int_t ngx_http_entra_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_entra_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_entra_phases(ngx_conf_t *cf);
+static ngx_int_t ngx_http_entra_init_process(ngx_cycle_t *cycle);
+static void ngx_http_entra_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_conf_post_t  ngx_http_entra_wait_post = {
@@ -201,10 +203,10 @@ ngx_module_t  ngx_http_entra_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    ngx_http_entra_worker_init,            /* init process */
+    ngx_http_entra_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    ngx_http_entra_worker_exit,            /* exit process */
+    ngx_http_entra_exit_process,           /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -213,12 +215,14 @@ ngx_module_t  ngx_http_entra_module = {
 static ngx_int_t
 ngx_http_entra_preconfiguration(ngx_conf_t *cf)
 {
-    if (ngx_http_entra_variables(cf) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    ngx_http_entra_main_conf_t  *mcf;
 
-    return ngx_http_entra_observe(cf,
-             ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module));
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+
+    mcf->values = &ngx_http_entra_inject_values;
+
+    return ngx_http_entra_variables(cf) == NGX_OK
+           ? ngx_http_entra_observe(cf, mcf) : NGX_ERROR;
 }
 
 
@@ -234,6 +238,7 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
     if (ngx_http_entra_upstream_value_check(cf, mcf) != NGX_OK
         || ngx_http_entra_variables_index(cf, mcf) != NGX_OK
         || ngx_http_entra_credential_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_sign_in_check(cf, mcf) != NGX_OK
         || ngx_http_entra_keys_init(cf, mcf) != NGX_OK
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
         || ngx_http_entra_check(cf, mcf) != NGX_OK
@@ -293,4 +298,57 @@ ngx_http_entra_phases(ngx_conf_t *cf)
     *h = ngx_http_entra_log_handler;
 
     return NGX_OK;
+}
+
+
+/* the parts of a worker know what is below them; this is where they meet */
+
+static ngx_int_t
+ngx_http_entra_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_entra_worker_t  *worker;
+
+    if (ngx_http_entra_worker_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    worker = ngx_http_entra_worker;
+
+    if (worker == NULL) {
+        return NGX_OK;
+    }
+
+    worker->watch_lists = ngx_http_entra_rules_watch;
+    worker->retry_callers = ngx_http_entra_obo_retry;
+
+    ngx_http_entra_obo_init();
+
+    if (ngx_http_entra_sign_in_init(worker) != NGX_OK
+        || ngx_http_entra_worker_begin(worker) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_entra_rules_attach(worker->conf);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_entra_worker_t  *worker;
+
+    worker = ngx_http_entra_worker;
+
+    if (worker == NULL) {
+        return;
+    }
+
+    ngx_http_entra_worker_end(worker);
+    ngx_http_entra_obo_exit();
+    ngx_http_entra_zone_join(worker->conf);
+    entra_sign_in_free(worker->site);
+    ngx_http_entra_worker_free(worker);
 }

@@ -145,6 +145,32 @@ is("$r->{status} $r->{body}", "0 ready\n", 'one that leaves another behind');
 cmp_ok(time - $begin, '<', $t->seconds(1), 'is not waited for');
 ok(gone(pids('left', 1)), 'and the other ends with it');
 
+SKIP: {
+    skip 'no setsid', 7 if system('setsid true') != 0;
+
+    # a daemon: a session of its own, its parent gone, and a child of its own
+    my $daemon = "setsid sh -c 'echo \$\$ >> $open/FILE; sleep 34 &"
+                 . " echo \$! >> $open/FILE; wait' >/dev/null 2>&1 &"
+                 . " while ! test -s $open/FILE; do sleep 0.01; done;";
+    $begin = time;
+    $r = sh($daemon =~ s/FILE/daemon/gr . ' echo ready');
+    is("$r->{status} $r->{body}", "0 ready\n", 'one that starts a daemon');
+    cmp_ok(time - $begin, '<', $t->seconds(1), 'is not waited for, either');
+    ok(gone(pids('daemon', 2)), 'and the daemon ends, with its child');
+
+    $r = sh($daemon =~ s/FILE/daemon2/gr . ' sleep 35', timeout => 500);
+    is($r->{timed_out}, 1, 'one that hangs beside its daemon');
+    ok(gone(pids('daemon2', 2)), 'is killed with it');
+
+    $s = $t->begin('/run', path => '/bin/sh', arg => '-c',
+                   arg => $daemon =~ s/FILE/daemon3/gr . ' sleep 35');
+    my @daemon = pids('daemon3', 2);
+    close $s;
+    ok(gone(@daemon), 'so is that of a client that goes away');
+    ok(wait_until(sub { !EntraTest::children($worker) }),
+       'and no process is left');
+}
+
 $r = sh("exec >&- 2>&-; sleep 0.3; exit 4");
 is($r->{status}, 4, 'closed outputs are not the end');
 

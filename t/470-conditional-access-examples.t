@@ -21,6 +21,7 @@ plan(skip_all => 'no IO::Socket::SSL')
 my $t = EntraTest->new->need('http_ssl_module')->need('http_realip_module')
     ->module;
 my $e = $t->emulator;
+$e->grant('AzureML Data Scientist');
 my $lib = $t->faketime;
 my $x = EntraTest::Examples->new($t);
 system('/usr/bin/python3', "$FindBin::Bin/lib/certificates.py", $t->dir) == 0

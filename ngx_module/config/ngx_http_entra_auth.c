@@ -87,14 +87,13 @@ ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (var->get_handler && var->get_handler != ngx_http_entra_variable_nothing)
-    {
+    if (var->get_handler && var->get_handler != ngx_http_entra_no_value) {
         return "names a variable that exists already";
     }
 
     /* where no upstream request is made it is empty */
 
-    var->get_handler = ngx_http_entra_variable_nothing;
+    var->get_handler = ngx_http_entra_no_value;
 
     index = ngx_http_entra_token_variable(cf, &value[1]);
     if (index == NGX_ERROR) {

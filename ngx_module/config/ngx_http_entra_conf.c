@@ -91,7 +91,6 @@ ngx_http_entra_cleanup_main_conf(void *data)
         entra_egress_free(&token[i]->known);
     }
 
-    ngx_http_entra_keys_free(mcf);
     entra_rules_free(mcf->rules);
 
     if (mcf->has_trusted_proxies) {

@@ -358,7 +358,7 @@ ngx_http_entra_host_add(ngx_conf_t *cf, ngx_str_t *text,
     host->value = value;
 
     return ngx_http_entra_private_variable(cf, "host", mcf->hosts->nelts,
-                                           ngx_http_entra_host,
+                                           mcf->values->host,
                                            (uintptr_t) value, &host->private)
            == NGX_ERROR ? NULL : host;
 }
@@ -513,7 +513,7 @@ ngx_http_entra_token_variables(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
                                       sizeof(ngx_http_entra_token_variable_t));
     if (mcf->token_variables == NULL
         || ngx_http_entra_token_variable_add(cf, &name,
-                                             ngx_http_entra_authorization)
+                                     mcf->values->authorization)
            == NULL)
     {
         return NULL;
@@ -552,7 +552,7 @@ ngx_http_entra_token_variable(ngx_conf_t *cf, ngx_str_t *name)
     }
 
     variable = ngx_http_entra_token_variable_add(cf, name,
-                                                 ngx_http_entra_second_token);
+                                                 mcf->values->token);
     if (variable == NULL) {
         return NGX_ERROR;
     }
@@ -719,6 +719,16 @@ ngx_http_entra_use_indexed(ngx_conf_t *cf, ngx_str_t *name)
                       "with \"entra_auth $variable;\"", name);
         return NGX_ERROR;
     }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_entra_no_value(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    v->not_found = 1;
 
     return NGX_OK;
 }

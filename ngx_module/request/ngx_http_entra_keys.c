@@ -29,6 +29,7 @@ struct ngx_http_entra_keys_s {
 };
 
 
+static void ngx_http_entra_keys_free(void *data);
 static char *ngx_http_entra_caller_token_line(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
 static ngx_int_t ngx_http_entra_keys_load(ngx_http_entra_keys_t *keys);
@@ -48,6 +49,7 @@ ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char                   *rv;
     entra_err_t             err;
+    ngx_pool_cleanup_t     *cln;
     ngx_http_entra_keys_t  *keys;
 
     if (mcf->keys) {
@@ -62,6 +64,14 @@ ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     entra_caller_token_conf_init(&keys->conf);
     entra_keyset_init(&keys->set);
     mcf->keys = keys;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_entra_keys_free;
+    cln->data = keys;
 
     keys->file = cf->conf_file->file.name.data;
     keys->line = cf->conf_file->line;
@@ -163,16 +173,10 @@ ngx_http_entra_keys_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 }
 
 
-void
-ngx_http_entra_keys_free(ngx_http_entra_main_conf_t *mcf)
+static void
+ngx_http_entra_keys_free(void *data)
 {
-    ngx_http_entra_keys_t  *keys;
-
-    keys = mcf->keys;
-
-    if (keys == NULL) {
-        return;
-    }
+    ngx_http_entra_keys_t *keys = data;
 
     if (keys->credential.core) {
         entra_credential_free(keys->credential.core);
@@ -382,13 +386,8 @@ ngx_http_entra_keys_load(ngx_http_entra_keys_t *keys)
 static ngx_int_t
 ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
 {
-    ngx_uint_t                    newer;
-    ngx_http_entra_record_t      *rec;
-    ngx_http_entra_main_conf_t   *mcf;
+    entra_store_snapshot_t        rec;
     entra_caller_keys_verdict_e   verdict;
-
-    mcf = ngx_http_entra_worker->conf;
-    rec = keys->token->record;
 
     if (ngx_http_entra_token_pending(keys->token)) {
         return NGX_AGAIN;
@@ -399,17 +398,14 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
      * that was "moments ago", but this token was not judged by what it brought
      */
 
-    ngx_http_entra_zone_lock(mcf);
+    ngx_http_entra_token_peek(keys->token, &rec);
 
-    newer = rec->generation != keys->token->generation;
-    verdict = entra_caller_keys_unknown_kid(rec->tried, rec->fails != 0,
-                                            ngx_time());
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    if (newer) {
+    if (rec.generation && rec.generation != keys->token->generation) {
         return NGX_BUSY;
     }
+
+    verdict = entra_caller_keys_unknown_kid(rec.tried, rec.fails != 0,
+                                            ngx_time());
 
     switch (verdict) {
 

@@ -43,7 +43,7 @@ static ngx_http_variable_t  ngx_http_entra_vars[] = {
     /* its value is behind a private name: see ngx_http_entra_inject.c */
 
     { ngx_string("entra_authorization"), NULL,
-      ngx_http_entra_variable_nothing, 0,
+      ngx_http_entra_no_value, 0,
       NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_NOHASH, 0 },
 
     { ngx_string("entra_credential"), NULL,
@@ -88,7 +88,7 @@ static ngx_http_variable_t  ngx_http_entra_vars[] = {
 
     /* no configuration can name it: see ngx_http_entra_kept_ctx() */
 
-    { ngx_string("entra kept"), NULL, ngx_http_entra_variable_nothing, 0, 0,
+    { ngx_string("entra kept"), NULL, ngx_http_entra_no_value, 0, 0,
       0 },
 
     { ngx_string("entra_subscription_id"), NULL,
@@ -144,18 +144,6 @@ ngx_http_entra_variables_index(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     mcf->kept_index = ngx_http_get_variable_index(cf, &name);
 
     return mcf->kept_index == NGX_ERROR ? NGX_ERROR : NGX_OK;
-}
-
-
-void
-ngx_http_entra_variable_set(ngx_http_variable_value_t *v, const void *data,
-    size_t len)
-{
-    v->len = len;
-    v->data = (u_char *) data;
-    v->valid = 1;
-    v->no_cacheable = 1;
-    v->not_found = 0;
 }
 
 
@@ -357,16 +345,6 @@ ngx_http_entra_variable_decision(ngx_http_request_t *r,
     ngx_http_entra_variable_set(v, p, b.len);
 
     entra_buf_free(&b);
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_entra_variable_nothing(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    v->not_found = 1;
 
     return NGX_OK;
 }

@@ -81,8 +81,6 @@ ngx_http_entra_worker_init(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
 {
-    ngx_uint_t                    i;
-    ngx_http_entra_token_t      **token;
     ngx_http_entra_worker_t      *worker;
     ngx_http_entra_curl_conf_t    curl;
 
@@ -95,6 +93,7 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     worker->conf = mcf;
     worker->dummy.fd = (ngx_socket_t) -1;
     ngx_queue_init(&worker->sent);
+    ngx_queue_init(&worker->fetching);
 
     ngx_memzero(&curl, sizeof(ngx_http_entra_curl_conf_t));
 
@@ -112,12 +111,22 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_worker_no_core(cycle);
     ngx_http_entra_worker_seams(worker);
 
-    ngx_http_entra_obo_init();
+    ngx_http_entra_zone_join(mcf);
 
-    if (ngx_http_entra_sign_in_init(worker) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    return NGX_OK;
+}
 
+
+/* once all parts are there: the tokens are fetched from now on */
+
+ngx_int_t
+ngx_http_entra_worker_begin(ngx_http_entra_worker_t *worker)
+{
+    ngx_uint_t                    i;
+    ngx_http_entra_token_t      **token;
+    ngx_http_entra_main_conf_t   *mcf;
+
+    mcf = worker->conf;
     token = mcf->tokens.elts;
 
     for (i = 0; i < mcf->tokens.nelts; i++) {
@@ -128,12 +137,10 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
         ngx_http_entra_worker_stagger(token[i], i);
     }
 
-    ngx_http_entra_rules_attach(mcf);
-
     ngx_http_entra_event(&worker->watch, ngx_http_entra_worker_watch, 1);
     ngx_add_timer(&worker->watch, NGX_HTTP_ENTRA_WATCH);
 
-    return ngx_http_entra_watch_init(cycle, mcf);
+    return ngx_http_entra_watch_init(worker->cycle, mcf);
 }
 
 
@@ -190,28 +197,25 @@ ngx_http_entra_worker_no_core(ngx_cycle_t *cycle)
 }
 
 
+/* no fetch of the configuration's tokens is under way afterwards */
+
 void
-ngx_http_entra_worker_exit(ngx_cycle_t *cycle)
+ngx_http_entra_worker_end(ngx_http_entra_worker_t *worker)
 {
     ngx_uint_t                 i;
     ngx_http_entra_token_t   **token;
-    ngx_http_entra_worker_t   *worker;
-
-    worker = ngx_http_entra_worker;
-
-    if (worker == NULL) {
-        return;
-    }
 
     token = worker->conf->tokens.elts;
 
     for (i = 0; i < worker->conf->tokens.nelts; i++) {
         ngx_http_entra_token_detach(token[i]);
     }
+}
 
-    ngx_http_entra_obo_exit();
-    entra_sign_in_free(worker->site);
 
+void
+ngx_http_entra_worker_free(ngx_http_entra_worker_t *worker)
+{
     if (worker->watch.timer_set) {
         ngx_del_timer(&worker->watch);
     }
@@ -284,7 +288,7 @@ ngx_http_entra_event(ngx_event_t *ev, ngx_event_handler_pt handler,
 static void
 ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker)
 {
-    entra_world_t  *world;
+    entra_platform_t  *world;
 
     world = &worker->world;
 
@@ -314,7 +318,7 @@ ngx_http_entra_worker_watch(ngx_event_t *ev)
     /* requests are served between two pieces of a long list */
 
     worker->reading = ngx_exiting ? 0
-                                  : ngx_http_entra_rules_watch(worker->conf);
+                                  : worker->watch_lists(worker->conf);
 
     ngx_add_timer(ev, worker->reading ? 1 : NGX_HTTP_ENTRA_WATCH);
 }

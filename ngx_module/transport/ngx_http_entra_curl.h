@@ -43,7 +43,7 @@ ngx_http_entra_curl_t *ngx_http_entra_curl_create(ngx_cycle_t *cycle,
 void ngx_http_entra_curl_destroy(ngx_http_entra_curl_t *curl);
 
 /*
- * entra_world_t.http and http_cancel.  The request has to live until the
+ * entra_platform_t.http and http_cancel.  The request has to live until the
  * callback or the cancel.  The callback comes from a posted event, never from
  * inside send; it may send and cancel others.  Some requests are under way at
  * a time (entra_schedule.h says which), others wait for their turn, and their

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * Child processes of the core on nginx's event loop: entra_world_t.process
+ * Child processes of the core on nginx's event loop: entra_platform_t.process
  * and process_cancel.  The first argument, the world's data, is not looked
  * at.
  *
@@ -25,7 +25,7 @@
 /*
  * The callback comes from a posted event, never from inside.  When a program
  * could not be executed, started is 0 and err says why.  What a process
- * leaves running in its process group ends with it.
+ * leaves running ends with it; without Linux, in its process group only.
  */
 void *ngx_http_entra_exec_spawn(void *data, const entra_process_t *process,
     entra_process_done_pt done, void *ctx);

@@ -8,6 +8,9 @@
  * is the guard's child, in a session of its own; the guard waits for it,
  * reports its status, and ends its process group when the worker closes the
  * control socket, be it on purpose or because the worker died.
+ *
+ * What left the group (setsid) becomes a child of the guard when its parent
+ * ends, and is killed at the end, with all that comes after it.
  */
 
 #include "ngx_http_entra_exec.h"
@@ -22,6 +25,8 @@
 
 #define NGX_HTTP_ENTRA_EXEC_FDS_MAX  1048576
 #define NGX_HTTP_ENTRA_EXEC_GRACE    500    /* ms from SIGTERM to SIGKILL */
+#define NGX_HTTP_ENTRA_EXEC_ROUNDS   200    /* of killing what is left */
+#define NGX_HTTP_ENTRA_EXEC_PAUSE    10     /* ms between two */
 
 
 static void ngx_http_entra_exec_signals(void);
@@ -35,6 +40,9 @@ static int ngx_http_entra_exec_ended(pid_t pid);
 static void ngx_http_entra_exec_sigchld(int signo);
 static int ngx_http_entra_exec_wait(long ms, int control);
 static void ngx_http_entra_exec_kill(pid_t pid, int signo);
+static void ngx_http_entra_exec_kill_children(void);
+static void ngx_http_entra_exec_kill_listed(const char *entries, long n);
+static pid_t ngx_http_entra_exec_parent(const char *pid);
 static long ngx_http_entra_exec_now(void);
 static void ngx_http_entra_exec_report(int32_t kind, int32_t value);
 
@@ -63,6 +71,8 @@ ngx_http_entra_exec_child(const ngx_http_entra_exec_child_t *child)
     limit.rlim_cur = 0;
     limit.rlim_max = 0;
     (void) setrlimit(RLIMIT_CORE, &limit);
+
+    (void) ngx_http_entra_subreaper();
 
     pid = fork();
 
@@ -219,6 +229,7 @@ ngx_http_entra_exec_guard(pid_t pid)
     ngx_http_entra_exec_report(NGX_HTTP_ENTRA_EXEC_EXITED,
                                WIFSIGNALED(status) ? 128 + WTERMSIG(status)
                                                    : WEXITSTATUS(status));
+    ngx_http_entra_exec_kill_children();
     _exit(0);
 }
 
@@ -303,6 +314,119 @@ ngx_http_entra_exec_kill(pid_t pid, int signo)
     if (kill(-pid, signo) == -1) {
         (void) kill(pid, signo);
     }
+}
+
+
+/*
+ * The children of a killed one become children of the guard, so that some
+ * rounds reach all; whoever forks faster than that is left after the last.
+ * The worker has its report by now, and does not wait.
+ */
+
+static void
+ngx_http_entra_exec_kill_children(void)
+{
+    int         fd, i;
+    char        buf[4096];
+    long        n;
+    pid_t       pid;
+
+    for (i = 0; i < NGX_HTTP_ENTRA_EXEC_ROUNDS; i++) {
+
+        do {
+            pid = waitpid(-1, NULL, WNOHANG);
+        } while (pid > 0 || (pid == -1 && errno == EINTR));
+
+        if (pid == -1) {
+            /* ECHILD */
+            return;
+        }
+
+        fd = open("/proc", O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+        if (fd == -1) {
+            return;
+        }
+
+        for ( ;; ) {
+            n = ngx_http_entra_getdents(fd, buf, sizeof(buf));
+
+            if (n <= 0) {
+                break;
+            }
+
+            ngx_http_entra_exec_kill_listed(buf, n);
+        }
+
+        (void) close(fd);
+
+        (void) ngx_http_entra_exec_wait(NGX_HTTP_ENTRA_EXEC_PAUSE, 0);
+    }
+}
+
+
+/* struct linux_dirent64: ino, off: 8 bytes each, reclen: 2, type: 1, name */
+
+static void
+ngx_http_entra_exec_kill_listed(const char *entries, long n)
+{
+    long             at;
+    unsigned short   len;
+    const char      *name;
+
+    for (at = 0; at < n; at += len) {
+        ngx_memcpy(&len, entries + at + 16, sizeof(len));
+        name = entries + at + 19;
+
+        if (name[0] >= '1' && name[0] <= '9'
+            && ngx_http_entra_exec_parent(name) == getpid())
+        {
+            (void) kill((pid_t) ngx_atoi((u_char *) name, ngx_strlen(name)),
+                        SIGKILL);
+        }
+    }
+}
+
+
+/* the fourth field of /proc/PID/stat, after a name that may hold anything */
+
+static pid_t
+ngx_http_entra_exec_parent(const char *pid)
+{
+    int      fd;
+    char     path[64], stat[1024], *p, *last;
+    ssize_t  n;
+
+    p = (char *) ngx_cpystrn((u_char *) path, (u_char *) "/proc/", 7);
+    p = (char *) ngx_cpystrn((u_char *) p, (u_char *) pid, 24);
+    (void) ngx_cpystrn((u_char *) p, (u_char *) "/stat", 6);
+
+    fd = open(path, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    n = read(fd, stat, sizeof(stat) - 1);
+    (void) close(fd);
+
+    if (n <= 0) {
+        return -1;
+    }
+
+    stat[n] = '\0';
+    p = strrchr(stat, ')');
+
+    /* ") S 123 ..." */
+
+    if (p == NULL || stat + n - p < 5) {
+        return -1;
+    }
+
+    p += 4;
+    last = strchr(p, ' ');
+
+    return last ? (pid_t) ngx_atoi((u_char *) p, last - p) : -1;
 }
 
 

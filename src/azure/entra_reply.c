@@ -20,7 +20,6 @@
 #define ENTRA_REPLY_POLICIES   4
 #define ENTRA_REPLY_CODES      8
 #define ENTRA_REPLY_HALF       7200         /* seconds */
-#define ENTRA_REPLY_TOKENISH   40
 
 
 static entra_json_t *

@@ -23,6 +23,8 @@
 /* a user's token was asked for: a policy that refuses is the user's */
 #define ENTRA_REPLY_USER   2
 
+#define ENTRA_REPLY_TOKENISH  40        /* bytes */
+
 
 /*
  * Takes the token out of an answer of status 200 or 201, or says why not:
@@ -53,9 +55,9 @@ int entra_reply_error(const entra_http_reply_t *reply, const char *from,
 char *entra_reply_member(const entra_http_reply_t *reply, const char *name);
 
 /*
- * Replaces what looks like a token ("eyJ...", 40 and more characters), and
- * the secret (may be NULL) when it appears, by "[...]": some servers quote
- * what they were sent.
+ * Replaces what looks like a token ("eyJ...", a word of 40 and more bytes, see
+ * entra_err_word()), and the secret (may be NULL) when it appears, by "[...]":
+ * some servers quote what they were sent.
  */
 void entra_reply_redact(entra_err_t *err, const char *secret);
 

@@ -2,10 +2,10 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * The seams: how the core reaches the world.  The nginx module implements
- * them on nginx's event loop, unit tests with fakes.  Everything here is
- * asynchronous and single-threaded: a callback is never called from inside
- * the function that registers it.
+ * The platform that the core runs on: time, HTTP, processes, timers, the log.
+ * The nginx module implements it on nginx's event loop, unit tests with a
+ * fake.  Everything here is asynchronous and single-threaded: a callback is
+ * never called from inside the function that registers it.
  */
 
 #ifndef ENTRA_IFACE_H
@@ -120,9 +120,9 @@ typedef enum {
 } entra_log_level_e;
 
 
-typedef struct entra_world_s  entra_world_t;
+typedef struct entra_platform_s  entra_platform_t;
 
-struct entra_world_s {
+struct entra_platform_s {
     void      *data;                    /* passed back as the first argument */
 
     /* seconds since the epoch, may step */

@@ -141,8 +141,9 @@ entra_acquire_inner_done(void *data, entra_acquire_t *inner)
 
 
 static entra_acquire_t *
-entra_acquire_create(entra_world_t *world, entra_credential_t *credential,
-    entra_str_t scope, const char *claims, const char *assertion)
+entra_acquire_create(entra_platform_t *platform,
+    entra_credential_t *credential, entra_str_t scope, const char *claims,
+    const char *assertion)
 {
     entra_acquire_t  *a;
 
@@ -151,7 +152,7 @@ entra_acquire_create(entra_world_t *world, entra_credential_t *credential,
         return NULL;
     }
 
-    a->world = world;
+    a->platform = platform;
     a->credential = credential;
 
     entra_err_clear(&a->err);
@@ -185,13 +186,13 @@ entra_acquire_create(entra_world_t *world, entra_credential_t *credential,
 
 
 entra_acquire_t *
-entra_acquire_start(entra_world_t *world, entra_credential_t *credential,
+entra_acquire_start(entra_platform_t *platform, entra_credential_t *credential,
     entra_str_t scope, const char *claims, const char *assertion,
     entra_acquire_done_pt done, void *data)
 {
     entra_acquire_t  *a;
 
-    a = entra_acquire_create(world, credential, scope, claims, assertion);
+    a = entra_acquire_create(platform, credential, scope, claims, assertion);
     if (a == NULL) {
         return NULL;
     }
@@ -202,7 +203,8 @@ entra_acquire_start(entra_world_t *world, entra_credential_t *credential,
 
     /* the caller gets its pointer before anything can come back */
 
-    a->handle = world->timer(world->data, 0, entra_acquire_timer_done, a);
+    a->handle = platform->timer(platform->data, 0, entra_acquire_timer_done,
+                                a);
 
     if (a->handle == NULL) {
         entra_acquire_free(a);
@@ -216,7 +218,7 @@ entra_acquire_start(entra_world_t *world, entra_credential_t *credential,
 void
 entra_acquire_cancel(entra_acquire_t *a)
 {
-    entra_world_t  *world = a->world;
+    entra_platform_t  *platform = a->platform;
 
     if (a->finished) {
         return;
@@ -226,15 +228,15 @@ entra_acquire_cancel(entra_acquire_t *a)
         switch (a->waiting) {
 
         case ENTRA_NEXT_HTTP:
-            world->http_cancel(world->data, a->handle);
+            platform->http_cancel(platform->data, a->handle);
             break;
 
         case ENTRA_NEXT_PROCESS:
-            world->process_cancel(world->data, a->handle);
+            platform->process_cancel(platform->data, a->handle);
             break;
 
         case ENTRA_NEXT_SLEEP:
-            world->timer_cancel(world->data, a->handle);
+            platform->timer_cancel(platform->data, a->handle);
             break;
 
         case ENTRA_NEXT_CREDENTIAL:
@@ -253,7 +255,7 @@ entra_acquire_cancel(entra_acquire_t *a)
 int64_t
 entra_acquire_now(const entra_acquire_t *a)
 {
-    return a->world->wall(a->world->data);
+    return a->platform->wall(a->platform->data);
 }
 
 
@@ -303,7 +305,7 @@ entra_acquire_inner(entra_acquire_t *a)
 
     scope = a->other_scope ? a->other_scope : a->scope;
 
-    inner = entra_acquire_start(a->world, a->other, entra_str_c(scope),
+    inner = entra_acquire_start(a->platform, a->other, entra_str_c(scope),
                                 a->claims, a->assertion,
                                 entra_acquire_inner_done, a);
     if (inner == NULL) {
@@ -326,26 +328,26 @@ static int
 entra_acquire_begin(entra_acquire_t *a, entra_http_reply_t *no_reply,
     entra_process_result_t *no_result)
 {
-    entra_world_t  *world = a->world;
+    entra_platform_t  *platform = a->platform;
 
     switch (a->waiting) {
 
     case ENTRA_NEXT_HTTP:
         a->request.caller = a->assertion ? 1 : 0;
-        a->handle = world->http(world->data, &a->request,
-                                entra_acquire_http_done, a);
+        a->handle = platform->http(platform->data, &a->request,
+                                   entra_acquire_http_done, a);
         a->reply = a->handle ? NULL : no_reply;
         return 0;
 
     case ENTRA_NEXT_PROCESS:
-        a->handle = world->process(world->data, &a->process,
-                                   entra_acquire_process_done, a);
+        a->handle = platform->process(platform->data, &a->process,
+                                      entra_acquire_process_done, a);
         a->result = a->handle ? NULL : no_result;
         return 0;
 
     case ENTRA_NEXT_SLEEP:
-        a->handle = world->timer(world->data, a->sleep,
-                                 entra_acquire_timer_done, a);
+        a->handle = platform->timer(platform->data, a->sleep,
+                                    entra_acquire_timer_done, a);
         if (a->handle == NULL) {
             return entra_err_no_memory(&a->err);
         }

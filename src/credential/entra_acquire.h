@@ -3,7 +3,7 @@
  * Copyright (C) nginx-entra authors
  *
  * One acquisition: getting one token with one credential for one scope.
- * Drives the credential's steps through the world's seams, to one callback.
+ * Drives the credential's steps on the platform, to one callback.
  * No caching, no retry policy: those are the caller's (the shared store).
  */
 
@@ -62,7 +62,7 @@ struct entra_acquire_s {
                                                    caller, JSON; or NULL */
 
     /* the driver's own */
-    entra_world_t                 *world;
+    entra_platform_t              *platform;
     entra_acquire_done_pt          done;
     void                          *done_data;
     void                          *handle;
@@ -77,7 +77,7 @@ struct entra_acquire_s {
  * a->token, or with a->err; the acquisition is freed when done() returns.
  * NULL: no memory.
  */
-entra_acquire_t *entra_acquire_start(entra_world_t *world,
+entra_acquire_t *entra_acquire_start(entra_platform_t *platform,
     entra_credential_t *credential, entra_str_t scope, const char *claims,
     const char *assertion, entra_acquire_done_pt done, void *data);
 
@@ -87,7 +87,7 @@ entra_acquire_t *entra_acquire_start(entra_world_t *world,
  */
 void entra_acquire_cancel(entra_acquire_t *a);
 
-/* the world's clock, seconds since the epoch */
+/* the platform's clock, seconds since the epoch */
 int64_t entra_acquire_now(const entra_acquire_t *a);
 
 

@@ -28,6 +28,7 @@ struct entra_credential_s {
     const struct entra_cloud_s     *cloud;           /* never NULL */
     unsigned                        cloud_given:1;
     unsigned                        ready:1;           /* init() is done */
+    unsigned                        changed:1;         /* see below */
     char                           *scopes[ENTRA_SCOPES_MAX];  /* full URIs */
     unsigned                        nscopes;           /* 0 is possible */
 
@@ -51,7 +52,7 @@ struct entra_credential_s {
 
     /*
      * What the workers share about a sign-in (entra_session.h).  Set by the
-     * glue when a worker starts; NULL while the configuration is read.
+     * nginx module when a worker starts; NULL while the configuration is read.
      */
     const struct entra_session_store_s  *store;
 
@@ -79,7 +80,8 @@ void entra_credential_free(entra_credential_t *c);
  * client_id, authority_host, cloud, scope and the type's own parameters.
  * 0; or -1 and err with what to write instead (unknown parameter: the
  * possible ones; "client_secret VALUE": that secrets are never literal;
- * duplicates).  policies, upstreams and preload are the glue's.
+ * duplicates).  policies, upstreams and preload are the
+ * nginx module's.
  */
 int entra_credential_param(entra_credential_t *c, const entra_str_t *words,
     unsigned nwords, entra_err_t *err);
@@ -130,6 +132,14 @@ int entra_credential_default(char **field, const char *value);
  */
 void entra_credential_key(const entra_credential_t *c, entra_str_t scope,
     unsigned char key[32]);
+
+/*
+ * Whether the files of it, or of one that it asks, have just changed: of each
+ * credential watch() was called and "changed" set when that returned 1.  What
+ * has failed before is then worth another attempt, whether or not a token that
+ * was obtained before stays good.
+ */
+int entra_credential_changed(const entra_credential_t *c);
 
 /* SHA-256 of the secrets in use, all zero when the type has none */
 void entra_credential_secret_digest(const entra_credential_t *c,

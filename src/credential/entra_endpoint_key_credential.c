@@ -184,7 +184,7 @@ entra_endpoint_key_from_files(entra_acquire_t *a)
         entra_err_clear(&err);
 
         if (entra_file_refresh(&conf->files[i], &err) < 0) {
-            a->world->log(a->world->data, ENTRA_LOG_ERR, err.text);
+            a->platform->log(a->platform->data, ENTRA_LOG_ERR, err.text);
         }
 
         key[i] = entra_file_text(&conf->files[i]);
@@ -331,6 +331,7 @@ const entra_credential_type_t  entra_endpoint_key_credential = {
     .step = entra_endpoint_key_step,
     .watch = entra_endpoint_key_watch,
     .files = entra_endpoint_key_visit,
+    .uses = entra_endpoint_uses,
     .identity = entra_endpoint_key_identity,
     .secrets = entra_endpoint_key_secrets
 };

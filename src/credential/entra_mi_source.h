@@ -35,10 +35,10 @@ typedef struct {
     char                     *resource_id;
 
     /*
-     * Seams of the unit tests, to be set between entra_credential_create()
-     * and entra_credential_init(); NULL: the agent's own places.  No
-     * directive and no variable reaches them, because whoever chooses the
-     * directory chooses what file a challenge may have read.
+     * For unit tests, which set them between entra_credential_create() and
+     * entra_credential_init(); NULL: the agent's own paths.  No directive and
+     * no variable sets them: the directory decides which files a challenge
+     * may name.
      */
     const char               *arc_agent;        /* /opt/azcmagent/bin/himds */
     const char               *arc_tokens;       /* /var/opt/azcmagent/tokens */

@@ -300,7 +300,7 @@ entra_workload_step(entra_acquire_t *a)
     if (entra_file_refresh(&conf->file, &err) < 0) {
         (void) snprintf(line, sizeof(line), "%s; the last good token is used",
                         err.text);
-        a->world->log(a->world->data, ENTRA_LOG_ERR, line);
+        a->platform->log(a->platform->data, ENTRA_LOG_ERR, line);
     }
 
     return entra_workload_send(a);

@@ -17,7 +17,7 @@
 #define ENTRA_DECISION_TEXT_MAX  512            /* of a value that is logged */
 
 
-/* what only the glue knows; what is empty is left out */
+/* what only the nginx module knows; what is empty is left out */
 
 typedef struct {
     entra_str_t    id;                  /* of the decision */

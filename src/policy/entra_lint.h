@@ -21,8 +21,8 @@ typedef void (*entra_lint_pt)(void *data, const entra_policy_t *policy,
 
 /*
  * Each policy by itself: include without except leaves nothing, report_only
- * past its date, acrs that no token has.  Only policies for which used() is true (NULL: all), none
- * that are disabled.
+ * past its date, acrs that no token has.  Only policies for which used() is
+ * true (NULL: all), none that are disabled.
  */
 void entra_lint_rules(const entra_rules_t *rules, int64_t now,
     int (*used)(void *data, const entra_policy_t *policy),

@@ -390,7 +390,8 @@ entra_operation_preset(entra_operation_list_t *list, entra_str_t word,
     if (entra_preset_find(word, &preset) != 0) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "unknown preset \"%.*s\": there are score, read,"
-                             " secrets, escape", (int) word.len, word.data);
+                             " secrets, run, escape", (int) word.len,
+                             word.data);
     }
 
     pattern = entra_operation_push(list, word, err);
@@ -431,7 +432,8 @@ entra_operation_list_line(entra_operation_list_t *list,
                                  ? "an action of Azure RBAC, as in arm"
                                    " Microsoft.MachineLearningServices/"
                                    "workspaces/*/read"
-                                 : "a name: score, read, secrets, escape");
+                                 : "a name: score, read, secrets, run,"
+                                   " escape");
     }
 
     for ( /* void */ ; i < nwords; i++) {

@@ -61,7 +61,8 @@ typedef enum {
     ENTRA_PRESET_SCORE,         /* calls of models */
     ENTRA_PRESET_READ,          /* GET and HEAD, without those of secrets */
     ENTRA_PRESET_SECRETS,       /* what discloses or replaces keys, tokens */
-    ENTRA_PRESET_ESCAPE         /* what carries or grants other operations */
+    ENTRA_PRESET_ESCAPE,        /* what carries or grants other operations */
+    ENTRA_PRESET_RUN            /* what runs code, now or later */
 } entra_preset_e;
 
 

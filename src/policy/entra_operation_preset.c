@@ -3,18 +3,20 @@
  * Copyright (C) nginx-entra authors
  *
  * Presets of operations.  Their lists lean to the wide side where they are
- * meant for a block (secrets, escape), to the narrow side where they are
- * meant for a grant (score, read).
+ * meant for a block (secrets, run, escape), to the narrow side where they are
+ * meant for a grant (score, read).  What Azure ML adds and nobody has
+ * classified is unknown: blocked, and not granted.
  */
 
 #include <string.h>
 
 #include "entra_operation.h"
+#include "entra_operation_ml.h"
 #include "entra_path.h"
 
 
 static const char *const  entra_preset_names[] = {
-    "score", "read", "secrets", "escape"
+    "score", "read", "secrets", "escape", "run"
 };
 
 
@@ -48,15 +50,57 @@ static const char *const  entra_score_paths[] = {
 static const char *const  entra_secrets_names[] = {
     "list",                                         /* of app settings */
     "list*key*", "list*secret*", "list*credential*", "list*password*",
-    "list*token*", "list*connectionstring*", "list*sas",
+    "list*token*", "list*connectionstring*", "*sas", "*sasuri",
     "get*secret*", "get*credential*", "get*token*", "generate*key*",
     "generate*token*", "regenerate*", "rotate*", "readsecrets", "secrets",
     "token", "publishxml", "addpassword", "addkey",
+    "*pendingupload*", "getblobreference*",         /* SAS URIs */
+    "credentials-for-read", "credentials-for-write",
     NULL
+};
+
+/* of Azure ML's data plane: answers with SAS URIs */
+
+static const char *const  entra_secrets_paths[] = {
+    "*/contentinfo/*", "*/contentinfo", "*/temporarydatareference*",
+    "*/artifacts/*/contentinfo*", NULL
 };
 
 static const char *const  entra_secrets_actions[] = {
     "*/secrets/*",
+    NULL
+};
+
+
+/*
+ * Beside those of Azure ML: services that run what they are given.  The names
+ * are of POST actions, and of paths that are not Resource Manager's: a batch
+ * endpoint's /jobs, published pipelines.
+ */
+
+static const char *const  entra_run_names[] = {
+    "jobs", "submit", "pipelinesubmit", "startrun", "snapshotrun",
+    "runcommand", "run", "execute", "invoke", NULL
+};
+
+static const char *const  entra_run_actions[] = {
+    "microsoft.app/*/write", "microsoft.app/*/action",
+    "microsoft.automation/*/write", "microsoft.automation/*/action",
+    "microsoft.batch/*/write", "microsoft.batch/*/action",
+    "microsoft.compute/*/write", "microsoft.compute/*/action",
+    "microsoft.containerinstance/*/write",
+    "microsoft.containerinstance/*/action",
+    "microsoft.containerregistry/*/action",
+    "microsoft.containerregistry/*tasks/write",
+    "microsoft.containerservice/*/write",
+    "microsoft.containerservice/*/action",
+    "microsoft.databricks/*/write", "microsoft.databricks/*/action",
+    "microsoft.datafactory/*/write", "microsoft.datafactory/*/action",
+    "microsoft.hybridcompute/*/write", "microsoft.hybridcompute/*/action",
+    "microsoft.logic/*/write", "microsoft.logic/*/action",
+    "microsoft.resources/deploymentscripts/write",
+    "microsoft.synapse/*/write", "microsoft.synapse/*/action",
+    "microsoft.web/*/write", "microsoft.web/*/action",
     NULL
 };
 
@@ -80,7 +124,7 @@ entra_preset_find(entra_str_t name, entra_preset_e *preset)
 {
     unsigned  i;
 
-    for (i = 0; i <= ENTRA_PRESET_ESCAPE; i++) {
+    for (i = 0; i <= ENTRA_PRESET_RUN; i++) {
         if (entra_str_eq_c(name, entra_preset_names[i])) {
             *preset = (entra_preset_e) i;
             return 0;
@@ -136,18 +180,28 @@ entra_preset_name(const entra_operation_t *op)
 
 static unsigned
 entra_preset_named(const char *const *names, const char *const *actions,
-    const entra_operation_t *op)
+    int flag, const entra_operation_t *op)
 {
+    int  ml;
+
     if (op->ambiguous || op->arm == ENTRA_ARM_UNKNOWN) {
         return ENTRA_UNKNOWN;
     }
 
-    if (entra_preset_any(names, entra_preset_name(op))) {
+    ml = op->arm == ENTRA_ARM_ACTION ? entra_operation_ml(op->action) : -1;
+
+    if (ml >= 0) {
+        return ml & flag ? ENTRA_TRUE : ENTRA_FALSE;
+    }
+
+    if (entra_preset_any(names, entra_preset_name(op))
+        || (op->arm == ENTRA_ARM_ACTION
+            && entra_preset_any(actions, op->action)))
+    {
         return ENTRA_TRUE;
     }
 
-    return op->arm == ENTRA_ARM_ACTION
-           && entra_preset_any(actions, op->action) ? ENTRA_TRUE : ENTRA_FALSE;
+    return ml == -2 ? ENTRA_UNKNOWN : ENTRA_FALSE;
 }
 
 
@@ -156,14 +210,36 @@ entra_preset_secrets(const entra_operation_t *op)
 {
     unsigned  match;
 
-    match = entra_preset_named(entra_secrets_names, entra_secrets_actions, op);
+    match = entra_preset_named(entra_secrets_names, entra_secrets_actions,
+                               ENTRA_ML_SECRET, op);
 
     /* Key Vault and its like: /secrets/NAME */
 
     if (match == ENTRA_FALSE && op->arm == ENTRA_ARM_OTHER
-        && entra_str_starts(op->loose, "/secrets/"))
+        && (entra_str_starts(op->loose, "/secrets/")
+            || entra_preset_any(entra_secrets_paths, op->loose)))
     {
         match = ENTRA_TRUE;
+    }
+
+    return match;
+}
+
+
+/* reading what has run, and taking it away, runs nothing */
+
+static unsigned
+entra_preset_run(const entra_operation_t *op)
+{
+    unsigned  match;
+
+    match = entra_preset_named(entra_run_names, entra_run_actions,
+                               ENTRA_ML_RUN, op);
+
+    if (match == ENTRA_TRUE && (op->methods & (ENTRA_METHOD_GET
+                                               | ENTRA_METHOD_HEAD)))
+    {
+        return ENTRA_FALSE;
     }
 
     return match;
@@ -237,7 +313,10 @@ entra_preset_match(entra_preset_e preset, const entra_operation_t *operation)
 
     case ENTRA_PRESET_ESCAPE:
         return entra_preset_named(entra_escape_names, entra_escape_actions,
-                                  operation);
+                                  ENTRA_ML_CARRY, operation);
+
+    case ENTRA_PRESET_RUN:
+        return entra_preset_run(operation);
     }
 
     return ENTRA_UNKNOWN;

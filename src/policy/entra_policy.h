@@ -64,7 +64,7 @@ struct entra_policy_s {
 
     unsigned                      index;        /* in the configuration */
     unsigned                      given;        /* lines seen, for duplicates */
-    void                         *data;         /* the glue's */
+    void                         *data;         /* the nginx module's */
     const char                   *where;        /* " in FILE:LINE", or NULL */
 };
 

@@ -6,7 +6,7 @@
  *
  * A sign-in begins in one worker, the browser comes back to another one, and
  * a third one refreshes the tokens.  So all that is known about it is a blob
- * in a store, which the glue keeps in shared memory.
+ * in a store, which the nginx module keeps in shared memory.
  */
 
 #ifndef ENTRA_SESSION_H
@@ -32,9 +32,9 @@
 
 
 /*
- * The seam.  Every function is atomic towards all workers.  ttl is in
- * seconds, counted by a clock that does not step; 0: for ever.  Blobs hold
- * secrets: they are wiped before their memory is given back.
+ * The interface of the store.  Every function is atomic towards all workers.
+ * ttl is in seconds, counted by a clock that does not step; 0: for ever.
+ * Blobs hold secrets: they are wiped before their memory is given back.
  */
 
 typedef struct entra_session_store_s  entra_session_store_t;

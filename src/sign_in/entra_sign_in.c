@@ -35,16 +35,16 @@ entra_sign_in_tick(void *ctx)
 static void
 entra_sign_in_arm(entra_sign_in_t *site)
 {
-    entra_world_t  *world = site->world;
+    entra_platform_t  *platform = site->platform;
 
-    site->tick = world->timer(world->data, ENTRA_SIGN_IN_TICK,
-                              entra_sign_in_tick, site);
+    site->tick = platform->timer(platform->data, ENTRA_SIGN_IN_TICK,
+                                 entra_sign_in_tick, site);
 }
 
 
 entra_sign_in_t *
-entra_sign_in_create(entra_world_t *world, entra_sign_in_signed_pt signed_in,
-    void *data)
+entra_sign_in_create(entra_platform_t *platform,
+    entra_sign_in_signed_pt signed_in, void *data)
 {
     entra_sign_in_t  *site;
 
@@ -53,7 +53,7 @@ entra_sign_in_create(entra_world_t *world, entra_sign_in_signed_pt signed_in,
         return NULL;
     }
 
-    site->world = world;
+    site->platform = platform;
     site->signed_in = signed_in;
     site->data = data;
 
@@ -95,7 +95,7 @@ entra_sign_in_free(entra_sign_in_t *site)
     }
 
     if (site->tick) {
-        site->world->timer_cancel(site->world->data, site->tick);
+        site->platform->timer_cancel(site->platform->data, site->tick);
     }
 
     entra_sign_in_poll_free(site);
@@ -116,7 +116,7 @@ entra_sign_in_log(entra_sign_in_t *site, const entra_credential_t *c,
     va_end(args);
 
     snprintf(line, sizeof(line), "credential \"%.64s\": %s", c->name, text);
-    site->world->log(site->world->data, level, line);
+    site->platform->log(site->platform->data, level, line);
 }
 
 
@@ -146,14 +146,14 @@ entra_sign_in_call_free(entra_sign_in_call_t *call)
 void
 entra_sign_in_cancel(entra_sign_in_call_t *call)
 {
-    entra_world_t  *world = call->site->world;
+    entra_platform_t  *platform = call->site->platform;
 
     if (call->timer) {
-        world->timer_cancel(world->data, call->timer);
+        platform->timer_cancel(platform->data, call->timer);
     }
 
     if (call->http) {
-        world->http_cancel(world->data, call->http);
+        platform->http_cancel(platform->data, call->http);
     }
 
     entra_sign_in_call_free(call);
@@ -216,8 +216,8 @@ entra_sign_in_cookie(entra_sign_in_call_t *call, int secure,
 void
 entra_sign_in_answer(entra_sign_in_call_t *call, int status)
 {
-    entra_buf_t     csp;
-    entra_world_t  *world = call->site->world;
+    entra_buf_t        csp;
+    entra_platform_t  *platform = call->site->platform;
 
     entra_buf_init(&csp, 512);
     entra_html_csp(&csp);
@@ -242,7 +242,8 @@ entra_sign_in_answer(entra_sign_in_call_t *call, int status)
         call->response.status = 500;
     }
 
-    call->timer = world->timer(world->data, 0, entra_sign_in_deliver, call);
+    call->timer = platform->timer(platform->data, 0, entra_sign_in_deliver,
+                                  call);
 }
 
 
@@ -308,10 +309,10 @@ entra_sign_in_bind(entra_sign_in_call_t *call, int secure)
 /* a request to Entra outside of an acquisition */
 
 int
-entra_sign_in_prepare(entra_acquire_t *a, entra_world_t *world,
+entra_sign_in_prepare(entra_acquire_t *a, entra_platform_t *platform,
     entra_credential_t *c)
 {
-    a->world = world;
+    a->platform = platform;
     a->credential = c;
     entra_err_clear(&a->err);
     entra_token_init(&a->token);
@@ -348,12 +349,12 @@ void
 entra_sign_in_ask(entra_sign_in_call_t *call,
     void (*received)(entra_sign_in_call_t *call))
 {
-    entra_err_t     err;
-    entra_world_t  *world = call->site->world;
+    entra_err_t        err;
+    entra_platform_t  *platform = call->site->platform;
 
     call->received = received;
-    call->http = world->http(world->data, &call->a.request,
-                             entra_sign_in_replied, call);
+    call->http = platform->http(platform->data, &call->a.request,
+                                entra_sign_in_replied, call);
 
     if (call->http == NULL) {
         entra_err_clear(&err);

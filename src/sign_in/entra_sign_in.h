@@ -4,9 +4,9 @@
  *
  * The page on which an operator signs in: authorization code with PKCE (RFC
  * 6749, 7636) for interactive_browser, device code (RFC 8628) for
- * device_code.  The glue only moves bytes.
+ * device_code.  The nginx module only moves bytes.
  *
- *     site = entra_sign_in_create(world, signed_in, data);     in a worker
+ *     site = entra_sign_in_create(platform, signed_in, data);     in a worker
  *     entra_sign_in_add(site, credential);                     each one
  *
  *     call = entra_sign_in_handle(site, &request, done, data); per request
@@ -80,7 +80,7 @@ typedef void (*entra_sign_in_signed_pt)(void *data, entra_credential_t *c);
 
 
 /* NULL without memory; signed_in may be NULL */
-entra_sign_in_t *entra_sign_in_create(entra_world_t *world,
+entra_sign_in_t *entra_sign_in_create(entra_platform_t *platform,
     entra_sign_in_signed_pt signed_in, void *data);
 
 /*

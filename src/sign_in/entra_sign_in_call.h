@@ -20,7 +20,7 @@ typedef struct entra_sign_in_poll_s  entra_sign_in_poll_t;
 
 
 struct entra_sign_in_s {
-    entra_world_t             *world;
+    entra_platform_t          *platform;
     entra_sign_in_signed_pt    signed_in;
     void                      *data;
 
@@ -95,7 +95,7 @@ void entra_sign_in_go_home(entra_sign_in_call_t *call);
 int entra_sign_in_bind(entra_sign_in_call_t *call, int secure);
 
 /* call->a for a request to Entra, with the credential's first scope */
-int entra_sign_in_prepare(entra_acquire_t *a, entra_world_t *world,
+int entra_sign_in_prepare(entra_acquire_t *a, entra_platform_t *platform,
     entra_credential_t *c);
 
 /* sends call->a.request; received() is called with call->a.reply */

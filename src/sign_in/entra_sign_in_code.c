@@ -83,12 +83,12 @@ entra_sign_in_code_begin(entra_sign_in_call_t *call)
     int64_t                        now;
     unsigned                       slot;
     entra_buf_t                    url;
-    entra_world_t                 *world = call->site->world;
+    entra_platform_t              *platform = call->site->platform;
     entra_session_t               *s = &call->session;
     const entra_credential_t      *c = call->credential;
     const entra_signed_in_conf_t  *conf = c->conf;
 
-    now = world->wall(world->data);
+    now = platform->wall(platform->data);
     memset(s, 0, sizeof(entra_session_t));
 
     s->kind = ENTRA_SESSION_CODE;
@@ -142,7 +142,7 @@ entra_sign_in_code_find(entra_sign_in_call_t *call, entra_str_t state)
     entra_sign_in_t *site = call->site;
     entra_session_t *s = &call->session;
 
-    now = site->world->wall(site->world->data);
+    now = site->platform->wall(site->platform->data);
 
     for (i = 0; i < site->n; i++) {
         for (slot = 0; slot < ENTRA_SESSION_SLOTS; slot++) {
@@ -244,7 +244,7 @@ entra_sign_in_code_redeem(entra_sign_in_call_t *call, entra_str_t code)
     entra_acquire_t         *a = &call->a;
     entra_signed_in_conf_t  *conf = call->credential->conf;
 
-    if (entra_sign_in_prepare(a, call->site->world, call->credential) != 0
+    if (entra_sign_in_prepare(a, call->site->platform, call->credential) != 0
         || entra_signed_in_request(a, "authorization_code") != 0)
     {
         entra_sign_in_fail(call, &a->err);
@@ -276,7 +276,7 @@ entra_sign_in_code_claim(entra_sign_in_call_t *call, entra_str_t query,
     char     browser[ENTRA_SESSION_WORD];
     int64_t  now;
 
-    now = call->site->world->wall(call->site->world->data);
+    now = call->site->platform->wall(call->site->platform->data);
     slot = entra_sign_in_code_find(call, state);
 
     if (slot < 0) {

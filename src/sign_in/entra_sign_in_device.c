@@ -195,7 +195,7 @@ entra_sign_in_device_begin(entra_sign_in_call_t *call)
     s->kind = ENTRA_SESSION_DEVICE;
     s->progress = ENTRA_SESSION_PENDING;
 
-    if (entra_sign_in_prepare(a, call->site->world, call->credential) != 0
+    if (entra_sign_in_prepare(a, call->site->platform, call->credential) != 0
         || entra_sign_in_bind(call, call->https) != 0
         || entra_device_request(a) != 0)
     {

@@ -43,7 +43,7 @@ static void entra_poll_arm(entra_sign_in_poll_t *poll);
 static void
 entra_poll_free(entra_sign_in_poll_t *poll)
 {
-    entra_world_t          *world = poll->site->world;
+    entra_platform_t       *platform = poll->site->platform;
     entra_sign_in_poll_t  **p;
 
     for (p = &poll->site->polls; *p; p = &(*p)->next) {
@@ -54,11 +54,11 @@ entra_poll_free(entra_sign_in_poll_t *poll)
     }
 
     if (poll->timer) {
-        world->timer_cancel(world->data, poll->timer);
+        platform->timer_cancel(platform->data, poll->timer);
     }
 
     if (poll->http) {
-        world->http_cancel(world->data, poll->http);
+        platform->http_cancel(platform->data, poll->http);
     }
 
     entra_session_unlock(poll->credential, ENTRA_POLL_LOCK, poll->slot,
@@ -187,12 +187,12 @@ entra_poll_received(void *ctx, const entra_http_reply_t *reply)
 static int
 entra_poll_send(entra_sign_in_poll_t *poll)
 {
-    entra_world_t    *world = poll->site->world;
-    entra_acquire_t  *a = &poll->a;
+    entra_acquire_t   *a = &poll->a;
+    entra_platform_t  *platform = poll->site->platform;
 
     entra_http_request_free(&a->request);
 
-    if (entra_sign_in_prepare(a, world, poll->credential) != 0
+    if (entra_sign_in_prepare(a, platform, poll->credential) != 0
         || entra_signed_in_request(a, ENTRA_POLL_GRANT) != 0)
     {
         return -1;
@@ -205,8 +205,8 @@ entra_poll_send(entra_sign_in_poll_t *poll)
         return -1;
     }
 
-    poll->http = world->http(world->data, &a->request, entra_poll_received,
-                             poll);
+    poll->http = platform->http(platform->data, &a->request,
+                                entra_poll_received, poll);
 
     return poll->http ? 0 : -1;
 }
@@ -268,11 +268,11 @@ entra_poll_due(void *ctx)
 static void
 entra_poll_arm(entra_sign_in_poll_t *poll)
 {
-    entra_world_t  *world = poll->site->world;
+    entra_platform_t  *platform = poll->site->platform;
 
-    poll->timer = world->timer(world->data,
-                               (unsigned) poll->session.interval * 1000,
-                               entra_poll_due, poll);
+    poll->timer = platform->timer(platform->data,
+                                  (unsigned) poll->session.interval * 1000,
+                                  entra_poll_due, poll);
 
     /* without memory another worker, or this one, finds it again */
 
@@ -306,7 +306,7 @@ entra_sign_in_poll(entra_sign_in_t *site, entra_credential_t *c,
     poll->site = site;
     poll->credential = c;
     poll->slot = slot;
-    poll->a.world = site->world;
+    poll->a.platform = site->platform;
     entra_http_request_init(&poll->a.request);
     entra_token_init(&poll->a.token);
     poll->next = site->polls;
@@ -349,7 +349,7 @@ entra_sign_in_poll_orphans(entra_sign_in_t *site)
     entra_session_t      s;
     entra_credential_t  *c;
 
-    now = site->world->wall(site->world->data);
+    now = site->platform->wall(site->platform->data);
 
     for (i = 0; i < site->n; i++) {
         c = site->credentials[i];

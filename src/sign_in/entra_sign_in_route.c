@@ -31,7 +31,7 @@ entra_sign_in_section(entra_sign_in_call_t *call, entra_credential_t *c,
 
     memset(&view, 0, sizeof(view));
     entra_err_clear(&err);
-    now = call->site->world->wall(call->site->world->data);
+    now = call->site->platform->wall(call->site->platform->data);
 
     view.name = c->name;
     view.type = c->type->name;
@@ -71,7 +71,7 @@ entra_sign_in_waits(entra_sign_in_call_t *call, const char *browser)
     int64_t    now;
     unsigned   i;
 
-    now = call->site->world->wall(call->site->world->data);
+    now = call->site->platform->wall(call->site->platform->data);
 
     for (i = 0; i < call->site->n; i++) {
         if (entra_session_find(call->site->credentials[i], browser, now,

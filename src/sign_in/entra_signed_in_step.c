@@ -72,7 +72,7 @@ entra_signed_in_log(entra_acquire_t *a, entra_log_level_e level,
     snprintf(line, sizeof(line), "credential \"%.64s\": %s%s%s",
              a->credential->name, what, err->text[0] ? ": " : "", err->text);
 
-    a->world->log(a->world->data, level, line);
+    a->platform->log(a->platform->data, level, line);
 }
 
 

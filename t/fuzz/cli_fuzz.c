@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     entra_err_t              err;
     entra_str_t              words[2];
     entra_next_e             next;
-    entra_world_t            world;
+    entra_platform_t         platform;
     entra_acquire_t          a;
     entra_credential_t      *c;
     entra_process_result_t   result;
@@ -79,8 +79,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
 
-    memset(&world, 0, sizeof(entra_world_t));
-    world.wall = fuzz_wall;
+    memset(&platform, 0, sizeof(entra_platform_t));
+    platform.wall = fuzz_wall;
 
     memset(&result, 0, sizeof(entra_process_result_t));
     result.started = 1;
@@ -98,7 +98,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&a, 0, sizeof(entra_acquire_t));
     entra_err_clear(&a.err);
     a.credential = c;
-    a.world = &world;
+    a.platform = &platform;
     a.step = 1;
     a.result = &result;
 

@@ -6,7 +6,7 @@
  * answer to each source, a challenge of an Arc agent, a federated token.
  */
 
-#include "../unit/fake_world.h"
+#include "../unit/fake_platform.h"
 
 #include "entra_mi_source.h"
 
@@ -51,7 +51,7 @@ fuzz_answer(const char *const *names, int status, entra_str_t body)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t        *w;
+    fake_platform_t     *w;
     entra_http_reply_t  *reply;
     entra_credential_t  *c;
 
@@ -68,7 +68,7 @@ fuzz_answer(const char *const *names, int status, entra_str_t body)
         c = fake_credential("managed_identity", "", env, &err);
     }
 
-    w = malloc(sizeof(fake_world_t));
+    w = malloc(sizeof(fake_platform_t));
     fake_init(w);
 
     reply = fake_reply(w, status, "");

@@ -46,6 +46,7 @@ presets(const entra_operation_t *op)
     secrets = entra_preset_match(ENTRA_PRESET_SECRETS, op);
     (void) entra_preset_match(ENTRA_PRESET_SCORE, op);
     (void) entra_preset_match(ENTRA_PRESET_ESCAPE, op);
+    (void) entra_preset_match(ENTRA_PRESET_RUN, op);
 
     if (read == ENTRA_TRUE && secrets != ENTRA_FALSE) {
         abort();

@@ -27,6 +27,19 @@ check_text(const char *text)
 }
 
 
+/* no word that may be a JWT is repeated */
+
+static void
+check_words(const char *text)
+{
+    for ( /* void */ ; (text = strstr(text, "eyJ")) != NULL; text++) {
+        if (entra_err_word(entra_str_c(text)) >= ENTRA_REPLY_TOKENISH) {
+            abort();
+        }
+    }
+}
+
+
 static void
 check_json(entra_str_t text)
 {
@@ -103,6 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     check_text(err.text);
+    check_words(err.text);
     check_text(err.error);
     check_text(err.correlation_id);
 

@@ -288,8 +288,14 @@ class Pattern:
         if action == "?":
             return MAYBE
         if action is not None:
-            return truth(name in PRESET_OF.get(relaxed(request.path), {}).get(
-                request.method, ()))
+            path = relaxed(request.path)
+            if name in PRESET_OF.get(path, {}).get(request.method, ()):
+                return YES
+            known = CLASSIFIED.get(path)
+            if name != "score" and known is not None \
+                    and request.method.upper() not in known.split():
+                return MAYBE
+            return NO
         if name == "score":
             if relaxed(request.path) != "/score":
                 return NO
@@ -297,7 +303,10 @@ class Pattern:
                 return YES
             return truth(False) if request.method.upper() != "POST" else MAYBE
         last = relaxed(request.path).rpartition("/")[2]
+        if name == "run" and request.method in ("GET", "HEAD"):
+            return NO
         return truth(last in {"secrets": ("listkeys", "token"),
+                              "run": ("jobs", "submit"),
                               "escape": ("batch", "$batch")}[name])
 
 
@@ -313,6 +322,7 @@ PRESET_OF = {
     WS.lower() + "/onlineendpoints/e/token":
         {m: ["secrets"] for m in "GET HEAD PUT PATCH DELETE POST".split()},
     WS.lower() + "/onlineendpoints/e/score": {"POST": ["score"]},
+    WS.lower() + "/jobs/j": {m: ["run"] for m in ("PUT", "PATCH", "POST")},
     "/batch": {m: ["escape"] for m in
                "GET HEAD PUT PATCH DELETE POST".split()},
     WS.lower() + "/providers/microsoft.authorization/roleassignments/r":
@@ -320,6 +330,18 @@ PRESET_OF = {
     "/subscriptions/s/resourcegroups/rg/providers/microsoft.resources/"
     "deployments/d": {m: ["escape"] for m in
                       "GET HEAD PUT PATCH DELETE POST".split()},
+}
+
+
+# of Azure ML's, what somebody has looked at: the others are in doubt
+
+CLASSIFIED = {
+    WS.lower(): "GET HEAD PUT PATCH DELETE",
+    WS.lower() + "/jobs/j": "GET HEAD PUT PATCH DELETE",
+    WS.lower() + "/onlineendpoints/listkeys": "GET HEAD PUT PATCH DELETE",
+    WS.lower() + "/onlineendpoints/e/listkeys": "POST",
+    WS.lower() + "/onlineendpoints/e/token": "POST",
+    WS.lower() + "/onlineendpoints/e/score": "POST",
 }
 
 
@@ -498,7 +520,7 @@ PATTERNS = ["POST /score", "GET /score", "GET,POST /score/*", "* /admin/*",
             ("arm", "Microsoft.MachineLearningServices/workspaces/*/read"),
             ("arm", "*/action"), ("arm", "microsoft.authorization/*"),
             ("preset", "score"), ("preset", "read"), ("preset", "secrets"),
-            ("preset", "escape")]
+            ("preset", "escape"), ("preset", "run")]
 PATHS = ["/score", "/score/", "/Score", "/%73core", "/score/x", "/score/x/",
          "/ep/score", "/a,b", "/a%2cb", "/a%2Cb", "/", "/admin", "/admin/x",
          "/admin%2fx", "/x/../admin/x", "//score", "/score;x", "/score%20",

@@ -3,7 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "tap.h"
 
 
@@ -124,7 +124,7 @@ static void
 test_steps(void)
 {
     script_t             s;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
@@ -176,7 +176,7 @@ static void
 test_inner(void)
 {
     script_t             s, inner;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c, *in;
 
@@ -218,7 +218,7 @@ test_cancel(void)
 {
     int                  i;
     script_t             s, inner;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_acquire_t     *a;
     entra_credential_t  *c, *in;
 
@@ -273,7 +273,7 @@ test_refused(void)
 {
     int                  n = 0;
     script_t             s;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_acquire_t     *a;
     entra_credential_t  *c;
 
@@ -306,7 +306,7 @@ test_refused(void)
 
     w.refuse = 0;
     c = script(&s, "D", NULL);
-    (void) entra_acquire_start(&w.world, c, entra_str("x"), NULL, NULL,
+    (void) entra_acquire_start(&w.platform, c, entra_str("x"), NULL, NULL,
                                cancel_in_done, &n);
     fake_run(&w);
     ok(n == 1, "cancel inside done does nothing");

@@ -6,7 +6,7 @@
 #include "entra_caller_keys.h"
 #include "entra_credential_types.h"
 #include "entra_discovery.h"
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "jwt_make.h"
 #include "tap.h"
 
@@ -75,10 +75,10 @@ document(const char *issuer, const char *uri)
 
 
 static void
-run(fake_world_t *w, entra_credential_t *c)
+run(fake_platform_t *w, entra_credential_t *c)
 {
     entra_err_clear(&err);
-    (void) entra_acquire_start(&w->world, c, entra_str(""), NULL, NULL, keep,
+    (void) entra_acquire_start(&w->platform, c, entra_str(""), NULL, NULL, keep,
                                NULL);
     fake_run(w);
 }
@@ -88,7 +88,7 @@ static void
 fetches(void)
 {
     char                *v1, *v2;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_keyset_t       set;
     entra_credential_t  *c = credential(NULL);
 
@@ -136,7 +136,7 @@ fails_with(const char *name, int status, const char *body, int before,
 {
     int                  i;
     char                *v1;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c = credential(NULL);
 
     v1 = document(JWT_ISS_V1, "https://login.microsoftonline.com/k");
@@ -185,7 +185,7 @@ failures(void)
 static void
 too_large(void)
 {
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c = credential(NULL);
 
     fake_init(&w);
@@ -287,7 +287,7 @@ kids(void)
 static void
 elsewhere(void)
 {
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c = credential("localhost:8443");
 
     ok(c != NULL && entra_credential_type(entra_str("caller_keys")) == NULL,

@@ -10,7 +10,7 @@
 
 #include "entra_chain.h"
 #include "entra_credential_types.h"
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "tap.h"
 
 
@@ -236,7 +236,7 @@ walk(void)
 {
     members_t            m = { .n = 0 };
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     env = entra_env_create(NULL, 0);
@@ -298,7 +298,7 @@ first(void)
 {
     members_t            m = { .n = 0 };
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     env = entra_env_create(NULL, 0);
@@ -336,7 +336,7 @@ nobody(void)
     char                 name[80], use[1500] = "use";
     members_t            m = { .n = 0 };
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c, *outer;
 
     env = entra_env_create(NULL, 0);
@@ -505,7 +505,7 @@ default_walk(void)
 {
     members_t            m = { .n = 0 };
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     /* nothing configured but what IMDS may be */
@@ -604,7 +604,7 @@ forgiving(void)
     members_t             m = { .n = 0 };
     entra_err_t           err;
     entra_env_t          *env;
-    fake_world_t          w;
+    fake_platform_t       w;
     entra_chain_t        *chain;
     entra_credential_t   *c;
 

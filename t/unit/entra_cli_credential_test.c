@@ -7,7 +7,7 @@
 
 #include "entra_cli.h"
 #include "entra_enc.h"
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "fixture.h"
 #include "tap.h"
 
@@ -98,7 +98,7 @@ configuration(void)
 static void
 az_command(void)
 {
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     c = make("azure_cli", TOOL "scope aml");
@@ -293,7 +293,7 @@ static const failure_t  failures[] = {
 static void
 failure(const failure_t *f)
 {
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_err_t         *err;
     entra_credential_t  *c;
 
@@ -326,7 +326,7 @@ failure(const failure_t *f)
 static void
 ends(void)
 {
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     c = make("azure_cli", TOOL "process_timeout 1500ms");
@@ -361,7 +361,7 @@ static void
 secrets(void)
 {
     unsigned             n;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     static const char  *const said[] = {
@@ -432,7 +432,7 @@ words(void)
 static void
 absent(void)
 {
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_cli_t         *conf;
     entra_credential_t  *c;
 
@@ -460,7 +460,7 @@ static void
 claims(void)
 {
     unsigned             n;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_acquire_t     *a;
     entra_credential_t  *c;
 
@@ -511,7 +511,7 @@ pwsh_command(void)
     char                *script, *line;
     size_t               i;
     entra_buf_t          wide;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     c = make("azure_powershell", TOOL "tenant_id t;subscription s;"
@@ -560,7 +560,7 @@ full_environment(void)
 {
     unsigned              i;
     entra_env_t          *all, *old = env;
-    fake_world_t          w;
+    fake_platform_t       w;
     entra_credential_t   *c;
 
     static const char  *const names[] = {

@@ -8,7 +8,7 @@
 #include "entra_assertion.h"
 #include "entra_enc.h"
 #include "entra_json.h"
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "fixture.h"
 #include "tap.h"
 
@@ -140,7 +140,7 @@ test_wire(void)
     entra_err_t          err;
     entra_str_t          jwt;
     entra_buf_t          x5t;
-    fake_world_t         w;
+    fake_platform_t      w;
     unsigned char        digest[32];
     entra_json_t        *header, *claims;
     entra_credential_t  *c;
@@ -209,7 +209,7 @@ test_retry(void)
 {
     entra_str_t          one, two;
     entra_err_t          err;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
@@ -463,7 +463,7 @@ test_sources(void)
     entra_err_t          err;
     entra_str_t          jwt;
     entra_json_t        *header;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     (void) keep("f.pem", fixture_pem(cert, key, "pw", NULL));

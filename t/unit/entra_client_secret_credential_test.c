@@ -5,7 +5,7 @@
 
 #include "entra_credential_types.h"
 #include "entra_enc.h"
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "fixture.h"
 #include "tap.h"
 
@@ -55,7 +55,7 @@ static void
 test_wire(void)
 {
     char                 more[600];
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_request_t      *r;
     fake_outcome_t      *o;
     entra_credential_t  *c;
@@ -127,7 +127,7 @@ test_two(void)
     int                  rc;
     char                 more[1200];
     entra_err_t          err;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     unsigned char        before[32], after[32];
     entra_credential_t  *c;
@@ -325,7 +325,7 @@ test_sources(void)
     char                 more[1200];
     entra_env_t         *env;
     entra_err_t          err;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     env = fixture_env("AZURE_TENANT_ID=envtenant\nAZURE_CLIENT_ID=envclient\n"
@@ -411,7 +411,7 @@ test_adfs(void)
 {
     entra_env_t         *env;
     entra_err_t          err;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     env = fixture_env("AZURE_CLIENT_SECRET=s\n");

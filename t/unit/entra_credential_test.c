@@ -4,7 +4,7 @@
  */
 
 #include "entra_credential_types.h"
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "tap.h"
 
 

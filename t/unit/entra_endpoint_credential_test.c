@@ -11,7 +11,7 @@
 #include <openssl/evp.h>
 
 #include "entra_credential_types.h"
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "tap.h"
 
 
@@ -228,7 +228,7 @@ sha256(const char *text, unsigned char digest[32])
 /* the key that the upstream refused, as the gateway tells it */
 
 static fake_outcome_t *
-acquire_refused(fake_world_t *w, entra_credential_t *c, const char *key)
+acquire_refused(fake_platform_t *w, entra_credential_t *c, const char *key)
 {
     entra_acquire_t  *a;
 
@@ -247,7 +247,7 @@ key_files(void)
     members_t            m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     unsigned char        one[32], two[32];
     entra_credential_t  *c;
 
@@ -305,7 +305,7 @@ key_asked(void)
     members_t            m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     env = entra_env_create(NULL, 0);
@@ -426,7 +426,7 @@ replies(void)
     members_t            m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     const answer_t      *r;
     entra_credential_t  *c;
@@ -468,7 +468,7 @@ token(void)
     members_t            m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     env = entra_env_create(NULL, 0);

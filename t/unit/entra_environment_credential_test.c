@@ -3,7 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "fixture.h"
 #include "tap.h"
 
@@ -18,7 +18,7 @@ test_variables(void)
 {
     entra_env_t         *env;
     entra_err_t          err;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     env = fixture_env("AZURE_TENANT_ID=t\nAZURE_CLIENT_ID=c\n"
@@ -70,7 +70,7 @@ test_dotenv(void)
     char                 block[600];
     entra_env_t         *env;
     entra_err_t          err;
-    fake_world_t         w;
+    fake_platform_t      w;
     unsigned char        a[32], b[32];
     entra_credential_t  *c;
 

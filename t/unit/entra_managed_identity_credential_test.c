@@ -110,7 +110,7 @@ wire(void)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     const request_t     *r;
     entra_credential_t  *c;
@@ -301,7 +301,7 @@ replies(void)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     const answer_t      *r;
     entra_credential_t  *c;
@@ -353,7 +353,7 @@ retry(const char *statuses, int64_t retry_after, const char *want_waits,
     unsigned             i;
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
@@ -418,7 +418,7 @@ retries(void)
 /* in a chain: a probe first, without the header, for a second */
 
 static entra_acquire_t *
-start_in_chain(fake_world_t *w, entra_credential_t *c)
+start_in_chain(fake_platform_t *w, entra_credential_t *c)
 {
     entra_acquire_t  *a;
 
@@ -434,7 +434,7 @@ probe(void)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     env = env_of("X=y");
@@ -506,7 +506,7 @@ refused(void)
     unsigned             i;
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_acquire_t     *a;
     entra_credential_t  *c;
 

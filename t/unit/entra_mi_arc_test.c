@@ -123,7 +123,7 @@ arc_key(const char *name, const char *want)
     char                 header[256];
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
@@ -200,7 +200,7 @@ arc_echo(const char *block, const char *parameter, const char *echo,
     char                 header[256], body[512], url[512];
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
@@ -253,7 +253,7 @@ arc_agent(void)
     entra_err_t          err;
     entra_env_t         *env;
     entra_mi_t          *mi;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 

@@ -3,7 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "fixture.h"
 #include "refusals.h"
 #include "tap.h"
@@ -34,7 +34,7 @@ credential(const char *more)
 
 
 static fake_outcome_t *
-exchange(fake_world_t *w, entra_credential_t *c, const char *claims,
+exchange(fake_platform_t *w, entra_credential_t *c, const char *claims,
     const char *assertion)
 {
     (void) fake_start(w, c, SCOPE, claims, assertion);
@@ -48,7 +48,7 @@ static void
 wire(void)
 {
     char                 more[600];
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_request_t      *r;
     fake_outcome_t      *o;
     entra_credential_t  *c;
@@ -115,7 +115,7 @@ challenges(void)
     int                  told, wanted;
     char                 more[600];
     unsigned             i;
-    fake_world_t         w;
+    fake_platform_t         w;
     const refusal_t     *row;
     entra_credential_t  *c;
 
@@ -149,7 +149,7 @@ static void
 two_secrets(void)
 {
     char                 more[1200];
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
@@ -180,7 +180,7 @@ certificate(void)
     char                *pem, more[600];
     X509                *cert;
     EVP_PKEY            *key = fixture_key(2048);
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 

@@ -26,7 +26,7 @@
 /* two workers of one gateway, and a browser */
 
 typedef struct {
-    fake_world_t          w;
+    fake_platform_t       w;
     fake_store_t          s;
     entra_env_t          *env;
     entra_credential_t   *browse[2];
@@ -78,7 +78,7 @@ up_worker(gateway_t *g, int n, const char *more)
     g->browse[n]->store = &g->s.store;
     g->device[n]->store = &g->s.store;
 
-    g->site[n] = entra_sign_in_create(&g->w.world, on_signed_in, g);
+    g->site[n] = entra_sign_in_create(&g->w.platform, on_signed_in, g);
     entra_sign_in_add(g->site[n], g->browse[n]);
     entra_sign_in_add(g->site[n], g->device[n]);
 }
@@ -528,7 +528,7 @@ code(void)
     get(g, 1, "/callback", query);
     ok(g->status == 200 && has(g->body, "You are signed in as "
                                         "alice@contoso.com."), "signed in");
-    ok(g->signed_in == 1, "the glue is told");
+    ok(g->signed_in == 1, "the caller is told");
     is(g->w.requests[0].url,
        "https://login.microsoftonline.com/t1/oauth2/v2.0/token", "URL");
     ok(has(g->w.requests[0].body, "client_id=app&grant_type=authorization_code"

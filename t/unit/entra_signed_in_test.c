@@ -185,7 +185,7 @@ configuration(void)
 static void
 due(void)
 {
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_store_t         s;
     entra_credential_t  *c;
 
@@ -216,7 +216,7 @@ due(void)
 static void
 refresh(void)
 {
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_store_t         s;
     unsigned char        one[32], two[32];
     entra_err_t          err;
@@ -334,7 +334,7 @@ survives(void)
 {
     int                  ended;
     unsigned             i;
-    fake_world_t         w;
+    fake_platform_t         w;
     fake_store_t         s;
     const refusal_t     *row;
     entra_credential_t  *c;
@@ -371,7 +371,7 @@ survives(void)
 static void
 one_at_a_time(void)
 {
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_store_t         s;
     fake_outcome_t       second;
     entra_acquire_t     *a;
@@ -384,7 +384,7 @@ one_at_a_time(void)
 
     (void) fake_start(&w, c, SCOPE, NULL, NULL);
     memset(&second, 0, sizeof(second));
-    (void) entra_acquire_start(&w.world, c, entra_str("https://x/.default"),
+    (void) entra_acquire_start(&w.platform, c, entra_str("https://x/.default"),
                                NULL, NULL, fake_acquire_done, &second);
     fake_step(&w);
     fake_step(&w);
@@ -403,7 +403,7 @@ one_at_a_time(void)
 
     a = fake_start(&w, c, SCOPE, NULL, NULL);
     fake_step(&w);
-    (void) entra_acquire_start(&w.world, c, entra_str(SCOPE), NULL, NULL,
+    (void) entra_acquire_start(&w.platform, c, entra_str(SCOPE), NULL, NULL,
                                fake_acquire_done, &second);
     second.done = 0;
     fake_run(&w);
@@ -427,7 +427,7 @@ state_file(void)
     char                 path[512];
     entra_err_t          err;
     struct stat          st;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_store_t         s;
     unsigned char        before[32], after[32];
     entra_credential_t  *c;
@@ -519,7 +519,7 @@ no_room(void)
 {
     char                 path[512];
     entra_err_t          err;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_store_t         s;
     entra_signed_in_t    r;
     entra_credential_t  *c;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <utime.h>
 
-#include "fake_world.h"
+#include "fake_platform.h"
 #include "tap.h"
 
 
@@ -84,7 +84,7 @@ wire(void)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
@@ -175,7 +175,7 @@ late(void)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     put("token", "old.one.sig");
@@ -310,7 +310,7 @@ proxy(void)
     char                 ca[256];
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     put("token", "a.b.c");
@@ -397,7 +397,7 @@ exchange(void)
 {
     entra_err_t          err;
     entra_env_t         *env;
-    fake_world_t         w;
+    fake_platform_t      w;
     entra_credential_t  *c;
 
     put("token", "a.b.c");

@@ -12,7 +12,7 @@
 
 #include "entra_credential_types.h"
 #include "entra_mi_source.h"
-#include "fake_world.h"
+#include "fake_platform.h"
 
 
 #define SCOPE     "https://ml.azure.com/.default"

@@ -3,8 +3,8 @@
  * Copyright (C) nginx-entra authors
  *
  * For unit tests: what workers share, in an array.  Time is that of a fake
- * world.  Two credentials with the same configuration and this store are two
- * workers.
+ * platform.  Two credentials with the same configuration and this store are
+ * two workers.
  */
 
 #ifndef FAKE_STORE_H
@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "entra_session.h"
-#include "fake_world.h"
+#include "fake_platform.h"
 
 
 #define FAKE_STORE_MAX  64
@@ -31,7 +31,7 @@ typedef struct {
 
 typedef struct {
     entra_session_store_t   store;
-    fake_world_t           *world;
+    fake_platform_t        *platform;
     fake_blob_t             blobs[FAKE_STORE_MAX];
     int                     full;
     size_t                  largest;
@@ -45,7 +45,7 @@ fake_store_find(fake_store_t *s, const unsigned char *key)
 
     for (i = 0; i < FAKE_STORE_MAX; i++) {
         if (s->blobs[i].blob && s->blobs[i].until
-            && s->blobs[i].until <= s->world->mono)
+            && s->blobs[i].until <= s->platform->mono)
         {
             free(s->blobs[i].blob);
             s->blobs[i].blob = NULL;
@@ -91,7 +91,7 @@ fake_store_put(void *data, const unsigned char *key, entra_str_t blob,
             s->blobs[i].blob = malloc(blob.len ? blob.len : 1);
             memcpy(s->blobs[i].blob, blob.data, blob.len);
             s->blobs[i].len = blob.len;
-            s->blobs[i].until = ttl ? s->world->mono + (int64_t) ttl * 1000
+            s->blobs[i].until = ttl ? s->platform->mono + (int64_t) ttl * 1000
                                     : 0;
 
             if (blob.len > s->largest) {
@@ -144,10 +144,10 @@ fake_store_take(void *data, const unsigned char *key, entra_buf_t *blob)
 
 __attribute__((unused))
 static void
-fake_store_init(fake_store_t *s, fake_world_t *world)
+fake_store_init(fake_store_t *s, fake_platform_t *platform)
 {
     memset(s, 0, sizeof(fake_store_t));
-    s->world = world;
+    s->platform = platform;
     s->store.data = s;
     s->store.put = fake_store_put;
     s->store.add = fake_store_add;

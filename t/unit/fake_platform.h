@@ -2,10 +2,10 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * A world for unit tests: time stands still until something waits for it,
+ * A platform for unit tests: time stands still until something waits for it,
  * answers are queued before they are asked for, and every request is kept.
  *
- *     fake_world_t     w;
+ *     fake_platform_t     w;
  *     fake_outcome_t  *o;
  *
  *     fake_init(&w);
@@ -20,8 +20,8 @@
  * in fake_pending().
  */
 
-#ifndef FAKE_WORLD_H
-#define FAKE_WORLD_H
+#ifndef FAKE_PLATFORM_H
+#define FAKE_PLATFORM_H
 
 
 #include <stdio.h>
@@ -104,7 +104,7 @@ typedef struct {
 
 
 typedef struct {
-    entra_world_t          world;
+    entra_platform_t       platform;
     int64_t                wall;            /* seconds */
     int64_t                mono;            /* ms, wall moves with it */
 
@@ -131,20 +131,20 @@ typedef struct {
     int                    refuse;          /* nothing can be started */
     entra_buf_t            log;
     fake_outcome_t         outcome;
-} fake_world_t;
+} fake_platform_t;
 
 
 static int64_t
 fake_wall(void *data)
 {
-    return ((fake_world_t *) data)->wall;
+    return ((fake_platform_t *) data)->wall;
 }
 
 
 static void
 fake_log(void *data, entra_log_level_e level, const char *text)
 {
-    entra_buf_addf(&((fake_world_t *) data)->log, "%d %s\n", (int) level,
+    entra_buf_addf(&((fake_platform_t *) data)->log, "%d %s\n", (int) level,
                    text);
 }
 
@@ -157,7 +157,7 @@ fake_dup(const char *text)
 
 
 static fake_event_t *
-fake_event(fake_world_t *w, fake_kind_e kind, void *ctx, int64_t due)
+fake_event(fake_platform_t *w, fake_kind_e kind, void *ctx, int64_t due)
 {
     fake_event_t  *event;
 
@@ -181,11 +181,11 @@ static void *
 fake_http(void *data, const entra_http_request_t *request,
     entra_http_done_pt done, void *ctx)
 {
-    unsigned         i;
-    entra_buf_t      b;
-    fake_event_t    *event;
-    fake_world_t    *w = data;
-    fake_request_t  *r;
+    unsigned          i;
+    entra_buf_t       b;
+    fake_event_t     *event;
+    fake_request_t   *r;
+    fake_platform_t  *w = data;
 
     if (w->refuse) {
         return NULL;
@@ -220,11 +220,11 @@ static void *
 fake_process(void *data, const entra_process_t *process,
     entra_process_done_pt done, void *ctx)
 {
-    unsigned         i;
-    entra_buf_t      b;
-    fake_event_t    *event;
-    fake_world_t    *w = data;
-    fake_command_t  *c;
+    unsigned          i;
+    entra_buf_t       b;
+    fake_event_t     *event;
+    fake_command_t   *c;
+    fake_platform_t  *w = data;
 
     if (w->refuse) {
         return NULL;
@@ -255,8 +255,8 @@ fake_process(void *data, const entra_process_t *process,
 static void *
 fake_timer(void *data, unsigned ms, entra_timer_done_pt done, void *ctx)
 {
-    fake_event_t  *event;
-    fake_world_t  *w = data;
+    fake_event_t     *event;
+    fake_platform_t  *w = data;
 
     if (w->refuse) {
         return NULL;
@@ -289,29 +289,29 @@ fake_cancel(void *data, void *handle)
 
 __attribute__((unused))
 static void
-fake_init(fake_world_t *w)
+fake_init(fake_platform_t *w)
 {
-    memset(w, 0, sizeof(fake_world_t));
+    memset(w, 0, sizeof(fake_platform_t));
 
     w->wall = 1700000000;
     w->mono = 5000;
     entra_buf_init(&w->log, 100000);
 
-    w->world.data = w;
-    w->world.wall = fake_wall;
-    w->world.http = fake_http;
-    w->world.http_cancel = fake_cancel;
-    w->world.process = fake_process;
-    w->world.process_cancel = fake_cancel;
-    w->world.timer = fake_timer;
-    w->world.timer_cancel = fake_cancel;
-    w->world.log = fake_log;
+    w->platform.data = w;
+    w->platform.wall = fake_wall;
+    w->platform.http = fake_http;
+    w->platform.http_cancel = fake_cancel;
+    w->platform.process = fake_process;
+    w->platform.process_cancel = fake_cancel;
+    w->platform.timer = fake_timer;
+    w->platform.timer_cancel = fake_cancel;
+    w->platform.log = fake_log;
 }
 
 
 __attribute__((unused))
 static void
-fake_free(fake_world_t *w)
+fake_free(fake_platform_t *w)
 {
     unsigned  i;
 
@@ -357,7 +357,7 @@ fake_free(fake_world_t *w)
 
 __attribute__((unused))
 static entra_http_reply_t *
-fake_reply(fake_world_t *w, int status, const char *body)
+fake_reply(fake_platform_t *w, int status, const char *body)
 {
     fake_reply_t  *r;
 
@@ -375,7 +375,7 @@ fake_reply(fake_world_t *w, int status, const char *body)
 
 __attribute__((unused))
 static entra_http_reply_t *
-fake_challenge(fake_world_t *w, int status, const char *www_authenticate)
+fake_challenge(fake_platform_t *w, int status, const char *www_authenticate)
 {
     entra_http_reply_t  *reply;
     fake_reply_t        *r;
@@ -394,7 +394,7 @@ fake_challenge(fake_world_t *w, int status, const char *www_authenticate)
 
 __attribute__((unused))
 static entra_process_result_t *
-fake_result(fake_world_t *w, int status, const char *out, const char *err)
+fake_result(fake_platform_t *w, int status, const char *out, const char *err)
 {
     fake_result_t  *r;
 
@@ -411,7 +411,7 @@ fake_result(fake_world_t *w, int status, const char *out, const char *err)
 
 
 static int
-fake_ready(fake_world_t *w, fake_event_t *event)
+fake_ready(fake_platform_t *w, fake_event_t *event)
 {
     switch (event->kind) {
 
@@ -433,7 +433,7 @@ fake_ready(fake_world_t *w, fake_event_t *event)
 
 __attribute__((unused))
 static int
-fake_step(fake_world_t *w)
+fake_step(fake_platform_t *w)
 {
     unsigned       i;
     fake_event_t  *event = NULL;
@@ -478,7 +478,7 @@ fake_step(fake_world_t *w)
 
 __attribute__((unused))
 static void
-fake_run(fake_world_t *w)
+fake_run(fake_platform_t *w)
 {
     while (fake_step(w)) { /* void */ }
 }
@@ -488,7 +488,7 @@ fake_run(fake_world_t *w)
 
 __attribute__((unused))
 static unsigned
-fake_pending(fake_world_t *w)
+fake_pending(fake_platform_t *w)
 {
     unsigned  i, n = 0;
 
@@ -524,12 +524,12 @@ fake_acquire_done(void *data, entra_acquire_t *a)
 
 __attribute__((unused))
 static entra_acquire_t *
-fake_start(fake_world_t *w, entra_credential_t *c, const char *scope,
+fake_start(fake_platform_t *w, entra_credential_t *c, const char *scope,
     const char *claims, const char *assertion)
 {
     memset(&w->outcome, 0, sizeof(fake_outcome_t));
 
-    return entra_acquire_start(&w->world, c, entra_str_c(scope), claims,
+    return entra_acquire_start(&w->platform, c, entra_str_c(scope), claims,
                                assertion, fake_acquire_done, &w->outcome);
 }
 
@@ -538,7 +538,7 @@ fake_start(fake_world_t *w, entra_credential_t *c, const char *scope,
 
 __attribute__((unused))
 static fake_outcome_t *
-fake_acquire(fake_world_t *w, entra_credential_t *c, const char *scope,
+fake_acquire(fake_platform_t *w, entra_credential_t *c, const char *scope,
     const char *claims)
 {
     (void) fake_start(w, c, scope, claims, NULL);
@@ -609,4 +609,4 @@ fake_credential(const char *type, const char *block, entra_env_t *env,
 }
 
 
-#endif /* FAKE_WORLD_H */
+#endif /* FAKE_PLATFORM_H */

@@ -1,0 +1,29 @@
+
+/*
+ * Copyright (C) nginx-entra authors
+ *
+ * What the operations of Microsoft.MachineLearningServices do, as far as
+ * somebody has looked at them.
+ */
+
+#ifndef ENTRA_OPERATION_ML_H
+#define ENTRA_OPERATION_ML_H
+
+
+#include "entra_str.h"
+
+
+#define ENTRA_ML_OTHER    0     /* changes, but none of the following */
+#define ENTRA_ML_READ     1
+#define ENTRA_ML_SECRET   2     /* discloses or replaces a key, token or SAS */
+#define ENTRA_ML_RUN      4     /* runs code, now or later */
+#define ENTRA_ML_CARRY    8     /* carries or grants other operations */
+
+/*
+ * Of an action in lower case; the flags, or -1: of another provider; -2: of
+ * Azure ML, and nobody has classified it.
+ */
+int entra_operation_ml(entra_str_t action);
+
+
+#endif /* ENTRA_OPERATION_ML_H */
