@@ -65,7 +65,7 @@ ngx_http_entra_token_t *ngx_http_entra_credential_token(ngx_conf_t *cf,
     ngx_str_t *scope);
 
 /* the digests of the secrets now in use; 1: there is a new one */
-ngx_uint_t ngx_http_entra_credential_material(
+ngx_uint_t ngx_http_entra_secret_digest(
     ngx_http_entra_credential_t *credential);
 
 /* ngx_http_entra_rule.c: a block of Conditional Access */
@@ -254,6 +254,9 @@ void ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
     const char *value, size_t len);
 void ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now);
 
+/* the requests that wait for it */
+void ngx_http_entra_token_wake(ngx_http_entra_token_t *token);
+
 /* wipes the copies that were replaced */
 void ngx_http_entra_token_free_retired(void);
 
@@ -300,9 +303,6 @@ ngx_int_t ngx_http_entra_resolve_auth(ngx_http_request_t *r,
 /* NGX_AGAIN: it waits now; NGX_DECLINED: waiting would not help */
 ngx_int_t ngx_http_entra_park(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token);
-
-/* a fetch has ended, one way or the other */
-void ngx_http_entra_wake(ngx_http_entra_token_t *token);
 
 /* ngx_http_entra_obo.c */
 

@@ -60,7 +60,6 @@ typedef enum {
 
 
 /* of a record: per token status, or per result of a policy */
-#define NGX_HTTP_ENTRA_COUNTERS  ENTRA_STORE_COUNTERS
 
 /* attempts by how long they took, see entra_store_took[] */
 #define NGX_HTTP_ENTRA_FETCH_BUCKETS  ENTRA_STORE_TOOK
@@ -88,8 +87,8 @@ struct ngx_http_entra_credential_s {
     ngx_uint_t            line;
 
     /* digests of the secrets this process has held: their tokens are good */
-    u_char                material[4][32];
-    ngx_uint_t            nmaterial;
+    u_char                digests[4][32];
+    ngx_uint_t            ndigests;
 };
 
 
@@ -100,6 +99,7 @@ struct ngx_http_entra_token_s {
     ngx_str_t                     scope;
     ngx_uint_t                    nth;          /* from 1; 0: a caller's */
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
+    ngx_uint_t                    keys;         /* of callers' tokens */
     entra_egress_t                known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
 
@@ -316,6 +316,7 @@ typedef struct {
 
 struct ngx_http_entra_waiter_s {
     ngx_queue_t                   queue;
+    void                        (*wake)(ngx_http_entra_waiter_t *w);
     ngx_http_entra_token_t       *token;        /* NULL: not parked */
     ngx_http_request_t           *request;
     ngx_event_t                   timer;

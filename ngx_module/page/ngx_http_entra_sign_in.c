@@ -168,7 +168,7 @@ ngx_http_entra_signed_in(void *data, entra_credential_t *core)
             continue;
         }
 
-        (void) ngx_http_entra_credential_material(c[i]);
+        (void) ngx_http_entra_secret_digest(c[i]);
 
         token = c[i]->tokens.elts;
 

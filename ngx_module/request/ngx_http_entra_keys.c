@@ -158,7 +158,7 @@ ngx_http_entra_keys_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         return NGX_ERROR;
     }
 
-    (void) ngx_http_entra_credential_material(credential);
+    (void) ngx_http_entra_secret_digest(credential);
 
     ngx_str_null(&scope);
 
@@ -168,6 +168,7 @@ ngx_http_entra_keys_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     }
 
     keys->token->preload = 1;
+    keys->token->keys = 1;
 
     return NGX_OK;
 }

@@ -438,7 +438,7 @@ ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c)
         return;
     }
 
-    if (ngx_http_entra_credential_material(c)) {
+    if (ngx_http_entra_secret_digest(c)) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "entra credential \"%V\": its %s changed, getting new "
                       "tokens", &c->name,
