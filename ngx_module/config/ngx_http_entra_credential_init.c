@@ -6,7 +6,8 @@
  * was read: the core's credentials, their tokens, where those may go.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
+#include "entra_cloud.h"
 
 
 static gid_t ngx_http_entra_credential_group(ngx_conf_t *cf);

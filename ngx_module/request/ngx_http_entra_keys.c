@@ -6,7 +6,7 @@
  * shared as tokens are; a token that was validated before costs a hash.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 #include "entra_caller_keys.h"
 #include "entra_jwt.h"
 #include "entra_jwt_cache.h"

@@ -6,7 +6,7 @@
  * queue, and back when a fetch has ended or the time is over.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 
 static void ngx_http_entra_unpark(void *data);

@@ -6,7 +6,7 @@
  * descriptor.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 ngx_http_entra_worker_t  *ngx_http_entra_worker;

@@ -6,7 +6,7 @@
  * is good here.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 ngx_uint_t

@@ -6,7 +6,7 @@
  * request path, and a timer that refreshes ahead or looks at the others.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 /* looks at what another worker fetches, ms */

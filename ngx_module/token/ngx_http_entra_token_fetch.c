@@ -6,7 +6,7 @@
  * shared record), what is asked for, and what its end leaves in the record.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 #include "ngx_http_entra_recent.h"
 
 #include <openssl/evp.h>

@@ -11,7 +11,7 @@
  * The others are looked at in each round.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 #include "ngx_http_entra_inotify.h"
 
 

@@ -6,7 +6,7 @@
  * nginx's event loop, and the look at lists of networks every few seconds.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 #include "ngx_http_entra_curl.h"
 #include "ngx_http_entra_exec.h"
 
