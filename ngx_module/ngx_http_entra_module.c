@@ -319,6 +319,7 @@ ngx_http_entra_init_process(ngx_cycle_t *cycle)
     }
 
     worker->watch_lists = ngx_http_entra_rules_watch;
+    worker->retry_callers = ngx_http_entra_obo_retry;
 
     ngx_http_entra_obo_init();
 
@@ -347,6 +348,7 @@ ngx_http_entra_exit_process(ngx_cycle_t *cycle)
 
     ngx_http_entra_worker_end(worker);
     ngx_http_entra_obo_exit();
+    ngx_http_entra_zone_join(worker->conf);
     entra_sign_in_free(worker->site);
     ngx_http_entra_worker_free(worker);
 }

@@ -168,17 +168,17 @@ ngx_int_t ngx_http_entra_upstream_value_check(ngx_conf_t *cf,
 
 void *ngx_http_entra_zone_create(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_zone_init(ngx_shm_zone_t *zone, void *data);
-ngx_slab_pool_t *ngx_http_entra_zone_pool(ngx_http_entra_main_conf_t *mcf);
-ngx_http_entra_record_t *ngx_http_entra_zone_record(
-    ngx_http_entra_main_conf_t *mcf, u_char *key, ngx_log_t *log);
-ngx_int_t ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_record_t *rec, const char *value, size_t len);
-ngx_int_t ngx_http_entra_zone_claims(ngx_http_entra_main_conf_t *mcf,
-    ngx_http_entra_record_t *rec, ngx_str_t *claims);
+entra_store_t *ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf);
 ngx_atomic_t *ngx_http_entra_zone_counters(ngx_http_entra_main_conf_t *mcf);
-ngx_rbtree_t *ngx_http_entra_zone_sessions(ngx_http_entra_main_conf_t *mcf);
-void ngx_http_entra_zone_lock(ngx_http_entra_main_conf_t *mcf);
-void ngx_http_entra_zone_unlock(ngx_http_entra_main_conf_t *mcf);
+
+/* this process begins, or ends */
+void ngx_http_entra_zone_join(ngx_http_entra_main_conf_t *mcf);
+
+/* says so, at most once a minute in a worker */
+void ngx_http_entra_zone_full(ngx_http_entra_main_conf_t *mcf);
+
+/* says what a worker that was killed has left */
+void ngx_http_entra_zone_watch(ngx_http_entra_main_conf_t *mcf);
 
 typedef enum {
     NGX_HTTP_ENTRA_COUNT_ALLOW = 0,
@@ -221,12 +221,28 @@ void ngx_http_entra_watch_exit(void);
 ngx_int_t ngx_http_entra_token_attach(ngx_http_entra_token_t *token);
 void ngx_http_entra_token_detach(ngx_http_entra_token_t *token);
 
+/* whatever else is done with its record: it has one then, if only its own */
+ngx_int_t ngx_http_entra_token_hold(ngx_http_entra_token_t *token);
+
+/* of a caller's that nobody waits for: its record may be evicted */
+void ngx_http_entra_token_rest(ngx_http_entra_token_t *token);
+
+/* a copy of the record; all zero when there is none */
+void ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
+    entra_store_snapshot_t *record);
+
 /* the token may be sent now; takes over what another worker has fetched */
 ngx_int_t ngx_http_entra_token_usable(ngx_http_entra_token_t *token,
     int64_t now);
 
+/* a caller's token is used: others are evicted before it */
+void ngx_http_entra_token_touch(ngx_http_entra_token_t *token);
+
 /* its secret changed: fetches now, keeps the token until then */
 void ngx_http_entra_token_due(ngx_http_entra_token_t *token);
+
+/* another input, not a secret: what fails is fetched now */
+void ngx_http_entra_token_retry(ngx_http_entra_token_t *token);
 
 /* the worker's copy, and when to look again */
 void ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
@@ -241,8 +257,8 @@ void ngx_http_entra_token_free_retired(void);
 /* starts a fetch if it is time and nobody else does */
 void ngx_http_entra_token_kick(ngx_http_entra_token_t *token);
 
-/* called every few seconds */
-void ngx_http_entra_token_heartbeat(ngx_http_entra_token_t *token);
+/* called every few seconds: those that are fetched are so still */
+void ngx_http_entra_token_heartbeat(void);
 
 /*
  * The upstream refused this generation: asks for another one, with claims or
@@ -254,8 +270,6 @@ ngx_int_t ngx_http_entra_token_force(ngx_http_entra_token_t *token,
 /* a fetch is under way in some worker */
 ngx_int_t ngx_http_entra_token_pending(ngx_http_entra_token_t *token);
 
-/* upper bounds of fetch_took[], ms; the last bucket has none */
-extern const int64_t  ngx_http_entra_fetch_bounds[];
 
 /* for the log; buf: NGX_HTTP_ENTRA_NAME_MAX bytes, cut to them */
 #define NGX_HTTP_ENTRA_NAME_MAX  512
@@ -290,6 +304,7 @@ void ngx_http_entra_wake(ngx_http_entra_token_t *token);
 void ngx_http_entra_obo_init(void);
 void ngx_http_entra_obo_exit(void);
 ngx_int_t ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx);
+void ngx_http_entra_obo_retry(ngx_http_entra_credential_t *credential);
 ngx_uint_t ngx_http_entra_obo_settled(ngx_http_entra_token_t *token);
 ngx_uint_t ngx_http_entra_obo_refused(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token,
@@ -327,8 +342,9 @@ ngx_int_t ngx_http_entra_upstream_host(ngx_http_request_t *r,
 
 void ngx_http_entra_attempt_hook(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
+/* left: ms of the token's life */
 ngx_int_t ngx_http_entra_attempt_watch(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
+    ngx_http_entra_ctx_t *ctx, int64_t left);
 
 /* ngx_http_entra_egress.c */
 

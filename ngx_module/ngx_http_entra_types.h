@@ -24,6 +24,7 @@
 #include "entra_path.h"
 #include "entra_session.h"
 #include "entra_sign_in.h"
+#include "entra_store.h"
 #include "entra_workspace.h"
 
 #include "ngx_http_entra_compat.h"
@@ -31,10 +32,7 @@
 
 #define NGX_HTTP_ENTRA_WATCH       2000     /* ms between looks at files */
 #define NGX_HTTP_ENTRA_STAY        1000     /* ms beyond fetch_timeout */
-#define NGX_HTTP_ENTRA_LEASE       15000    /* ms, renewed while fetching */
-#define NGX_HTTP_ENTRA_FORCE       30000    /* ms between forced fetches */
-#define NGX_HTTP_ENTRA_VAIN_MAX    7        /* times that it doubles: 1 h */
-#define NGX_HTTP_ENTRA_CLAIMS_MAX  4096
+#define NGX_HTTP_ENTRA_CLAIMS_MAX  ENTRA_STORE_CLAIMS
 
 
 /* $entra_token_status, and an index of counters */
@@ -61,86 +59,17 @@ typedef enum {
 #define NGX_HTTP_ENTRA_PROXY_GRPC  (NGX_HTTP_ENTRA_PROXY|NGX_HTTP_ENTRA_GRPC)
 
 
-/* of a record: per token status, or per result of a policy */
-#define NGX_HTTP_ENTRA_COUNTERS  10
-
-/* attempts by how long they took, see ngx_http_entra_fetch_bounds[] */
-#define NGX_HTTP_ENTRA_FETCH_BUCKETS  9
+/* attempts by how long they took, see entra_store_took[] */
+#define NGX_HTTP_ENTRA_FETCH_BUCKETS  ENTRA_STORE_TOOK
 
 
 typedef struct ngx_http_entra_credential_s  ngx_http_entra_credential_t;
 typedef struct ngx_http_entra_token_s       ngx_http_entra_token_t;
-typedef struct ngx_http_entra_record_s      ngx_http_entra_record_t;
 typedef struct ngx_http_entra_waiter_s      ngx_http_entra_waiter_t;
 typedef struct ngx_http_entra_session_s     ngx_http_entra_session_t;
 typedef struct ngx_http_entra_keys_s        ngx_http_entra_keys_t;
 typedef struct ngx_http_entra_header_s      ngx_http_entra_header_t;
 typedef struct ngx_http_entra_curl_s        ngx_http_entra_curl_t;
-
-
-/*
- * A value in shared memory: the token of one credential for one scope, found
- * by what it depends on.  Everything but the atomics is read and written
- * under the zone's mutex; all times are of the boot clock, in ms.
- */
-
-struct ngx_http_entra_record_s {
-    ngx_rbtree_node_t     node;
-    u_char                key[32];
-
-    /* changes whenever the value does; read without the mutex */
-    ngx_atomic_t          generation;
-
-    u_char               *value;
-    size_t                len;
-    int64_t               obtained;
-    int64_t               expires;
-    int64_t               refresh;
-    u_char                material[32];         /* what it was obtained with */
-
-    /* who fetches, and until when that is believed */
-    ngx_pid_t             owner;
-    int64_t               lease;
-
-    int64_t               next;                 /* no attempt before */
-    ngx_uint_t            fails;                /* in a row */
-    uint32_t              config;               /* that reset fails last */
-    int64_t               used;                 /* by any worker */
-
-    /* a fetch that the upstream's 401 asked for */
-    int64_t               forced;
-    ngx_atomic_uint_t     forced_generation;    /* the one that was refused */
-    ngx_uint_t            vain;                 /* in a row, without success */
-    u_char               *claims;
-    size_t                claims_len;
-
-    /* the last failure */
-    time_t                tried;                /* wall clock, 0: never */
-    time_t                failed;               /* wall clock, 0: none */
-    ngx_uint_t            error_class;
-    ngx_uint_t            error_status;
-    uint32_t              error_aadsts;
-    ngx_uint_t            error_remedy;         /* entra_remedy_e */
-    u_char                error_name[32];       /* OAuth "error" */
-    u_char                error_id[64];         /* correlation id */
-    u_char                error_text[512];
-    u_char                error_advice[256];
-
-    u_char                note[512];            /* which of a chain won */
-    u_char                member[64];           /* its name alone */
-
-    ngx_atomic_t          fetches;
-    ngx_atomic_t          failures;
-    ngx_atomic_t          fetch_ms;             /* sum */
-    ngx_atomic_t          fetch_took[NGX_HTTP_ENTRA_FETCH_BUCKETS];
-    ngx_atomic_t          waits;
-    ngx_atomic_t          replays;
-    ngx_atomic_t          upstream_401;
-    ngx_atomic_t          upstream_403;
-    ngx_atomic_t          upstream_424;
-    ngx_atomic_t          upstream_429;
-    ngx_atomic_t          counters[NGX_HTTP_ENTRA_COUNTERS];
-};
 
 
 struct ngx_http_entra_credential_s {
@@ -166,13 +95,16 @@ struct ngx_http_entra_credential_s {
 struct ngx_http_entra_token_s {
     ngx_http_entra_credential_t  *credential;
     ngx_str_t                     scope;
-    u_char                        key[32];
     ngx_uint_t                    nth;          /* from 1; 0: a caller's */
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
     entra_egress_t                known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
 
-    ngx_http_entra_record_t      *record;       /* never NULL in a worker */
+    entra_store_ref_t             ref;          /* by its key */
+    entra_store_t                *store;        /* its own: the zone is full */
+
+    /* without the lock; never NULL in a worker; may be another's by now */
+    entra_store_atomics_t        *record;
 
     /* the worker's copy, "Bearer " and value; NULL: none */
     ngx_str_t                     header;
@@ -184,11 +116,12 @@ struct ngx_http_entra_token_s {
     char                         *assertion;
 
     entra_acquire_t              *acquire;      /* under way in this worker */
+    ngx_queue_t                   fetching;     /* of those */
     int64_t                       started;
     ngx_event_t                   timer;
     ngx_uint_t                    polls;
     ngx_queue_t                   waiters;
-    unsigned                      reported:1;   /* the zone is too small */
+    unsigned                      again:1;      /* should this fetch fail */
 };
 
 
@@ -466,12 +399,17 @@ typedef struct {
     entra_session_store_t         store;        /* of sign-ins */
     entra_sign_in_t              *site;
     ngx_queue_t                   sent;         /* requests under way */
+    ngx_queue_t                   fetching;     /* ngx_http_entra_token_t */
     ngx_event_t                   watch;
     ngx_event_t                   retire;       /* frees what follows */
     ngx_http_entra_header_t      *retired;      /* copies that were replaced */
     ngx_uint_t                  (*watch_lists)(
                                       ngx_http_entra_main_conf_t *mcf);
+    void                        (*retry_callers)(
+                                      ngx_http_entra_credential_t *c);
     ngx_uint_t                    reading;      /* a long list, in pieces */
+    int64_t                       full;         /* the zone, when logged */
+    unsigned                      rebuilds;     /* of the zone, logged */
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;
 

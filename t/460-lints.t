@@ -253,7 +253,7 @@ my @said = warnings("$g$crowd", policies => 'g', more => $locations);
 is(scalar @said, 1, '2,000 policies: one warning');
 like($said[0] // '', phrase(
       'zone "entra" may be too small for 2 tokens and the counters '
-      . 'of 2001 policies; write "entra_shared_zone zone=entra:4m"'),
+      . 'of 2001 policies; write "entra_shared_zone zone=entra:5m"'),
      '2,000 policies: the zone');
 
 my $conf = conf("$g$crowd", policies => 'g', more => "$locations

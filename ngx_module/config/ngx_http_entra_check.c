@@ -59,7 +59,7 @@ ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 }
 
 
-/* a record and a token of up to 4 KB each, in the pages of the slab */
+/* a record and a token of up to 4 KB each; see entra_store_layout() */
 
 static void
 ngx_http_entra_check_zone(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
@@ -79,7 +79,7 @@ ngx_http_entra_check_zone(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         n += policy->data != NULL;
     }
 
-    need = mcf->tokens.nelts * (2048 + 4096) + n * 2048 + 64 * 1024;
+    need = mcf->tokens.nelts * (2048 + 4096) + n * 2304 + 64 * 1024;
 
     if (need <= mcf->zone_size) {
         return;

@@ -183,7 +183,7 @@ ngx_http_entra_credential_token(ngx_conf_t *cf,
 
     entra_credential_key(credential->core,
                          (entra_str_t) { scope->len, (char *) scope->data },
-                         token->key);
+                         token->ref.key);
 
     t = ngx_array_push(&credential->tokens);
     if (t == NULL) {

@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_entra_rules_set(ngx_conf_t *cf,
 static ngx_int_t ngx_http_entra_rules_add(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_array_t *names,
     ngx_http_entra_policies_t *set, u_char *file, ngx_uint_t line);
+static entra_store_atomics_t *ngx_http_entra_rules_counters(
+    ngx_http_entra_main_conf_t *mcf, u_char *key);
 static void ngx_http_entra_rules_log(void *data, entra_log_level_e level,
     const char *text);
 
@@ -367,10 +369,39 @@ ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf)
         (void) EVP_Digest(text.data, text.len, key, NULL, EVP_sha256(), NULL);
         entra_buf_free(&text);
 
-        /* NULL: it still decides, it is only not counted */
-
-        policy->data = ngx_http_entra_zone_record(mcf, key, ngx_cycle->log);
+        policy->data = ngx_http_entra_rules_counters(mcf, key);
     }
+}
+
+
+/*
+ * With no room in the zone each worker counts for itself; NULL: the policy
+ * still decides, it is only not counted
+ */
+
+static entra_store_atomics_t *
+ngx_http_entra_rules_counters(ngx_http_entra_main_conf_t *mcf, u_char *key)
+{
+    entra_store_t      *store;
+    entra_store_ref_t   ref;
+
+    store = ngx_http_entra_zone_store(mcf);
+
+    ngx_memzero(&ref, sizeof(entra_store_ref_t));
+    ngx_memcpy(ref.key, key, ENTRA_STORE_KEY);
+    ref.kind = ENTRA_STORE_SHARED;
+
+    /* it stays as long as this process does */
+
+    if (entra_store_attach(store, &ref, mcf->config, ngx_http_entra_clock())
+        == 0)
+    {
+        return entra_store_atomics(store, &ref);
+    }
+
+    ngx_http_entra_zone_full(mcf);
+
+    return ngx_pcalloc(ngx_cycle->pool, sizeof(entra_store_atomics_t));
 }
 
 
@@ -379,23 +410,8 @@ ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf)
 ngx_uint_t
 ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf)
 {
-    ngx_uint_t                i, busy;
-    entra_policy_t           *policy;
-    ngx_http_entra_record_t  *rec;
-
-    busy = entra_rules_watch(mcf->rules, ngx_time(), ngx_http_entra_rules_log,
+    return entra_rules_watch(mcf->rules, ngx_time(), ngx_http_entra_rules_log,
                              NULL);
-
-    for (i = 0; (policy = entra_rules_policy_nth(mcf->rules, i)) != NULL; i++)
-    {
-        rec = policy->data;
-
-        if (rec) {
-            rec->used = ngx_http_entra_clock();
-        }
-    }
-
-    return busy;
 }
 
 

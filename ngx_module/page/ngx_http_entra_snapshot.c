@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * What the status shows, copied in one walk under the zone's mutex.
+ * What the status shows, copied record by record.
  */
 
 #include "ngx_http_entra_page.h"
@@ -15,9 +15,9 @@ static ngx_int_t ngx_http_entra_snapshot_record(ngx_pool_t *pool,
     ngx_http_entra_token_t *token, int64_t now,
     ngx_http_entra_shown_token_t *t);
 static ngx_int_t ngx_http_entra_snapshot_error(ngx_pool_t *pool,
-    ngx_http_entra_record_t *rec, ngx_http_entra_shown_token_t *t);
+    entra_store_snapshot_t *rec, ngx_http_entra_shown_token_t *t);
 static const char *ngx_http_entra_snapshot_text(ngx_pool_t *pool,
-    const u_char *text);
+    const char *text);
 static ngx_int_t ngx_http_entra_snapshot_recent(ngx_http_request_t *r,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_snapshot_t *s,
     ngx_uint_t wanted);
@@ -48,7 +48,7 @@ ngx_http_entra_snapshot_t *
 ngx_http_entra_snapshot(ngx_http_request_t *r, ngx_uint_t attempts)
 {
     ngx_uint_t                   i;
-    ngx_atomic_t                *counters;
+    volatile unsigned long      *counters;
     ngx_http_entra_snapshot_t   *s;
     ngx_http_entra_main_conf_t  *mcf;
 
@@ -106,23 +106,17 @@ ngx_http_entra_snapshot_tokens(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* this worker's copies, which takes the mutex */
-
-    for (i = 0; i < mcf->tokens.nelts; i++) {
-        if (token[i]->record) {
-            (void) ngx_http_entra_token_usable(token[i], now);
-        }
-    }
-
     rc = NGX_OK;
-
-    ngx_http_entra_zone_lock(mcf);
 
     for (i = 0; i < mcf->tokens.nelts && rc == NGX_OK; i++) {
 
-        if (token[i]->record == NULL) {
+        if (token[i]->store == NULL) {
             continue;
         }
+
+        /* this worker's copy */
+
+        (void) ngx_http_entra_token_usable(token[i], now);
 
         /* the last one is there for the keys */
 
@@ -135,8 +129,6 @@ ngx_http_entra_snapshot_tokens(ngx_http_request_t *r,
             s->keys = t;
         }
     }
-
-    ngx_http_entra_zone_unlock(mcf);
 
     if (rc != NGX_OK) {
         return NGX_ERROR;
@@ -181,21 +173,20 @@ ngx_http_entra_snapshot_sum(ngx_http_entra_snapshot_t *s)
 }
 
 
-/*
- * All that is ever read of a record: with the mutex held, the copies of texts
- * are made only where there are any
- */
+/* all that is ever read of a record; texts are copied where there are any */
 
 static ngx_int_t
 ngx_http_entra_snapshot_record(ngx_pool_t *pool,
     ngx_http_entra_token_t *token, int64_t now,
     ngx_http_entra_shown_token_t *t)
 {
-    ngx_uint_t                i;
-    entra_credential_t       *core;
-    ngx_http_entra_record_t  *rec;
+    ngx_uint_t               i;
+    entra_credential_t      *core;
+    entra_store_snapshot_t   copy, *rec;
 
-    rec = token->record;
+    rec = &copy;
+    (void) entra_store_snapshot(token->store, &token->ref, now, rec, NULL);
+
     core = token->credential->core;
 
     t->credential = token->credential->name;
@@ -230,7 +221,7 @@ ngx_http_entra_snapshot_record(ngx_pool_t *pool,
     t->upstream[3] = rec->upstream_429;
 
     for (i = 0; i < NGX_HTTP_ENTRA_FETCH_BUCKETS; i++) {
-        t->took[i] = rec->fetch_took[i];
+        t->took[i] = rec->took[i];
     }
 
     for (i = 0; i < NGX_HTTP_ENTRA_STATUSES; i++) {
@@ -274,13 +265,13 @@ ngx_http_entra_snapshot_recent(ngx_http_request_t *r,
 
     for (i = 0; rows && i < mcf->tokens.nelts; i++) {
 
-        if (token[i]->record == NULL
+        if (token[i]->store == NULL
             || token[i] == ngx_http_entra_keys_token(mcf))
         {
             continue;
         }
 
-        if (ngx_memcmp(rows[i].key, token[i]->key, sizeof(rows[i].key)) == 0) {
+        if (ngx_memcmp(rows[i].key, token[i]->ref.key, sizeof(rows[i].key)) == 0) {
             s->tokens[n].attempts = &rows[i];
         }
 
@@ -292,7 +283,7 @@ ngx_http_entra_snapshot_recent(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_entra_snapshot_error(ngx_pool_t *pool, ngx_http_entra_record_t *rec,
+ngx_http_entra_snapshot_error(ngx_pool_t *pool, entra_store_snapshot_t *rec,
     ngx_http_entra_shown_token_t *t)
 {
     ngx_http_entra_shown_error_t  *err;
@@ -321,7 +312,7 @@ ngx_http_entra_snapshot_error(ngx_pool_t *pool, ngx_http_entra_record_t *rec,
 
 
 static const char *
-ngx_http_entra_snapshot_text(ngx_pool_t *pool, const u_char *text)
+ngx_http_entra_snapshot_text(ngx_pool_t *pool, const char *text)
 {
     u_char  *copy;
     size_t   len;
@@ -378,7 +369,7 @@ ngx_http_entra_snapshot_policies(ngx_http_request_t *r,
 {
     ngx_uint_t                      i, n;
     entra_policy_t                 *policy;
-    ngx_http_entra_record_t        *rec;
+    entra_store_atomics_t          *rec;
     ngx_http_entra_shown_policy_t  *p;
 
     static const char *const  states[] = {

@@ -290,7 +290,7 @@ ngx_http_entra_prometheus_fetch(const ngx_http_entra_snapshot_t *s,
 
             if (n < NGX_HTTP_ENTRA_FETCH_BUCKETS - 1) {
                 (void) snprintf(le, sizeof(le), "%g", (double)
-                                ngx_http_entra_fetch_bounds[n] / 1000);
+                                entra_store_took[n] / 1000);
             }
 
             ngx_http_entra_prometheus_series(b,

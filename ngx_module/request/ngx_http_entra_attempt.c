@@ -111,13 +111,11 @@ ngx_http_entra_attempt_again(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 /* arms a timer for the rare request that may outlive its token unsent */
 
 ngx_int_t
-ngx_http_entra_attempt_watch(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+ngx_http_entra_attempt_watch(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    int64_t left)
 {
-    int64_t                    left;
     ngx_http_cleanup_t        *cln;
     ngx_http_entra_unsent_t   *unsent;
-
-    left = ctx->expires - ngx_http_entra_clock();
 
     if (left >= ngx_http_entra_attempt_max(r, ctx)) {
         return NGX_OK;

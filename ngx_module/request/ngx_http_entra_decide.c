@@ -339,7 +339,7 @@ ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged)
 {
     ngx_uint_t                    i;
     ngx_atomic_t                 *counters;
-    ngx_http_entra_record_t      *rec;
+    entra_store_atomics_t        *rec;
     const entra_policy_result_t  *result;
 
     counters = ngx_http_entra_zone_counters(ngx_http_entra_worker->conf);

@@ -33,7 +33,7 @@ static ngx_int_t ngx_http_entra_mute(ngx_http_request_t *r);
 static void ngx_http_entra_unmute(ngx_event_t *ev);
 static void ngx_http_entra_unmute_cleanup(void *data);
 static ngx_int_t ngx_http_entra_inject_allowed(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
+    ngx_http_entra_ctx_t *ctx, int64_t now);
 static ngx_int_t ngx_http_entra_inject_line(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static void ngx_http_entra_refuse(ngx_http_request_t *r,
@@ -219,6 +219,7 @@ ngx_http_entra_upstream_host(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 static ngx_int_t
 ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
+    int64_t               now;
     ngx_http_upstream_t  *u;
 
     u = r->upstream;
@@ -231,8 +232,10 @@ ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ctx->refused = 0;
     ngx_str_null(&ctx->value);
 
+    now = ngx_http_entra_clock();
+
     if (ngx_http_entra_mute(r) != NGX_OK
-        || ngx_http_entra_inject_allowed(r, ctx) != NGX_OK)
+        || ngx_http_entra_inject_allowed(r, ctx, now) != NGX_OK)
     {
         ngx_http_entra_refuse(r, ctx);
         return NGX_DECLINED;
@@ -240,7 +243,12 @@ ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     ctx->expires = ngx_http_entra_inject_expires(ctx);
 
-    if (ngx_http_entra_attempt_watch(r, ctx) != NGX_OK) {
+    /* that the location's requests are sent before is mostly known */
+
+    if ((ctx->lcf->attempt_conf != u->conf || u->resolved
+         || ctx->expires - now < ctx->lcf->attempt_max)
+        && ngx_http_entra_attempt_watch(r, ctx, ctx->expires - now) != NGX_OK)
+    {
         ngx_http_entra_refuse(r, ctx);
         return NGX_DECLINED;
     }
@@ -285,7 +293,8 @@ ngx_http_entra_inject_expires(ngx_http_entra_ctx_t *ctx)
  */
 
 static ngx_int_t
-ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    int64_t now)
 {
     if (ngx_http_entra_resolve(r, ctx) != NGX_OK
         || ngx_http_entra_decide(r, ctx, 0) != NGX_OK
@@ -305,7 +314,7 @@ ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    if (!ngx_http_entra_token_usable(ctx->token, ngx_http_entra_clock())) {
+    if (!ngx_http_entra_token_usable(ctx->token, now)) {
 
         ctx->status = ctx->token->header.len ? NGX_HTTP_ENTRA_EXPIRED
                                              : NGX_HTTP_ENTRA_ERROR;

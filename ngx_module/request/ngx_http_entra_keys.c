@@ -386,13 +386,8 @@ ngx_http_entra_keys_load(ngx_http_entra_keys_t *keys)
 static ngx_int_t
 ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
 {
-    ngx_uint_t                    newer;
-    ngx_http_entra_record_t      *rec;
-    ngx_http_entra_main_conf_t   *mcf;
-    entra_unknown_kid_e   verdict;
-
-    mcf = ngx_http_entra_worker->conf;
-    rec = keys->token->record;
+    entra_unknown_kid_e     verdict;
+    entra_store_snapshot_t  rec;
 
     if (ngx_http_entra_token_pending(keys->token)) {
         return NGX_AGAIN;
@@ -403,17 +398,14 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
      * that was "moments ago", but this token was not judged by what it brought
      */
 
-    ngx_http_entra_zone_lock(mcf);
+    ngx_http_entra_token_peek(keys->token, &rec);
 
-    newer = rec->generation != keys->token->generation;
-    verdict = entra_caller_keys_unknown_kid(rec->tried, rec->fails != 0,
-                                            ngx_time());
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    if (newer) {
+    if (rec.generation && rec.generation != keys->token->generation) {
         return NGX_BUSY;
     }
+
+    verdict = entra_caller_keys_unknown_kid(rec.tried, rec.fails != 0,
+                                            ngx_time());
 
     switch (verdict) {
 

@@ -136,9 +136,32 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ngx_queue_remove(&obo->queue);
     ngx_queue_insert_head(&ngx_http_entra_obo_queue, &obo->queue);
 
+    ngx_http_entra_token_touch(&obo->token);
+
     ctx->token = &obo->token;
 
     return NGX_OK;
+}
+
+
+/* the gateway's own secret may have been what callers' tokens failed for */
+
+void
+ngx_http_entra_obo_retry(ngx_http_entra_credential_t *credential)
+{
+    ngx_queue_t           *q;
+    ngx_http_entra_obo_t  *obo;
+
+    for (q = ngx_queue_head(&ngx_http_entra_obo_queue);
+         q != ngx_queue_sentinel(&ngx_http_entra_obo_queue);
+         q = ngx_queue_next(q))
+    {
+        obo = ngx_queue_data(q, ngx_http_entra_obo_t, queue);
+
+        if (obo->token.credential == credential) {
+            ngx_http_entra_token_retry(&obo->token);
+        }
+    }
 }
 
 
@@ -147,10 +170,13 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 ngx_uint_t
 ngx_http_entra_obo_settled(ngx_http_entra_token_t *token)
 {
-    return token->record->fails != 0
-           && token->record->error_class == ENTRA_ERR_DENIED
-           && !ngx_http_entra_token_pending(token)
-           && ngx_http_entra_token_next(token) > 0;
+    entra_store_snapshot_t  rec;
+
+    ngx_http_entra_token_peek(token, &rec);
+
+    return rec.state == ENTRA_STORE_FAILING
+           && rec.error_class == ENTRA_ERR_DENIED
+           && rec.next > ngx_http_entra_clock();
 }
 
 
@@ -164,22 +190,16 @@ ngx_uint_t
 ngx_http_entra_obo_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token, const char **detail)
 {
-    ngx_uint_t                   remedy;
-    entra_buf_t                  claims;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
-    rec = token->record;
+    ngx_uint_t               remedy;
+    entra_buf_t              claims;
+    entra_store_snapshot_t   rec;
 
     entra_buf_init(&claims, NGX_HTTP_ENTRA_CLAIMS_MAX);
 
-    ngx_http_entra_zone_lock(mcf);
+    (void) entra_store_snapshot(token->store, &token->ref,
+                                ngx_http_entra_clock(), &rec, &claims);
 
-    remedy = rec->fails ? rec->error_remedy : ENTRA_REMEDY_NONE;
-    entra_buf_add(&claims, rec->claims, rec->claims_len);
-
-    ngx_http_entra_zone_unlock(mcf);
+    remedy = rec.fails ? rec.error_remedy : ENTRA_REMEDY_NONE;
 
     if (remedy != ENTRA_REMEDY_NONE && claims.len && entra_buf_ok(&claims)) {
         ngx_http_entra_answer_claims(r, ctx, entra_buf_str(&claims));
@@ -245,7 +265,7 @@ ngx_http_entra_obo_key(ngx_http_entra_token_t *base, ngx_str_t *assertion,
 {
     u_char  text[64];
 
-    ngx_memcpy(text, base->key, 32);
+    ngx_memcpy(text, base->ref.key, 32);
 
     (void) EVP_Digest(assertion->data, assertion->len, text + 32, NULL,
                       EVP_sha256(), NULL);
@@ -275,7 +295,7 @@ ngx_http_entra_obo_find(u_char *key)
 
         /* two with the same 8 bytes of a SHA-256 are not both kept */
 
-        return ngx_memcmp(obo->token.key, key, 32) == 0 ? obo : NULL;
+        return ngx_memcmp(obo->token.ref.key, key, 32) == 0 ? obo : NULL;
     }
 
     return NULL;
@@ -303,7 +323,7 @@ ngx_http_entra_obo_create(ngx_http_entra_token_t *base, u_char *key,
     token->credential = base->credential;
     token->scope = base->scope;
     token->egress = base->egress;
-    ngx_memcpy(token->key, key, 32);
+    ngx_memcpy(token->ref.key, key, 32);
     ngx_queue_init(&token->waiters);
 
     token->assertion = ngx_alloc(assertion->len + 1, ngx_cycle->log);
@@ -375,5 +395,7 @@ ngx_http_entra_obo_release(void *data)
 {
     ngx_http_entra_obo_t  *obo = data;
 
-    obo->refs--;
+    if (--obo->refs == 0) {
+        ngx_http_entra_token_rest(&obo->token);
+    }
 }

@@ -362,24 +362,21 @@ ngx_http_entra_replay_waits(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 }
 
 
-/* a clone of a location, and not the one that this request was sent to */
+/* in a clone of a location: is it not the one that the request was sent to? */
 
 ngx_uint_t
 ngx_http_entra_replay_foreign(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_loc_conf_t *lcf)
 {
-    ngx_http_entra_kept_t     *kept;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_entra_kept_t  *kept;
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (clcf != lcf->replay_location || ctx->replay) {
+    if (ctx->replay) {
         return 0;
     }
 
     kept = ngx_http_entra_replay_kept(r);
 
-    if (kept && kept->next == clcf) {
+    if (kept && kept->next == lcf->replay_location) {
         kept->next = NULL;
         ctx->replay = 1;
         return 0;

@@ -69,7 +69,10 @@ ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_ctx_t **result)
         return NGX_AGAIN;
     }
 
-    if (ngx_http_entra_replay_foreign(r, ctx, lcf)) {
+    if (ngx_http_get_module_loc_conf(r, ngx_http_core_module)
+        == lcf->replay_location
+        && ngx_http_entra_replay_foreign(r, ctx, lcf))
+    {
         return NGX_HTTP_NOT_FOUND;
     }
 

@@ -145,9 +145,9 @@ ngx_http_entra_recent_attempt(ngx_http_entra_token_t *token, int64_t ms,
 
     /* of a token that a reload has put elsewhere */
 
-    if (ngx_memcmp(row->key, token->key, sizeof(row->key)) != 0) {
+    if (ngx_memcmp(row->key, token->ref.key, sizeof(row->key)) != 0) {
         ngx_memzero(row, sizeof(ngx_http_entra_attempts_t));
-        ngx_memcpy(row->key, token->key, sizeof(row->key));
+        ngx_memcpy(row->key, token->ref.key, sizeof(row->key));
     }
 
     attempt = &row->ring[row->n++ % NGX_HTTP_ENTRA_ATTEMPTS];

@@ -14,6 +14,8 @@
 #define NGX_HTTP_ENTRA_POLL_MAX       250
 #define NGX_HTTP_ENTRA_POLL_IDLE      1000
 
+/* more than any value in the store */
+#define NGX_HTTP_ENTRA_HEADER_MAX     (1024 * 1024)
 
 /* the bytes that token->header points to */
 
@@ -24,50 +26,47 @@ struct ngx_http_entra_header_s {
 };
 
 
-static void ngx_http_entra_token_copy(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_retire(ngx_http_entra_header_t *header);
 static void ngx_http_entra_token_wipe(ngx_event_t *ev);
+static ngx_int_t ngx_http_entra_token_hold_own(ngx_http_entra_token_t *token,
+    int64_t now);
+static void ngx_http_entra_token_copy(ngx_http_entra_token_t *token);
+static void ngx_http_entra_token_take(ngx_http_entra_token_t *token,
+    entra_buf_t *header, entra_store_value_t *v);
 static void ngx_http_entra_token_forget(ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_token_accepted(ngx_http_entra_token_t *token,
     u_char *material);
 static void ngx_http_entra_token_learn(ngx_http_entra_token_t *token);
+static ngx_uint_t ngx_http_entra_token_outdated(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_timer(ngx_event_t *ev);
+
+
+/* of those that have no record: of no generation */
+static entra_store_atomics_t  ngx_http_entra_token_none;
 
 
 ngx_int_t
 ngx_http_entra_token_attach(ngx_http_entra_token_t *token)
 {
-    int64_t                      now;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
-
-    rec = ngx_http_entra_zone_record(mcf, token->key, ngx_cycle->log);
-    if (rec == NULL) {
-        return NGX_ERROR;
-    }
-
-    token->record = rec;
+    token->store = ngx_http_entra_zone_store(ngx_http_entra_worker->conf);
+    token->ref.kind = token->assertion ? ENTRA_STORE_CALLER
+                                       : ENTRA_STORE_SHARED;
+    token->ref.index = (uint32_t) -1;
+    token->ref.attached = 0;
+    token->record = &ngx_http_entra_token_none;
     token->generation = 0;
 
     ngx_http_entra_event(&token->timer, ngx_http_entra_token_timer, 1);
 
-    now = ngx_http_entra_clock();
+    /* a caller's record is made when it is fetched */
 
-    ngx_http_entra_zone_lock(mcf);
-
-    /* what failed may have been mended by this configuration */
-
-    if (rec->config != mcf->config) {
-        rec->config = mcf->config;
-        rec->fails = 0;
-        rec->next = 0;
+    if (token->assertion == NULL
+        && ngx_http_entra_token_hold(token) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    ngx_http_entra_zone_unlock(mcf);
-
-    (void) ngx_http_entra_token_usable(token, now);
+    ngx_http_entra_token_copy(token);
 
     /* a little apart, so that not all workers ask for the lease at once */
 
@@ -82,13 +81,9 @@ ngx_http_entra_token_attach(ngx_http_entra_token_t *token)
 void
 ngx_http_entra_token_detach(ngx_http_entra_token_t *token)
 {
-    ngx_http_entra_main_conf_t  *mcf;
-
     if (token->record == NULL) {
         return;
     }
-
-    mcf = ngx_http_entra_worker->conf;
 
     if (token->timer.timer_set) {
         ngx_del_timer(&token->timer);
@@ -96,19 +91,113 @@ ngx_http_entra_token_detach(ngx_http_entra_token_t *token)
 
     if (token->acquire) {
         entra_acquire_cancel(token->acquire);
+        ngx_queue_remove(&token->fetching);
         token->acquire = NULL;
+    }
 
-        ngx_http_entra_zone_lock(mcf);
+    entra_store_detach(token->store, &token->ref);
 
-        if (token->record->owner == ngx_pid) {
-            token->record->lease = 0;
-        }
-
-        ngx_http_entra_zone_unlock(mcf);
+    if (token->store->lock == NULL) {
+        entra_store_private_free(token->store);
     }
 
     ngx_http_entra_token_forget(token);
+    token->store = NULL;
     token->record = NULL;
+}
+
+
+/*
+ * With no room left the worker goes on with a record of its own: nothing is
+ * shared then, but requests get their tokens.
+ */
+
+ngx_int_t
+ngx_http_entra_token_hold(ngx_http_entra_token_t *token)
+{
+    int64_t                      now;
+    entra_store_t               *store;
+    entra_store_ref_t            ref;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_entra_worker->conf;
+    store = ngx_http_entra_zone_store(mcf);
+    now = ngx_http_entra_clock();
+    ref = token->ref;
+
+    if (store != token->store) {
+        ref.index = (uint32_t) -1;
+        ref.attached = 0;
+    }
+
+    if (entra_store_attach(store, &ref, mcf->config, now) != 0) {
+        ngx_http_entra_zone_full(mcf);
+        return ngx_http_entra_token_hold_own(token, now);
+    }
+
+    if (store != token->store) {
+        entra_store_private_free(token->store);
+        token->store = store;
+        token->generation = 0;
+    }
+
+    token->ref = ref;
+    token->record = entra_store_atomics(store, &ref);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_token_hold_own(ngx_http_entra_token_t *token, int64_t now)
+{
+    entra_store_t               *store;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    mcf = ngx_http_entra_worker->conf;
+
+    if (token->store->lock == NULL) {
+        return NGX_OK;
+    }
+
+    store = entra_store_private();
+    if (store == NULL) {
+        return NGX_ERROR;
+    }
+
+    token->ref.index = (uint32_t) -1;
+    token->ref.attached = 0;
+
+    if (entra_store_attach(store, &token->ref, mcf->config, now) != 0) {
+        entra_store_private_free(store);
+        return NGX_ERROR;
+    }
+
+    token->store = store;
+    token->record = entra_store_atomics(store, &token->ref);
+    token->generation = 0;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_entra_token_rest(ngx_http_entra_token_t *token)
+{
+    if (token->assertion && token->ref.attached && token->acquire == NULL
+        && ngx_queue_empty(&token->waiters))
+    {
+        entra_store_detach(token->store, &token->ref);
+    }
+}
+
+
+void
+ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
+    entra_store_snapshot_t *record)
+{
+    (void) entra_store_peek(token->store, &token->ref, ngx_http_entra_clock(),
+                            record);
 }
 
 
@@ -125,27 +214,73 @@ ngx_http_entra_token_usable(ngx_http_entra_token_t *token, int64_t now)
 }
 
 
+/*
+ * Without the mutex, and not for each of a thousand requests.  Should the
+ * record be another's by now, then that one stays a little longer.
+ */
+
+void
+ngx_http_entra_token_touch(ngx_http_entra_token_t *token)
+{
+    int64_t  now;
+
+    now = ngx_http_entra_clock();
+
+    if (now - token->record->used >= 1000) {
+        token->record->used = now;
+    }
+}
+
+
 static void
 ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
 {
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
+    int                  rc;
+    entra_buf_t          header;
+    entra_store_value_t  v;
 
-    mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
+    static const char  begin[offsetof(ngx_http_entra_header_t, data)];
 
-    ngx_http_entra_token_learn(token);
+    /* a ngx_http_entra_header_t, made in place */
 
-    ngx_http_entra_zone_lock(mcf);
+    entra_buf_init(&header, NGX_HTTP_ENTRA_HEADER_MAX);
+    entra_buf_add(&header, begin, sizeof(begin));
+    entra_buf_add_c(&header, "Bearer ");
 
-    token->generation = rec->generation;
+    rc = entra_store_read(token->store, &token->ref, ngx_http_entra_clock(),
+                          &header, &v);
 
-    if (rec->value == NULL) {
+    if (rc == -1) {
 
-        /* stored by a worker that found no room: each has its own */
+        /* evicted: what this worker has is good until its end */
 
-        ngx_http_entra_zone_unlock(mcf);
-        return;
+        token->record = &ngx_http_entra_token_none;
+        token->generation = 0;
+
+    } else {
+        token->record = entra_store_atomics(token->store, &token->ref);
+        token->generation = v.generation;
+    }
+
+    /* 0: stored by a worker that found no room: each has its own */
+
+    if (rc == 1) {
+        ngx_http_entra_token_take(token, &header, &v);
+    }
+
+    entra_buf_free(&header);
+}
+
+
+static void
+ngx_http_entra_token_take(ngx_http_entra_token_t *token, entra_buf_t *header,
+    entra_store_value_t *v)
+{
+    size_t                    len;
+    ngx_http_entra_header_t  *h;
+
+    if (!ngx_http_entra_token_accepted(token, v->digest)) {
+        ngx_http_entra_token_learn(token);
     }
 
     /*
@@ -153,13 +288,20 @@ ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
      * configuration, and what this worker has is still good.
      */
 
-    if (ngx_http_entra_token_accepted(token, rec->material)) {
-        ngx_http_entra_token_set_local(token, (char *) rec->value, rec->len);
-        token->expires = rec->expires;
-        token->refresh = rec->refresh;
-    }
+    if (ngx_http_entra_token_accepted(token, v->digest)
+        && entra_buf_ok(header))
+    {
+        ngx_http_entra_token_forget(token);
 
-    ngx_http_entra_zone_unlock(mcf);
+        len = header->len - offsetof(ngx_http_entra_header_t, data);
+        h = (ngx_http_entra_header_t *) entra_buf_steal(header);
+        h->len = len;
+
+        token->header.len = len;
+        token->header.data = h->data;
+        token->expires = v->expires;
+        token->refresh = v->refresh;
+    }
 
     ngx_http_entra_token_arm(token, ngx_http_entra_clock());
 
@@ -210,9 +352,7 @@ ngx_http_entra_token_learn(ngx_http_entra_token_t *token)
 
     c = token->credential;
 
-    if (c->core->type->watch
-        && !ngx_http_entra_token_accepted(token, token->record->material))
-    {
+    if (c->core->type->watch) {
         entra_err_clear(&err);
 
         if (c->core->type->watch(c->core, &err) == 1) {
@@ -315,29 +455,46 @@ ngx_http_entra_token_set_local(ngx_http_entra_token_t *token,
 void
 ngx_http_entra_token_due(ngx_http_entra_token_t *token)
 {
-    ngx_http_entra_main_conf_t  *mcf;
-
-    if (token->record->value == NULL && !token->preload
-        && ngx_queue_empty(&token->waiters))
-    {
-        return;
-    }
-
-    mcf = ngx_http_entra_worker->conf;
-
-    ngx_http_entra_zone_lock(mcf);
-
     /* the failures were those of the old secret */
 
-    if (ngx_memcmp(token->record->material, token->credential->material[0], 32)
-        != 0)
+    if (entra_store_renewed(token->store, &token->ref, ngx_http_entra_clock(),
+                            token->credential->material[0])
+        || token->preload || !ngx_queue_empty(&token->waiters))
     {
-        token->record->next = 0;
+        ngx_http_entra_token_kick(token);
     }
+}
 
-    ngx_http_entra_zone_unlock(mcf);
 
-    ngx_http_entra_token_kick(token);
+/* what it is made of has changed: if it fails, that may be over */
+
+void
+ngx_http_entra_token_retry(ngx_http_entra_token_t *token)
+{
+    /* a fetch that is under way may have read it before */
+
+    token->again = token->acquire != NULL;
+
+    if (entra_store_retry(token->store, &token->ref, ngx_http_entra_clock())
+        && (token->preload || token->header.len
+            || !ngx_queue_empty(&token->waiters)))
+    {
+        ngx_http_entra_token_kick(token);
+    }
+}
+
+
+/* it was obtained with another secret than the one that is in use now */
+
+static ngx_uint_t
+ngx_http_entra_token_outdated(ngx_http_entra_token_t *token)
+{
+    entra_store_snapshot_t  rec;
+
+    return entra_store_peek(token->store, &token->ref, ngx_http_entra_clock(),
+                            &rec)
+           == 0
+           && ngx_memcmp(rec.digest, token->credential->material[0], 32) != 0;
 }
 
 
@@ -365,9 +522,7 @@ ngx_http_entra_token_timer(ngx_event_t *ev)
     }
 
     if (token->header.len == 0 || token->refresh <= now
-        || ngx_memcmp(token->record->material, token->credential->material[0],
-                      32)
-           != 0)
+        || ngx_http_entra_token_outdated(token))
     {
         ngx_http_entra_token_kick(token);
 
@@ -382,10 +537,8 @@ ngx_http_entra_token_timer(ngx_event_t *ev)
 void
 ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
 {
-    int64_t                   wait;
-    ngx_http_entra_record_t  *rec;
-
-    rec = token->record;
+    int64_t                 wait;
+    entra_store_snapshot_t  rec;
 
     if (ngx_terminate
         || (ngx_exiting && ngx_queue_empty(&token->waiters)))
@@ -405,7 +558,9 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
         return;
     }
 
-    if (!ngx_queue_empty(&token->waiters) && rec->lease > now) {
+    ngx_http_entra_token_peek(token, &rec);
+
+    if (!ngx_queue_empty(&token->waiters) && rec.lease > now) {
 
         /* each of a thousand requests that park comes here */
 
@@ -417,11 +572,11 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
                        NGX_HTTP_ENTRA_POLL_MAX);
         token->polls++;
 
-    } else if (rec->lease > now) {
+    } else if (rec.lease > now) {
         wait = NGX_HTTP_ENTRA_POLL_IDLE;
         token->polls = 0;
 
-    } else if (token->generation != rec->generation) {
+    } else if (token->generation != token->record->generation) {
 
         /* another worker has ended its fetch this moment */
 
@@ -429,7 +584,7 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
         token->polls = 0;
 
     } else {
-        wait = ngx_max(token->refresh, rec->next) - now;
+        wait = ngx_max(token->refresh, rec.next) - now;
         token->polls = 0;
     }
 

@@ -9,48 +9,26 @@
 #include "ngx_http_entra_module.h"
 #include "ngx_http_entra_recent.h"
 
-#include <signal.h>
-
 #include <openssl/evp.h>
 
 
-/*
- * Without any token requests fail: a provider that recovers is noticed
- * sooner than the usual backoff would, ms
- */
-#define NGX_HTTP_ENTRA_BACKOFF_EMPTY  10000
-
-
-static ngx_int_t ngx_http_entra_token_lease(ngx_http_entra_token_t *token,
-    int64_t now, entra_buf_t *claims);
-static ngx_int_t ngx_http_entra_token_leased(ngx_http_entra_record_t *rec,
-    int64_t now);
 static void ngx_http_entra_token_fetch(ngx_http_entra_token_t *token,
-    entra_buf_t *claims);
-static void ngx_http_entra_token_refused(ngx_http_entra_token_t *token);
+    entra_buf_t *claims, entra_buf_t *refused);
 static void ngx_http_entra_token_done(void *data, entra_acquire_t *a);
 static void ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static void ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static void ngx_http_entra_token_report(ngx_http_entra_token_t *token,
-    entra_acquire_t *a, int64_t now, int64_t delay);
-static void ngx_http_entra_token_took(ngx_http_entra_record_t *rec,
-    int64_t ms);
+    entra_acquire_t *a, entra_store_failure_t *failure);
 static ngx_uint_t ngx_http_entra_token_is_keys(ngx_http_entra_token_t *token);
-
-
-const int64_t  ngx_http_entra_fetch_bounds[] = {
-    50, 100, 250, 500, 1000, 2500, 5000, 10000
-};
 
 
 void
 ngx_http_entra_token_kick(ngx_http_entra_token_t *token)
 {
     int64_t      now;
-    ngx_int_t    rc;
-    entra_buf_t  claims;
+    entra_buf_t  claims, refused;
 
     if (token->acquire) {
         return;
@@ -67,91 +45,28 @@ ngx_http_entra_token_kick(ngx_http_entra_token_t *token)
     now = ngx_http_entra_clock();
 
     entra_buf_init(&claims, NGX_HTTP_ENTRA_CLAIMS_MAX);
+    entra_buf_init(&refused, ENTRA_TOKEN_MAX);
 
-    rc = ngx_http_entra_token_lease(token, now, &claims);
-
-    if (rc == NGX_OK) {
-        ngx_http_entra_token_fetch(token, &claims);
+    if (ngx_http_entra_token_hold(token) == NGX_OK
+        && entra_store_lease(token->store, &token->ref, now,
+                             token->credential->material[0], &claims, &refused)
+           == ENTRA_STORE_LEASED)
+    {
+        ngx_http_entra_token_fetch(token, &claims, &refused);
 
     } else {
         ngx_http_entra_token_arm(token, now);
     }
 
     entra_buf_free(&claims);
-}
-
-
-/* NGX_OK: ours; NGX_BUSY: another worker fetches; NGX_DECLINED: not due */
-
-static ngx_int_t
-ngx_http_entra_token_lease(ngx_http_entra_token_t *token, int64_t now,
-    entra_buf_t *claims)
-{
-    ngx_int_t                    rc;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
-
-    ngx_http_entra_zone_lock(mcf);
-
-    if (ngx_http_entra_token_leased(rec, now)) {
-        rc = NGX_BUSY;
-
-    } else if (rec->next > now) {
-        rc = NGX_DECLINED;
-
-    } else if (rec->value && rec->refresh > now
-               && ngx_memcmp(rec->material, token->credential->material[0], 32)
-                  == 0)
-    {
-        /* another worker was faster */
-        rc = NGX_DECLINED;
-
-    } else {
-        rec->owner = ngx_pid;
-        rec->lease = now + NGX_HTTP_ENTRA_LEASE;
-
-        /* what Entra asked of the caller is not to be asked of Entra */
-
-        if (token->assertion == NULL || rec->fails == 0) {
-            entra_buf_add(claims, rec->claims, rec->claims_len);
-        }
-
-        rc = NGX_OK;
-    }
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_http_entra_token_leased(ngx_http_entra_record_t *rec, int64_t now)
-{
-    if (rec->lease <= now) {
-        return 0;
-    }
-
-    /* killed in the middle of a fetch: nobody waits for the lease to end */
-
-    if (kill(rec->owner, 0) == -1 && ngx_errno == NGX_ESRCH) {
-        return 0;
-    }
-
-    return 1;
+    entra_buf_free(&refused);
 }
 
 
 static void
-ngx_http_entra_token_fetch(ngx_http_entra_token_t *token, entra_buf_t *claims)
+ngx_http_entra_token_fetch(ngx_http_entra_token_t *token, entra_buf_t *claims,
+    entra_buf_t *refused)
 {
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
-
     token->started = ngx_http_entra_clock();
 
     token->acquire = entra_acquire_start(&ngx_http_entra_worker->world,
@@ -165,43 +80,20 @@ ngx_http_entra_token_fetch(ngx_http_entra_token_t *token, entra_buf_t *claims)
                                          ngx_http_entra_token_done, token);
 
     if (token->acquire == NULL) {
-        ngx_http_entra_zone_lock(mcf);
-        token->record->lease = 0;
-        token->record->next = token->started + 1000;
-        ngx_http_entra_zone_unlock(mcf);
-
+        entra_store_release(token->store, &token->ref, token->started + 1000);
         ngx_http_entra_token_arm(token, token->started);
         return;
     }
 
-    (void) ngx_atomic_fetch_add(&token->record->fetches, 1);
+    ngx_queue_insert_tail(&ngx_http_entra_worker->fetching, &token->fetching);
 
-    ngx_http_entra_token_refused(token);
-}
+    /* a key has a second one: the acquisition has to know which was refused */
 
-
-/* a key has a second one: the acquisition has to know which was refused */
-
-static void
-ngx_http_entra_token_refused(ngx_http_entra_token_t *token)
-{
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
-
-    ngx_http_entra_zone_lock(mcf);
-
-    if (rec->forced && rec->forced_generation == rec->generation
-        && rec->value)
-    {
-        (void) EVP_Digest(rec->value, rec->len, token->acquire->refused, NULL,
-                          EVP_sha256(), NULL);
+    if (refused->len) {
+        (void) EVP_Digest(refused->data, refused->len, token->acquire->refused,
+                          NULL, EVP_sha256(), NULL);
         token->acquire->has_refused = 1;
     }
-
-    ngx_http_entra_zone_unlock(mcf);
 }
 
 
@@ -210,14 +102,12 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
 {
     ngx_http_entra_token_t  *token = data;
 
-    int64_t                   now;
-    ngx_http_entra_record_t  *rec;
+    int64_t  now;
 
     token->acquire = NULL;
-    rec = token->record;
+    ngx_queue_remove(&token->fetching);
     now = ngx_http_entra_clock();
 
-    ngx_http_entra_token_took(rec, now - token->started);
     ngx_http_entra_recent_attempt(token, now - token->started, a->err.class);
 
     if (a->err.class == ENTRA_ERR_NONE) {
@@ -225,26 +115,20 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
 
     } else {
         ngx_http_entra_token_failure(token, a, now);
-    }
 
-    ngx_http_entra_token_arm(token, now);
-    ngx_http_entra_wake(token);
-}
-
-
-static void
-ngx_http_entra_token_took(ngx_http_entra_record_t *rec, int64_t ms)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_HTTP_ENTRA_FETCH_BUCKETS - 1; i++) {
-        if (ms <= ngx_http_entra_fetch_bounds[i]) {
-            break;
+        if (token->again) {
+            (void) entra_store_retry(token->store, &token->ref, now);
         }
     }
 
-    (void) ngx_atomic_fetch_add(&rec->fetch_took[i], 1);
-    (void) ngx_atomic_fetch_add(&rec->fetch_ms, ms);
+    token->again = 0;
+
+    ngx_http_entra_token_arm(token, now);
+    ngx_http_entra_token_rest(token);
+
+    /* whose requests may be the last that hold it */
+
+    ngx_http_entra_wake(token);
 }
 
 
@@ -252,67 +136,40 @@ static void
 ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now)
 {
-    u_char                       name[NGX_HTTP_ENTRA_NAME_MAX];
-    int64_t                      refresh;
-    ngx_int_t                    rc;
-    ngx_uint_t                   fails, level;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
+    u_char                  name[NGX_HTTP_ENTRA_NAME_MAX];
+    int64_t                 refresh;
+    ngx_uint_t              level;
+    entra_store_success_t   success;
 
     refresh = entra_token_refresh_after(a->token.lifetime, a->token.refresh_in,
                                         (uint32_t) ngx_random());
 
     (void) ngx_http_entra_credential_material(token->credential);
 
-    ngx_http_entra_zone_lock(mcf);
+    success.value.data = a->token.value;
+    success.value.len = a->token.len;
+    success.digest = token->credential->material[0];
+    success.note = token->credential->core->note;
+    success.member = token->credential->core->member;
+    success.now = now;
+    success.wall = ngx_time();
+    success.took = now - token->started;
+    success.expires = now + a->token.lifetime * 1000;
+    success.refresh = now + refresh * 1000;
 
-    fails = rec->fails;
-    rec->tried = ngx_time();
-
-    rc = ngx_http_entra_zone_store(mcf, rec, a->token.value, a->token.len);
-
-    ngx_memcpy(rec->material, token->credential->material[0], 32);
-    rec->obtained = now;
-    rec->expires = now + a->token.lifetime * 1000;
-    rec->refresh = now + refresh * 1000;
-    rec->fails = 0;
-    rec->next = 0;
-    rec->lease = 0;
-    rec->used = now;
-    (void) ngx_http_entra_zone_claims(mcf, rec, NULL);
-    ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
-                sizeof(rec->note));
-    ngx_cpystrn(rec->member, (u_char *) (token->credential->core->member
-                                         ? token->credential->core->member
-                                         : ""),
-                sizeof(rec->member));
-
-    /* the value is whole: now the others may look */
-
-    ngx_memory_barrier();
-    (void) ngx_atomic_fetch_add(&rec->generation, 1);
-    token->generation = rec->generation;
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    ngx_http_entra_token_set_local(token, a->token.value, a->token.len);
-    token->expires = rec->expires;
-    token->refresh = rec->refresh;
-
-    if (rc != NGX_OK && !token->reported) {
-        token->reported = 1;
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "entra zone \"%V\" is full, workers do not share the "
-                      "token of credential \"%V\"; write a larger "
-                      "\"entra_shared_zone zone=%V:SIZE\"",
-                      &mcf->zone_name, &token->credential->name,
-                      &mcf->zone_name);
+    if (entra_store_success(token->store, &token->ref, &success) != 0) {
+        ngx_http_entra_zone_full(ngx_http_entra_worker->conf);
     }
 
-    level = fails ? NGX_LOG_NOTICE : NGX_LOG_INFO;
+    if (success.generation) {
+        token->generation = success.generation;
+    }
+
+    ngx_http_entra_token_set_local(token, a->token.value, a->token.len);
+    token->expires = success.expires;
+    token->refresh = success.refresh;
+
+    level = success.fails ? NGX_LOG_NOTICE : NGX_LOG_INFO;
 
     ngx_log_error(level, ngx_cycle->log, 0,
                   "%s: got %s for %L s, refresh in %L s%s",
@@ -320,7 +177,7 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
                   ngx_http_entra_token_is_keys(token)
                       ? "the keys of callers' tokens" : "a token",
                   a->token.lifetime, refresh,
-                  fails ? ", the failure is over" : "");
+                  success.fails ? ", the failure is over" : "");
 }
 
 
@@ -328,71 +185,30 @@ static void
 ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now)
 {
-    int64_t                      delay;
-    ngx_int_t                    usable;
-    ngx_str_t                    claims;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
+    entra_store_failure_t  failure;
 
-    mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
-    usable = ngx_http_entra_token_usable(token, now);
+    failure.err = &a->err;
+    failure.note = token->credential->core->note;
+    failure.member = token->credential->core->member;
+    failure.claims = token->assertion ? a->challenge : NULL;
+    failure.now = now;
+    failure.wall = ngx_time();
+    failure.took = now - token->started;
+    failure.usable = ngx_http_entra_token_usable(token, now);
+    failure.random = (uint32_t) ngx_random();
 
-    (void) ngx_atomic_fetch_add(&rec->failures, 1);
+    entra_store_failure(token->store, &token->ref, &failure);
 
-    ngx_http_entra_zone_lock(mcf);
-
-    rec->fails++;
-
-    delay = entra_token_backoff(&a->err, rec->fails, (uint32_t) ngx_random());
-
-    if (!usable && a->err.retry_after <= 0
-        && (a->err.class == ENTRA_ERR_TRANSIENT
-            || a->err.class == ENTRA_ERR_PROTOCOL))
-    {
-        delay = ngx_min(delay, NGX_HTTP_ENTRA_BACKOFF_EMPTY);
-    }
-
-    rec->next = now + delay;
-    rec->lease = 0;
-
-    rec->tried = ngx_time();
-    rec->failed = rec->tried;
-    rec->error_class = a->err.class;
-    rec->error_status = a->err.http_status;
-    rec->error_aadsts = a->err.aadsts;
-    rec->error_remedy = a->err.remedy;
-    ngx_cpystrn(rec->error_name, (u_char *) a->err.error,
-                sizeof(rec->error_name));
-    ngx_cpystrn(rec->error_id, (u_char *) a->err.correlation_id,
-                sizeof(rec->error_id));
-    ngx_cpystrn(rec->error_text, (u_char *) a->err.text,
-                sizeof(rec->error_text));
-    ngx_cpystrn(rec->error_advice,
-                (u_char *) (a->err.advice ? a->err.advice : ""),
-                sizeof(rec->error_advice));
-    ngx_cpystrn(rec->note, (u_char *) token->credential->core->note,
-                sizeof(rec->note));
-
-    if (token->assertion) {
-        claims.data = (u_char *) a->challenge;
-        claims.len = a->challenge ? ngx_strlen(a->challenge) : 0;
-
-        (void) ngx_http_entra_zone_claims(mcf, rec, &claims);
-    }
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    ngx_http_entra_token_report(token, a, now, delay);
+    ngx_http_entra_token_report(token, a, &failure);
 }
 
 
 static void
 ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
-    int64_t now, int64_t delay)
+    entra_store_failure_t *failure)
 {
     u_char       name[NGX_HTTP_ENTRA_NAME_MAX];
-    ngx_uint_t   level, usable;
+    ngx_uint_t   level;
     entra_buf_t  line;
     const char  *state;
 
@@ -402,17 +218,17 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
     /* that a person has to sign in is said once, not every minute */
 
     level = token->credential->core->type->interactive && a->err.unavailable
-            && token->record->fails > 1 ? NGX_LOG_INFO : NGX_LOG_ERR;
-
-    usable = token->header.len && now < token->expires;
+            && failure->fails > 1
+           ? NGX_LOG_INFO : NGX_LOG_ERR;
 
     if (ngx_http_entra_token_is_keys(token)) {
-        state = usable ? "the last keys are used"
-                       : "there are no keys to judge callers' tokens by";
+        state = failure->usable
+                ? "the last keys are used"
+                : "there are no keys to judge callers' tokens by";
 
     } else {
-        state = usable ? "the current token is still valid"
-                       : "there is no valid token";
+        state = failure->usable ? "the current token is still valid"
+                                : "there is no valid token";
     }
 
     if (entra_buf_ok(&line) && line.data) {
@@ -420,7 +236,7 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
                       "%s: %s error: %s; %s, next attempt in %L s",
                       ngx_http_entra_token_name(token, name),
                       entra_err_class_name(a->err.class), line.data, state,
-                      (delay + 999) / 1000);
+                      (failure->delay + 999) / 1000);
     }
 
     entra_buf_free(&line);
@@ -462,66 +278,54 @@ ngx_int_t
 ngx_http_entra_token_force(ngx_http_entra_token_t *token,
     ngx_atomic_uint_t generation, ngx_str_t *claims)
 {
-    int64_t                      now;
-    ngx_int_t                    rc;
-    ngx_http_entra_record_t     *rec;
-    ngx_http_entra_main_conf_t  *mcf;
+    int64_t      now;
+    entra_str_t  text;
 
-    mcf = ngx_http_entra_worker->conf;
-    rec = token->record;
+    /* a caller's may have been evicted since the token was sent */
+
+    if (ngx_http_entra_token_hold(token) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
     now = ngx_http_entra_clock();
 
-    ngx_http_entra_zone_lock(mcf);
+    text.data = claims ? (char *) claims->data : NULL;
+    text.len = claims ? claims->len : 0;
 
-    if (rec->generation != generation) {
-        rc = NGX_OK;
-
-    } else if (rec->forced && rec->forced_generation == generation
-               && ngx_http_entra_token_leased(rec, now))
+    switch (entra_store_invalidate(token->store, &token->ref, generation, text,
+                                   now))
     {
-        rc = NGX_OK;
 
-    } else if ((rec->forced
-                && now - rec->forced < NGX_HTTP_ENTRA_FORCE << rec->vain)
-               || rec->next > now)
-    {
-        rc = NGX_DECLINED;
-
-    } else {
-        /* the one that was forced is refused, too: less and less often */
-
-        rec->vain = (claims == NULL && rec->forced
-                     && generation == rec->forced_generation + 1)
-                    ? ngx_min(rec->vain + 1, NGX_HTTP_ENTRA_VAIN_MAX) : 0;
-        rec->forced = now;
-        rec->forced_generation = generation;
-        rec->refresh = now;
-        (void) ngx_http_entra_zone_claims(mcf, rec, claims);
-        rc = NGX_AGAIN;
-    }
-
-    ngx_http_entra_zone_unlock(mcf);
-
-    if (rc == NGX_AGAIN) {
+    case ENTRA_STORE_FETCH:
         token->refresh = now;
         ngx_http_entra_token_kick(token);
-        rc = NGX_OK;
-    }
+        return NGX_OK;
 
-    return rc;
+    case ENTRA_STORE_NEWER:
+        return NGX_OK;
+
+    default:
+        return NGX_DECLINED;
+    }
 }
 
 
 void
-ngx_http_entra_token_heartbeat(ngx_http_entra_token_t *token)
+ngx_http_entra_token_heartbeat(void)
 {
-    int64_t  now;
+    int64_t                  now;
+    ngx_queue_t             *q;
+    ngx_http_entra_token_t  *token;
 
     now = ngx_http_entra_clock();
-    token->record->used = now;
 
-    if (token->acquire && token->record->owner == ngx_pid) {
-        token->record->lease = now + NGX_HTTP_ENTRA_LEASE;
+    for (q = ngx_queue_head(&ngx_http_entra_worker->fetching);
+         q != ngx_queue_sentinel(&ngx_http_entra_worker->fetching);
+         q = ngx_queue_next(q))
+    {
+        token = ngx_queue_data(q, ngx_http_entra_token_t, fetching);
+
+        entra_store_renew(token->store, &token->ref, now);
     }
 }
 
@@ -529,18 +333,27 @@ ngx_http_entra_token_heartbeat(ngx_http_entra_token_t *token)
 ngx_int_t
 ngx_http_entra_token_pending(ngx_http_entra_token_t *token)
 {
-    return token->acquire != NULL
-           || ngx_http_entra_token_leased(token->record,
-                                          ngx_http_entra_clock());
+    entra_store_snapshot_t  rec;
+
+    if (token->acquire) {
+        return 1;
+    }
+
+    ngx_http_entra_token_peek(token, &rec);
+
+    return rec.lease != 0;
 }
 
 
 int64_t
 ngx_http_entra_token_next(ngx_http_entra_token_t *token)
 {
-    int64_t  wait;
+    int64_t                 wait;
+    entra_store_snapshot_t  rec;
 
-    wait = token->record->next - ngx_http_entra_clock();
+    ngx_http_entra_token_peek(token, &rec);
+
+    wait = rec.next - ngx_http_entra_clock();
 
     return wait > 0 ? wait : 0;
 }

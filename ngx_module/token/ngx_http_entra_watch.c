@@ -2,8 +2,8 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * What a worker does regularly for each token and each credential: a sign of
- * life in the zone, and a look at files.  A round takes two seconds and is
+ * What a worker does regularly: a sign of life in the zone, and a look at the
+ * files of each credential.  A round takes two seconds and is
  * made in slices, so that no turn of the event loop does it for thousands.
  *
  * A credential whose files inotify watches is looked at when one of them
@@ -75,6 +75,7 @@ static ngx_http_entra_watch_item_t *ngx_http_entra_watch_due(
     ngx_queue_t *queue);
 static void ngx_http_entra_watch_look(ngx_event_t *ev);
 static void ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c);
+static void ngx_http_entra_watch_retry(ngx_http_entra_credential_t *c);
 
 
 static ngx_http_entra_watch_t  ngx_http_entra_watch;
@@ -154,9 +155,8 @@ ngx_http_entra_watch_exit(void)
 static void
 ngx_http_entra_watch_slice(ngx_event_t *ev)
 {
-    ngx_uint_t                i, n, last;
-    ngx_http_entra_token_t  **token;
-    ngx_http_entra_watch_t   *watch;
+    ngx_uint_t               i, n, last;
+    ngx_http_entra_watch_t  *watch;
 
     if (ngx_terminate) {
         return;
@@ -164,12 +164,9 @@ ngx_http_entra_watch_slice(ngx_event_t *ev)
 
     watch = &ngx_http_entra_watch;
 
-    token = watch->conf->tokens.elts;
-    n = watch->conf->tokens.nelts;
-    last = n * (watch->at + 1) / watch->nslices;
-
-    for (i = n * watch->at / watch->nslices; i < last; i++) {
-        ngx_http_entra_token_heartbeat(token[i]);
+    if (watch->at == 0) {
+        ngx_http_entra_token_heartbeat();
+        ngx_http_entra_zone_watch(watch->conf);
     }
 
     n = watch->nitems;
@@ -441,6 +438,8 @@ ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c)
         return;
     }
 
+    ngx_http_entra_watch_retry(c);
+
     if (!ngx_http_entra_credential_material(c)) {
         return;
     }
@@ -454,4 +453,43 @@ ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c)
     for (i = 0; i < c->tokens.nelts; i++) {
         ngx_http_entra_token_due(token[i]);
     }
+}
+
+
+/*
+ * Whatever a token is made of, files of its credential or of one that this
+ * asks: a failure may be over now
+ */
+
+static void
+ngx_http_entra_watch_retry(ngx_http_entra_credential_t *c)
+{
+    ngx_uint_t                     i, n;
+    ngx_http_entra_token_t       **token;
+    ngx_http_entra_main_conf_t    *mcf;
+    ngx_http_entra_credential_t  **other;
+
+    mcf = ngx_http_entra_watch.conf;
+    other = mcf->credentials.elts;
+
+    c->core->changed = 1;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+
+        if (!entra_credential_changed(other[i]->core)) {
+            continue;
+        }
+
+        token = other[i]->tokens.elts;
+
+        for (n = 0; n < other[i]->tokens.nelts; n++) {
+            ngx_http_entra_token_retry(token[n]);
+        }
+
+        if (other[i]->core->type->per_caller) {
+            ngx_http_entra_worker->retry_callers(other[i]);
+        }
+    }
+
+    c->core->changed = 0;
 }

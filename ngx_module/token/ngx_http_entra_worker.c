@@ -93,6 +93,7 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     worker->conf = mcf;
     worker->dummy.fd = (ngx_socket_t) -1;
     ngx_queue_init(&worker->sent);
+    ngx_queue_init(&worker->fetching);
 
     ngx_memzero(&curl, sizeof(ngx_http_entra_curl_conf_t));
 
@@ -109,6 +110,8 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_worker = worker;
     ngx_http_entra_worker_no_core(cycle);
     ngx_http_entra_worker_seams(worker);
+
+    ngx_http_entra_zone_join(mcf);
 
     return NGX_OK;
 }

@@ -256,6 +256,22 @@ entra_chain_identity(const entra_credential_t *c, entra_buf_t *out)
 }
 
 
+entra_credential_t *
+entra_chain_uses(const entra_credential_t *c, unsigned n)
+{
+    unsigned              i;
+    const entra_chain_t  *chain = c->conf;
+
+    for (i = 0; i < chain->n; i++) {
+        if (chain->members[i].credential && n-- == 0) {
+            return chain->members[i].credential;
+        }
+    }
+
+    return NULL;
+}
+
+
 void
 entra_chain_secrets(const entra_credential_t *c, entra_buf_t *out)
 {

@@ -67,5 +67,8 @@ entra_next_e entra_chain_step(entra_acquire_t *a);
 void entra_chain_identity(const entra_credential_t *c, entra_buf_t *out);
 void entra_chain_secrets(const entra_credential_t *c, entra_buf_t *out);
 
+/* the n-th member that can be asked, or NULL */
+entra_credential_t *entra_chain_uses(const entra_credential_t *c, unsigned n);
+
 
 #endif /* ENTRA_CHAIN_H */

@@ -180,6 +180,7 @@ const entra_credential_type_t  entra_chained_token_credential = {
     .free = entra_chain_free,
     .step = entra_chain_step,
     .watch = entra_chained_watch,
+    .uses = entra_chain_uses,
     .identity = entra_chain_identity,
     .secrets = entra_chain_secrets
 };

@@ -18,6 +18,13 @@
 #define ENTRA_SECRETS_MAX   (1024 * 1024)
 #define ENTRA_WARNINGS_MAX  (16 * 1024)
 
+/* a credential that asks a chain whose member asks another one */
+#define ENTRA_CREDENTIAL_DEPTH  4
+
+
+static int entra_credential_changed_below(const entra_credential_t *c,
+    unsigned depth);
+
 
 static void *
 entra_param_at(const entra_credential_t *c, const entra_param_t *param)
@@ -519,6 +526,33 @@ entra_credential_key(const entra_credential_t *c, entra_str_t scope,
 
     entra_buf_free(&identity);
     entra_buf_free(&b);
+}
+
+
+int
+entra_credential_changed(const entra_credential_t *c)
+{
+    return entra_credential_changed_below(c, ENTRA_CREDENTIAL_DEPTH);
+}
+
+
+static int
+entra_credential_changed_below(const entra_credential_t *c, unsigned depth)
+{
+    unsigned             i;
+    entra_credential_t  *other;
+
+    if (c->changed || c->type->uses == NULL || depth == 0) {
+        return c->changed;
+    }
+
+    for (i = 0; (other = c->type->uses(c, i)) != NULL; i++) {
+        if (entra_credential_changed_below(other, depth - 1)) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

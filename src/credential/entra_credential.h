@@ -28,6 +28,7 @@ struct entra_credential_s {
     const struct entra_cloud_s     *cloud;           /* never NULL */
     unsigned                        cloud_given:1;
     unsigned                        ready:1;           /* init() is done */
+    unsigned                        changed:1;         /* see below */
     char                           *scopes[ENTRA_SCOPES_MAX];  /* full URIs */
     unsigned                        nscopes;           /* 0 is possible */
 
@@ -131,6 +132,14 @@ int entra_credential_default(char **field, const char *value);
  */
 void entra_credential_key(const entra_credential_t *c, entra_str_t scope,
     unsigned char key[32]);
+
+/*
+ * Whether the files of it, or of one that it asks, have just changed: of each
+ * credential watch() was called and "changed" set when that returned 1.  What
+ * has failed before is then worth another attempt, whether or not a token that
+ * was obtained before stays good.
+ */
+int entra_credential_changed(const entra_credential_t *c);
 
 /* SHA-256 of the secrets in use, all zero when the type has none */
 void entra_credential_secret_digest(const entra_credential_t *c,

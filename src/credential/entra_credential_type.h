@@ -131,6 +131,13 @@ struct entra_credential_type_s {
                              entra_file_visit_pt visit, void *data);
 
     /*
+     * The n-th other credential of the configuration that it asks, or NULL: a
+     * change of that one's files may be the end of this one's failures, too.
+     * NULL: none.
+     */
+    entra_credential_t *(*uses)(const entra_credential_t *c, unsigned n);
+
+    /*
      * What the tokens depend on beside the common parameters (authority,
      * tenant, client id, type): written as text that changes with it, not a
      * secret itself: "object_id=...".  NULL: nothing.

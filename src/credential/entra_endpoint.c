@@ -185,6 +185,15 @@ entra_endpoint_identity(const entra_credential_t *c, entra_buf_t *out)
 }
 
 
+entra_credential_t *
+entra_endpoint_uses(const entra_credential_t *c, unsigned n)
+{
+    const entra_endpoint_t  *e = c->conf;
+
+    return n ? NULL : e->other;
+}
+
+
 entra_next_e
 entra_endpoint_ask(entra_acquire_t *a)
 {

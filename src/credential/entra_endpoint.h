@@ -39,6 +39,8 @@ extern const entra_param_t  entra_endpoint_params[];
 int entra_endpoint_init(entra_credential_t *c, entra_err_t *err);
 void entra_endpoint_free(entra_credential_t *c);
 void entra_endpoint_identity(const entra_credential_t *c, entra_buf_t *out);
+entra_credential_t *entra_endpoint_uses(const entra_credential_t *c,
+    unsigned n);
 
 /* the token of the other credential is needed first */
 entra_next_e entra_endpoint_ask(entra_acquire_t *a);

@@ -331,6 +331,7 @@ const entra_credential_type_t  entra_endpoint_key_credential = {
     .step = entra_endpoint_key_step,
     .watch = entra_endpoint_key_watch,
     .files = entra_endpoint_key_visit,
+    .uses = entra_endpoint_uses,
     .identity = entra_endpoint_key_identity,
     .secrets = entra_endpoint_key_secrets
 };

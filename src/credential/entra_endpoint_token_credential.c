@@ -106,5 +106,6 @@ const entra_credential_type_t  entra_endpoint_token_credential = {
     .init = entra_endpoint_init,
     .free = entra_endpoint_free,
     .step = entra_endpoint_token_step,
+    .uses = entra_endpoint_uses,
     .identity = entra_endpoint_identity
 };
