@@ -238,11 +238,11 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
     if (ngx_http_entra_upstream_value_check(cf, mcf) != NGX_OK
         || ngx_http_entra_variables_index(cf, mcf) != NGX_OK
         || ngx_http_entra_credential_init(cf, mcf) != NGX_OK
-        || ngx_http_entra_status_check(cf, mcf) != NGX_OK
         || ngx_http_entra_sign_in_check(cf, mcf) != NGX_OK
         || ngx_http_entra_keys_init(cf, mcf) != NGX_OK
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
         || ngx_http_entra_check(cf, mcf) != NGX_OK
+        || ngx_http_entra_ready_check(cf, mcf) != NGX_OK
         || ngx_http_entra_recent_init(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -133,6 +133,11 @@ void ngx_http_entra_session_store(ngx_http_entra_main_conf_t *mcf,
 
 ngx_int_t ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf);
 
+/* ngx_http_entra_ready.c */
+
+ngx_int_t ngx_http_entra_ready_check(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+
 /* ngx_http_entra_observe.c */
 
 /* its bit, when the header may ask for another method or path; or 0 */
@@ -397,11 +402,6 @@ const char *ngx_http_entra_reason(ngx_uint_t reason);
 extern const ngx_str_t  ngx_http_entra_status_names[];
 
 char *ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-
-/* the credentials that "ready" names */
-ngx_int_t ngx_http_entra_status_check(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf);
-
 
 static ngx_inline void
 ngx_http_entra_variable_set(ngx_http_variable_value_t *v, const void *data,

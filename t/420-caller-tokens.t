@@ -238,7 +238,7 @@ is($r->status, 401, 'a client that says it can step up');
 my ($authority, $tid) = @{ $t->{vars} }{qw(AUTHORITY TENANT)};
 my ($claims) = ($r->header('www-authenticate') // '')
     =~ m{^Bearer\ authorization_uri="\Q$authority/$tid\E/oauth2/v2\.0/authorize",
-         \ (?:client_id="[-0-9a-f]{36}",\ )?error="insufficient_claims",
+         \ client_id="$audience",\ error="insufficient_claims",
          \ claims="(.*)",\ cc_type="authcontext"$}x;
 is_deeply(JSON::PP::decode_json(decode_base64($claims // '') || '{}'),
     { access_token => { acrs => { essential => JSON::PP::true,

@@ -16,6 +16,7 @@ use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
+$e->grant('AzureML Data Scientist');
 my $d = $t->dir;
 my ($tenant, $client) = @{ $t->{vars} }{qw(TENANT CLIENT)};
 my $good = slurp($t->{vars}{FEDERATED_FILE});

@@ -179,11 +179,6 @@ typedef enum {
 
 ngx_http_entra_format_e ngx_http_entra_status_format(ngx_http_request_t *r);
 
-/*
- * Headers of each page: it is not kept by caches, not guessed at, and as HTML
- * loads nothing and goes into no frame.
- */
-ngx_int_t ngx_http_entra_page_headers(ngx_http_request_t *r, ngx_uint_t html);
 ngx_int_t ngx_http_entra_page_header(ngx_http_request_t *r, const char *key,
     const char *value);
 

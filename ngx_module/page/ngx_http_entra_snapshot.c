@@ -271,7 +271,9 @@ ngx_http_entra_snapshot_recent(ngx_http_request_t *r,
             continue;
         }
 
-        if (ngx_memcmp(rows[i].key, token[i]->ref.key, sizeof(rows[i].key)) == 0) {
+        if (ngx_memcmp(rows[i].key, token[i]->ref.key, sizeof(rows[i].key))
+            == 0)
+        {
             s->tokens[n].attempts = &rows[i];
         }
 

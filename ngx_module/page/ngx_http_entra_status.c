@@ -16,9 +16,6 @@
 
 static char *ngx_http_entra_status_names_of(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
-static ngx_int_t ngx_http_entra_status_check_name(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_loc_conf_t *lcf,
-    ngx_str_t *name);
 static ngx_int_t ngx_http_entra_status_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_entra_status_live(ngx_http_request_t *r);
 static ngx_int_t ngx_http_entra_status_show(ngx_http_request_t *r);
@@ -101,68 +98,6 @@ ngx_http_entra_status_names_of(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
 }
 
 
-/* once all credentials are known */
-
-ngx_int_t
-ngx_http_entra_status_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
-{
-    ngx_str_t                  *name;
-    ngx_uint_t                  i, j;
-    ngx_array_t                *names;
-    ngx_http_entra_location_t  *location;
-
-    location = mcf->locations.elts;
-
-    for (i = 0; i < mcf->locations.nelts; i++) {
-        names = location[i].lcf->ready_names;
-        name = names ? names->elts : NULL;
-
-        for (j = 0; names && j < names->nelts; j++) {
-            if (ngx_http_entra_status_check_name(cf, mcf, location[i].lcf,
-                                                 &name[j])
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_entra_status_check_name(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_loc_conf_t *lcf,
-    ngx_str_t *name)
-{
-    const char                   *wrong;
-    ngx_http_entra_credential_t  *c;
-
-    c = ngx_http_entra_credential_find(mcf, name);
-
-    if (c == NULL) {
-        wrong = "there is no such credential";
-
-    } else if (c->core->type->per_caller) {
-        wrong = "its tokens are those of callers, there is none to wait for";
-
-    } else if (c->preload == 0) {
-        wrong = "with \"preload off\" it has no token before the first "
-                "request, which would wait for this";
-
-    } else {
-        return NGX_OK;
-    }
-
-    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "\"entra_status ready\" names credential \"%V\": %s in "
-                  "%s:%ui", name, wrong, lcf->file, lcf->line);
-
-    return NGX_ERROR;
-}
-
-
 static ngx_int_t
 ngx_http_entra_status_handler(ngx_http_request_t *r)
 {
@@ -197,10 +132,6 @@ ngx_http_entra_status_live(ngx_http_request_t *r)
     ngx_int_t    rc;
     entra_buf_t  b;
 
-    if (ngx_http_entra_page_headers(r, 0) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     entra_buf_init(&b, 64);
     entra_buf_add_c(&b, "{\"live\":true}\n");
 
@@ -227,8 +158,6 @@ ngx_http_entra_status_show(ngx_http_request_t *r)
     s = ngx_http_entra_snapshot(r, format == NGX_HTTP_ENTRA_HTML);
 
     if (s == NULL || ngx_http_entra_view(r, &view) != NGX_OK
-        || ngx_http_entra_page_headers(r, format == NGX_HTTP_ENTRA_HTML)
-           != NGX_OK
         || ngx_http_entra_page_header(r, "Vary", "Accept") != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -282,7 +211,7 @@ ngx_http_entra_status_ready(ngx_http_request_t *r,
 
     s = ngx_http_entra_snapshot(r, 0);
 
-    if (s == NULL || ngx_http_entra_page_headers(r, 0) != NGX_OK) {
+    if (s == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

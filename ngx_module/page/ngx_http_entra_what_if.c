@@ -477,9 +477,7 @@ ngx_http_entra_what_if_send(ngx_http_request_t *r,
     const ngx_http_entra_what_if_way_t *way, ngx_uint_t status,
     const char *type, entra_buf_t *b)
 {
-    if (ngx_http_entra_page_headers(r, way->html) != NGX_OK
-        || ngx_http_entra_page_header(r, "Vary", "Accept") != NGX_OK)
-    {
+    if (ngx_http_entra_page_header(r, "Vary", "Accept") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -9,8 +9,7 @@
 
 #include "ngx_http_entra_module.h"
 #include "entra_enc.h"
-
-#include <openssl/evp.h>
+#include "entra_html.h"
 
 
 static ngx_table_elt_t *ngx_http_entra_answer_header(ngx_http_request_t *r,
@@ -25,8 +24,8 @@ static ngx_int_t ngx_http_entra_body_filter(ngx_http_request_t *r,
 static ngx_int_t ngx_http_entra_answer_body(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static ngx_int_t ngx_http_entra_answer_guard(ngx_http_request_t *r,
-    entra_buf_t *page);
-static ngx_int_t ngx_http_entra_answer_csp(entra_str_t page, ngx_pool_t *pool,
+    ngx_uint_t page);
+static ngx_int_t ngx_http_entra_answer_csp(ngx_pool_t *pool,
     ngx_str_t *value);
 static ngx_int_t ngx_http_entra_answer_default(ngx_http_request_t *r,
     const char *key, ngx_str_t *value);
@@ -287,7 +286,7 @@ ngx_http_entra_header_filter(ngx_http_request_t *r)
 
     r->headers_out.content_length_n = ctx->body->last - ctx->body->pos;
 
-    if (ngx_http_entra_answer_guard(r, NULL) != NGX_OK) {
+    if (ngx_http_entra_answer_guard(r, 0) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -387,7 +386,7 @@ ngx_http_entra_answer_title(ngx_uint_t status)
  */
 
 static ngx_int_t
-ngx_http_entra_answer_guard(ngx_http_request_t *r, entra_buf_t *page)
+ngx_http_entra_answer_guard(ngx_http_request_t *r, ngx_uint_t page)
 {
     ngx_str_t  csp;
 
@@ -402,11 +401,11 @@ ngx_http_entra_answer_guard(ngx_http_request_t *r, entra_buf_t *page)
         return NGX_ERROR;
     }
 
-    if (page == NULL) {
+    if (!page) {
         return NGX_OK;
     }
 
-    if (ngx_http_entra_answer_csp(entra_buf_str(page), r->pool, &csp) != NGX_OK
+    if (ngx_http_entra_answer_csp(r->pool, &csp) != NGX_OK
         || ngx_http_entra_answer_default(r, "Content-Security-Policy", &csp)
            != NGX_OK
         || ngx_http_entra_answer_default(r, "Referrer-Policy", &no_referrer)
@@ -419,34 +418,13 @@ ngx_http_entra_answer_guard(ngx_http_request_t *r, entra_buf_t *page)
 }
 
 
-/* the first style sheet, in the head that we write, is named by its hash */
-
 static ngx_int_t
-ngx_http_entra_answer_csp(entra_str_t page, ngx_pool_t *pool, ngx_str_t *value)
+ngx_http_entra_answer_csp(ngx_pool_t *pool, ngx_str_t *value)
 {
-    char           *begin, *end;
-    unsigned        n = 0;
-    entra_buf_t     b;
-    unsigned char   digest[EVP_MAX_MD_SIZE];
+    entra_buf_t  b;
 
     entra_buf_init(&b, 512);
-    entra_buf_add_c(&b, "default-src 'none'; base-uri 'none'; "
-                    "form-action 'self'; frame-ancestors 'none'");
-
-    begin = page.len ? strstr(page.data, "<style>") : NULL;
-    end = begin ? strstr(begin, "</style>") : NULL;
-
-    if (end) {
-        begin += sizeof("<style>") - 1;
-
-        if (EVP_Digest(begin, (size_t) (end - begin), digest, &n,
-                       EVP_sha256(), NULL))
-        {
-            entra_buf_add_c(&b, "; style-src 'sha256-");
-            entra_enc_base64(&b, digest, n);
-            entra_buf_add_char(&b, '\'');
-        }
-    }
+    entra_html_csp(&b);
 
     value->len = b.len;
     value->data = entra_buf_ok(&b) ? ngx_pnalloc(pool, b.len) : NULL;
@@ -517,8 +495,7 @@ ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_length_n = body->len;
 
-    if (ngx_http_entra_answer_guard(r, ngx_strncmp(type, "text/html", 9) == 0
-                                       ? body : NULL)
+    if (ngx_http_entra_answer_guard(r, ngx_strncmp(type, "text/html", 9) == 0)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -402,7 +402,8 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     }
 
     if (line.data && !ctx->judged->denied) {
-        ngx_http_entra_recent_denial(decision->status,
+        ngx_http_entra_recent_denial(ngx_http_entra_worker->conf,
+                                     decision->status,
                                      decision->outcome == ENTRA_UNDETERMINED
                                      ? ENTRA_REASON_NONE : decision->reason,
                                      credential ? &credential->name : NULL,

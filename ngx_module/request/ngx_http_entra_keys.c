@@ -386,7 +386,6 @@ ngx_http_entra_keys_load(ngx_http_entra_keys_t *keys)
 static ngx_int_t
 ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
 {
-    entra_unknown_kid_e     verdict;
     entra_store_snapshot_t  rec;
 
     if (ngx_http_entra_token_pending(keys->token)) {
@@ -404,10 +403,9 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
         return NGX_BUSY;
     }
 
-    verdict = entra_caller_keys_unknown_kid(rec.tried, rec.fails != 0,
-                                            ngx_time());
-
-    switch (verdict) {
+    switch (entra_caller_keys_unknown_kid(rec.tried, rec.fails != 0,
+                                          ngx_time()))
+    {
 
     case ENTRA_CALLER_KEYS_FETCH:
         return ngx_http_entra_token_force(keys->token, keys->generation, NULL)

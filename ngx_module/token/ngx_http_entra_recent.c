@@ -122,15 +122,12 @@ ngx_http_entra_recent_unlock(ngx_http_entra_main_conf_t *mcf)
 
 
 void
-ngx_http_entra_recent_attempt(ngx_http_entra_token_t *token, int64_t ms,
-    ngx_uint_t class)
+ngx_http_entra_recent_attempt(ngx_http_entra_main_conf_t *mcf,
+    ngx_http_entra_token_t *token, int64_t ms, ngx_uint_t class)
 {
-    ngx_http_entra_recent_t     *recent;
-    ngx_http_entra_attempt_t    *attempt;
-    ngx_http_entra_attempts_t   *row;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
+    ngx_http_entra_recent_t    *recent;
+    ngx_http_entra_attempt_t   *attempt;
+    ngx_http_entra_attempts_t  *row;
 
     if (token->nth == 0) {
         return;
@@ -161,14 +158,12 @@ ngx_http_entra_recent_attempt(ngx_http_entra_token_t *token, int64_t ms,
 
 
 void
-ngx_http_entra_recent_denial(ngx_uint_t status, ngx_uint_t reason,
-    ngx_str_t *credential, entra_str_t text)
+ngx_http_entra_recent_denial(ngx_http_entra_main_conf_t *mcf,
+    ngx_uint_t status, ngx_uint_t reason, ngx_str_t *credential,
+    entra_str_t text)
 {
-    ngx_http_entra_denial_t     *denial;
-    ngx_http_entra_recent_t     *recent;
-    ngx_http_entra_main_conf_t  *mcf;
-
-    mcf = ngx_http_entra_worker->conf;
+    ngx_http_entra_denial_t  *denial;
+    ngx_http_entra_recent_t  *recent;
 
     recent = ngx_http_entra_recent_lock(mcf);
     if (recent == NULL) {

@@ -48,10 +48,11 @@ ngx_int_t ngx_http_entra_recent_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 
 /* nothing of callers' own tokens is kept */
-void ngx_http_entra_recent_attempt(ngx_http_entra_token_t *token, int64_t ms,
-    ngx_uint_t class);
-void ngx_http_entra_recent_denial(ngx_uint_t status, ngx_uint_t reason,
-    ngx_str_t *credential, entra_str_t text);
+void ngx_http_entra_recent_attempt(ngx_http_entra_main_conf_t *mcf,
+    ngx_http_entra_token_t *token, int64_t ms, ngx_uint_t class);
+void ngx_http_entra_recent_denial(ngx_http_entra_main_conf_t *mcf,
+    ngx_uint_t status, ngx_uint_t reason, ngx_str_t *credential,
+    entra_str_t text);
 
 /*
  * Copies: of all tokens, in the order of mcf->tokens (NULL: not wanted), and

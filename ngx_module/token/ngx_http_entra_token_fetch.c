@@ -108,7 +108,8 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
     ngx_queue_remove(&token->fetching);
     now = ngx_http_entra_clock();
 
-    ngx_http_entra_recent_attempt(token, now - token->started, a->err.class);
+    ngx_http_entra_recent_attempt(ngx_http_entra_worker->conf, token,
+                                  now - token->started, a->err.class);
 
     if (a->err.class == ENTRA_ERR_NONE) {
         ngx_http_entra_token_success(token, a, now);

@@ -438,21 +438,20 @@ ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c)
         return;
     }
 
+    if (ngx_http_entra_credential_material(c)) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "entra credential \"%V\": its %s changed, getting new "
+                      "tokens", &c->name,
+                      c->core->type->interactive ? "sign-in" : "files");
+
+        token = c->tokens.elts;
+
+        for (i = 0; i < c->tokens.nelts; i++) {
+            ngx_http_entra_token_due(token[i]);
+        }
+    }
+
     ngx_http_entra_watch_retry(c);
-
-    if (!ngx_http_entra_credential_material(c)) {
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "entra credential \"%V\": its %s changed, getting new tokens",
-                  &c->name, c->core->type->interactive ? "sign-in" : "files");
-
-    token = c->tokens.elts;
-
-    for (i = 0; i < c->tokens.nelts; i++) {
-        ngx_http_entra_token_due(token[i]);
-    }
 }
 
 

@@ -261,6 +261,10 @@ static const failure_t  failures[] = {
       ": mfa. reauthentication required, run `azd auth login`\"}\n",
       ENTRA_ERR_DENIED, 0, 50076, "AADSTS50076", "azd auth login" },
 
+    { "azure_developer_cli", 1, "", "ERROR: AADSTS53003: Access has been"
+      " blocked by Conditional Access policies.\n", ENTRA_ERR_DENIED, 0, 53003,
+      "AADSTS53003", "blocks this user" },
+
     { "azure_developer_cli", 1, "", "Error: unknown flag: --claims\n",
       ENTRA_ERR_CONFIG, 0, 0, "cannot answer a claims challenge", "1.18.1" },
 

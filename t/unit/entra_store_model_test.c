@@ -506,7 +506,7 @@ fetched(worker_t *w, known_t *k, unsigned n)
     char                   text[TEXT_MAX], note[64], claims[512];
     entra_err_t            err;
     unsigned char          digest[ENTRA_STORE_DIGEST];
-    entra_store_failure_t  failure = { NULL };
+    entra_store_failure_t  failure = { .member = NULL };
     entra_store_success_t  success = { .member = NULL };
 
     k->leased = 0;

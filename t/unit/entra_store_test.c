@@ -91,7 +91,7 @@ fail(entra_store_t *s, entra_store_ref_t *ref, int64_t now,
     entra_err_class_e class)
 {
     entra_err_t            err;
-    entra_store_failure_t  failure = { NULL };
+    entra_store_failure_t  failure = { .member = NULL };
 
     entra_err_clear(&err);
     err.retry_after = -1;

@@ -147,6 +147,8 @@ class AzureML:
         wanted = request.header('azureml-model-deployment')
         if wanted and wanted not in endpoint.get('deployments', ()):
             return Response(404, 'No deployment "%s"' % wanted)
+        if not endpoint.get('deployments'):
+            return Response(404, 'No valid deployment with positive weight')
         if endpoint.get('batch'):
             return self.batch(request, endpoint)
         return self.score(request, endpoint, claims, wanted)

@@ -23,7 +23,7 @@ INFERENCE = re.compile(
     r'^([a-z0-9-]+)\.([a-z0-9]+)\.(inference\.ml\.azure\.(com|cn|us)'
     r'|models\.ai\.azure\.com)$')
 MANAGEMENT = {'management.azure.com', 'management.chinacloudapi.cn',
-              'management.usgovcloudapi.net'}
+              'management.usgovcloudapi.net', 'management.localhost'}
 REGIONAL = re.compile(
     r'^.+\.(api\.azureml\.ms|api\.ml\.azure\.(cn|us)'
     r'|experiments\.azureml\.net)$')
