@@ -41,7 +41,8 @@ export ENTRA_BUILD   := $(abspath $(BUILD))
 export ENTRA_MODULE  ?= $(abspath $(MODULE))
 
 .PHONY: all module static asan deps test check unit model test-asan valgrind \
-        fuzz canary canary-asan lint interop bench demo install clean help
+        fuzz canary canary-asan lint interop screenshots bench demo install \
+        clean help
 
 all: module
 
@@ -147,6 +148,12 @@ canary-asan: asan  ## the same with an nginx under ASan and UBSan
 interop: module  ## test with other people's clients and servers
 	@.ci/deps build test interop
 	t/interop/run
+
+screenshots: module  ## of the pages in each state: build/screenshots
+	@.ci/deps build test browser
+	mkdir -p $(BUILD)/screenshots
+	ENTRA_SCREENSHOTS=$(abspath $(BUILD))/screenshots \
+		prove --exec '' t/interop/pages.t t/interop/browser.t
 
 lint:  ## check style, layers, bounds and warnings
 	@.ci/deps build test lint
