@@ -311,7 +311,7 @@ for (['https://ml.azure.com', qr/\.default/], ['azureml', qr/aml/],
      ['aml aml', qr/twice|duplicate/], ['AML', qr/aml/], ['$s', qr/aml/],
      ['"aml arm"', qr/separate words/], [$client, qr/\.default/],
      ['.default', qr/URI/], ['openid', qr/aml/],
-     ['aml https://ml.azure.com/.default', qr/twice/])
+     ['aml https://ml.azure.com/.default', qr/duplicate scope/])
 {
     my ($scope, $says) = @$_;
     refuses("scope $scope", with(scope => "scope $scope;"), line => '[15]',
