@@ -4,6 +4,7 @@ BUILD         ?= build
 CC            ?= cc
 FUZZ_CC       ?= clang
 FUZZ_SECONDS  ?= 20
+CANARY_SECONDS ?= 60
 MODEL_CASES   ?= 1000000
 MODEL_SEED    ?= 1
 PROVE         ?= prove
@@ -40,7 +41,8 @@ export ENTRA_BUILD   := $(abspath $(BUILD))
 export ENTRA_MODULE  ?= $(abspath $(MODULE))
 
 .PHONY: all module static asan deps test check unit model test-asan valgrind \
-        fuzz lint interop bench demo install clean help
+        fuzz canary canary-asan lint interop screenshots bench demo install \
+        clean help
 
 all: module
 
@@ -133,9 +135,25 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(FUZZ_OBJ)
 	$(FUZZ_CC) -std=gnu99 $(SAN) -fsanitize=fuzzer -g -O1 $(INC) -o $@ $< \
 	    $(FUZZ_OBJ) $(LIBS)
 
+canary: module  ## random configurations; is a token where it must not be?
+	CANARY_SECONDS=$(CANARY_SECONDS) t/canary/run
+
+canary-asan: asan  ## the same with an nginx under ASan and UBSan
+	TEST_NGINX_BINARY=$(abspath $(BUILD))/asan/nginx ENTRA_STATIC=1 \
+	    ENTRA_SLOW=1 ASAN_OPTIONS=detect_odr_violation=0 \
+	    UBSAN_OPTIONS=print_stacktrace=1 \
+	    LSAN_OPTIONS=suppressions=$(CURDIR)/t/lsan.suppress:print_suppressions=0 \
+	    CANARY_SECONDS=$(CANARY_SECONDS) t/canary/run
+
 interop: module  ## test with other people's clients and servers
 	@.ci/deps build test interop
 	t/interop/run
+
+screenshots: module  ## of the pages in each state: build/screenshots
+	@.ci/deps build test browser
+	mkdir -p $(BUILD)/screenshots
+	ENTRA_SCREENSHOTS=$(abspath $(BUILD))/screenshots \
+		prove --exec '' t/interop/pages.t t/interop/browser.t
 
 lint:  ## check style, layers, bounds and warnings
 	@.ci/deps build test lint

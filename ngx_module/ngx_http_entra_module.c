@@ -3,7 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_page.h"
 #include "ngx_http_entra_recent.h"
 
 

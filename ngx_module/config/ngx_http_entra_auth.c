@@ -6,7 +6,8 @@
  * all credentials are known.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
+#include "entra_cloud.h"
 
 
 static ngx_int_t ngx_http_entra_auth_line(ngx_conf_t *cf,

@@ -6,7 +6,7 @@
  * token would go, whether it goes at all.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 static void ngx_http_entra_check_zone(ngx_conf_t *cf,

@@ -5,7 +5,7 @@
  * Configuration structures, their inheritance, and the simple directives.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 static void ngx_http_entra_cleanup_main_conf(void *data);

@@ -5,7 +5,8 @@
  * entra_credential: the block and its lines.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
+#include "entra_credential_types.h"
 
 
 #define NGX_HTTP_ENTRA_WORDS  64

@@ -6,7 +6,8 @@
  * was read: the core's credentials, their tokens, where those may go.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
+#include "entra_cloud.h"
 
 
 static gid_t ngx_http_entra_credential_group(ngx_conf_t *cf);
@@ -97,7 +98,7 @@ ngx_http_entra_credential_finish(ngx_conf_t *cf,
         credential->preload = 1;
     }
 
-    (void) ngx_http_entra_credential_material(credential);
+    (void) ngx_http_entra_secret_digest(credential);
 
     /* each scope of its own is fetched at start and shown in the status */
 
@@ -241,38 +242,4 @@ ngx_http_entra_credential_hosts(ngx_http_entra_token_t *token)
     token->egress = credential->upstreams ? &credential->egress
                                           : &token->known;
     return NGX_OK;
-}
-
-
-/* the digests of the secrets now in use; 1: there is a new one */
-
-ngx_uint_t
-ngx_http_entra_credential_material(ngx_http_entra_credential_t *credential)
-{
-    u_char      digest[32];
-    ngx_uint_t  i;
-
-    entra_credential_secret_digest(credential->core, digest);
-
-    for (i = 0; i < credential->nmaterial; i++) {
-        if (ngx_memcmp(credential->material[i], digest, 32) == 0) {
-
-            /* the current one is the first */
-
-            ngx_memmove(credential->material[1], credential->material[0],
-                        i * 32);
-            ngx_memcpy(credential->material[0], digest, 32);
-            return i != 0;
-        }
-    }
-
-    if (credential->nmaterial < 4) {
-        credential->nmaterial++;
-    }
-
-    ngx_memmove(credential->material[1], credential->material[0],
-                (credential->nmaterial - 1) * 32);
-    ngx_memcpy(credential->material[0], digest, 32);
-
-    return 1;
 }

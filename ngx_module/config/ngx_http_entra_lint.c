@@ -6,7 +6,7 @@
  * configuration is read, each once, with the place to look at.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 #include "entra_lint.h"
 
 

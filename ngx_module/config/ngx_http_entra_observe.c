@@ -11,7 +11,7 @@
  * not be asked for in any of them but those that make the upstream request.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 typedef ngx_int_t (*ngx_http_entra_note_pt)(ngx_conf_t *cf,

@@ -5,7 +5,7 @@
  * The credentials that "entra_status ready" names, once all are known.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 static ngx_int_t ngx_http_entra_ready_name(ngx_conf_t *cf,

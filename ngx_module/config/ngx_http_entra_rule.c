@@ -5,7 +5,7 @@
  * A block of Conditional Access and its lines, and entra_trusted_proxies.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 #define NGX_HTTP_ENTRA_WORDS  512

@@ -6,7 +6,7 @@
  * which location; in a worker, the policies' counters and files that change.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 #include "entra_lint.h"
 
 #include <openssl/evp.h>

@@ -15,7 +15,7 @@
  * be it.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 #include <openssl/rand.h>
 

@@ -6,7 +6,7 @@
  * "confine".
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 static void ngx_http_entra_workspace_cleanup(void *data);

@@ -9,7 +9,7 @@
 #define _NGX_HTTP_ENTRA_PAGE_H_INCLUDED_
 
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 #include "ngx_http_entra_recent.h"
 
 
@@ -181,6 +181,24 @@ ngx_http_entra_format_e ngx_http_entra_status_format(ngx_http_request_t *r);
 
 ngx_int_t ngx_http_entra_page_header(ngx_http_request_t *r, const char *key,
     const char *value);
+
+
+/* ngx_http_entra_what_if.c */
+
+char *ngx_http_entra_what_if(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_entra_sign_in.c */
+
+char *ngx_http_entra_sign_in(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_entra_sign_in_check(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+ngx_int_t ngx_http_entra_sign_in_init(ngx_http_entra_worker_t *worker);
+
+/* ngx_http_entra_status.c */
+
+extern const ngx_str_t  ngx_http_entra_status_names[];
+
+char *ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 #endif /* _NGX_HTTP_ENTRA_PAGE_H_INCLUDED_ */

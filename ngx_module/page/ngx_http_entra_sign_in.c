@@ -5,7 +5,7 @@
  * entra_sign_in: moves bytes between a request and the page of the core.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_page.h"
 #include "entra_sign_in.h"
 #include "entra_signed_in.h"
 
@@ -168,7 +168,7 @@ ngx_http_entra_signed_in(void *data, entra_credential_t *core)
             continue;
         }
 
-        (void) ngx_http_entra_credential_material(c[i]);
+        (void) ngx_http_entra_secret_digest(c[i]);
 
         token = c[i]->tokens.elts;
 

@@ -7,7 +7,7 @@
 #define _NGX_HTTP_ENTRA_WHAT_IF_H_INCLUDED_
 
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_page.h"
 #include "entra_what_if.h"
 
 

@@ -7,7 +7,7 @@
  * where none applies, the filters put our text into nginx's answer.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 #include "entra_enc.h"
 #include "entra_html.h"
 

@@ -8,7 +8,7 @@
  * before it is sent; without such a token it is not sent.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 
 /* more addresses than a name has, usually */

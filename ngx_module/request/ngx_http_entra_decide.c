@@ -5,7 +5,7 @@
  * The decision about a request: which policies, which signals, what follows.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 #include "ngx_http_entra_recent.h"
 
 

@@ -5,7 +5,7 @@
  * The egress guard at run time: where is this upstream request about to go?
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 
 static ngx_uint_t ngx_http_entra_egress_fixed(

@@ -10,7 +10,7 @@
  * Whatever speaks against it ends the request before a byte is sent.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 
 typedef struct {

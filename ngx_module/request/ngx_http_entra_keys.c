@@ -6,7 +6,7 @@
  * shared as tokens are; a token that was validated before costs a hash.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 #include "entra_caller_keys.h"
 #include "entra_jwt.h"
 #include "entra_jwt_cache.h"
@@ -158,7 +158,7 @@ ngx_http_entra_keys_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         return NGX_ERROR;
     }
 
-    (void) ngx_http_entra_credential_material(credential);
+    (void) ngx_http_entra_secret_digest(credential);
 
     ngx_str_null(&scope);
 
@@ -168,6 +168,7 @@ ngx_http_entra_keys_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     }
 
     keys->token->preload = 1;
+    keys->token->keys = 1;
 
     return NGX_OK;
 }

@@ -7,7 +7,7 @@
  * it is fetched when it is asked for, and refreshed by later requests only.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 #include "entra_jwt.h"
 
 #include <openssl/evp.h>

@@ -6,11 +6,12 @@
  * queue, and back when a fetch has ended or the time is over.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 
 static void ngx_http_entra_unpark(void *data);
 static void ngx_http_entra_park_timeout(ngx_event_t *ev);
+static void ngx_http_entra_park_wake(ngx_http_entra_waiter_t *w);
 static void ngx_http_entra_resume(ngx_http_request_t *r);
 
 
@@ -56,6 +57,7 @@ ngx_http_entra_park(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         cln->handler = ngx_http_entra_unpark;
         cln->data = w;
         w->request = r;
+        w->wake = ngx_http_entra_park_wake;
 
         /* a worker that shuts down stays for its clients */
 
@@ -121,33 +123,17 @@ ngx_http_entra_park_timeout(ngx_event_t *ev)
 }
 
 
-/* a fetch has ended, one way or the other: each of them looks for itself */
+/* a fetch has ended, one way or the other: the request looks for itself */
 
-void
-ngx_http_entra_wake(ngx_http_entra_token_t *token)
+static void
+ngx_http_entra_park_wake(ngx_http_entra_waiter_t *w)
 {
-    ngx_queue_t               waiters;
-    ngx_http_request_t       *r;
-    ngx_http_entra_waiter_t  *w;
+    ngx_http_request_t  *r;
 
-    if (ngx_queue_empty(&token->waiters)) {
-        return;
-    }
+    r = w->request;
 
-    /* those who park again are not met again here */
-
-    ngx_queue_init(&waiters);
-    ngx_queue_add(&waiters, &token->waiters);
-    ngx_queue_init(&token->waiters);
-
-    while (!ngx_queue_empty(&waiters)) {
-        w = ngx_queue_data(ngx_queue_head(&waiters), ngx_http_entra_waiter_t,
-                           queue);
-        r = w->request;
-
-        ngx_http_entra_unpark(w);
-        ngx_http_entra_resume(r);
-    }
+    ngx_http_entra_unpark(w);
+    ngx_http_entra_resume(r);
 }
 
 

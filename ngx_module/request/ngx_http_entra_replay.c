@@ -13,7 +13,7 @@
  * X-Accel-Redirect would have to guess the name, and is refused even so.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 #include "entra_challenge.h"
 
 

@@ -7,7 +7,7 @@
  * already.  ngx_http_entra_replay.c says more.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 #include <openssl/rand.h>
 

@@ -6,7 +6,7 @@
  * answers, counting.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 
 static ngx_int_t ngx_http_entra_begin(ngx_http_request_t *r,

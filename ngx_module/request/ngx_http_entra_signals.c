@@ -6,7 +6,7 @@
  * deployment header, the time.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 
 typedef struct {

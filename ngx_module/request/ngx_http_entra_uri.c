@@ -6,7 +6,7 @@
  * judged has to be what is sent.  Follows ngx_http_proxy_create_request().
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 
 static ngx_int_t ngx_http_entra_uri_variable(ngx_http_request_t *r,

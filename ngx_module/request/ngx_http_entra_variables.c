@@ -6,7 +6,7 @@
  * Those that hold a token are in ngx_http_entra_inject.c.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_request.h"
 
 
 typedef enum {

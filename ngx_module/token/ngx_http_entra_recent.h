@@ -11,7 +11,7 @@
 #define _NGX_HTTP_ENTRA_RECENT_H_INCLUDED_
 
 
-#include "ngx_http_entra_types.h"
+#include "ngx_http_entra_conf.h"
 
 
 #define NGX_HTTP_ENTRA_ATTEMPTS  50             /* of a token */

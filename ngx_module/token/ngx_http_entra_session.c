@@ -5,7 +5,7 @@
  * The store of sign-ins, for the core: blobs by key, each with its end.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 #include "entra_session.h"
 
 

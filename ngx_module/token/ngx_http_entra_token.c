@@ -6,7 +6,7 @@
  * request path, and a timer that refreshes ahead or looks at the others.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 
 /* looks at what another worker fetches, ms */
@@ -35,7 +35,7 @@ static void ngx_http_entra_token_take(ngx_http_entra_token_t *token,
     entra_buf_t *header, entra_store_value_t *v);
 static void ngx_http_entra_token_forget(ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_token_accepted(ngx_http_entra_token_t *token,
-    u_char *material);
+    u_char *digest);
 static void ngx_http_entra_token_learn(ngx_http_entra_token_t *token);
 static ngx_uint_t ngx_http_entra_token_outdated(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_timer(ngx_event_t *ev);
@@ -325,15 +325,15 @@ ngx_http_entra_token_take(ngx_http_entra_token_t *token, entra_buf_t *header,
  */
 
 static ngx_int_t
-ngx_http_entra_token_accepted(ngx_http_entra_token_t *token, u_char *material)
+ngx_http_entra_token_accepted(ngx_http_entra_token_t *token, u_char *digest)
 {
     ngx_uint_t                    i;
     ngx_http_entra_credential_t  *c;
 
     c = token->credential;
 
-    for (i = 0; i < c->nmaterial; i++) {
-        if (ngx_memcmp(c->material[i], material, 32) == 0) {
+    for (i = 0; i < c->ndigests; i++) {
+        if (ngx_memcmp(c->digests[i], digest, 32) == 0) {
             return 1;
         }
     }
@@ -356,7 +356,7 @@ ngx_http_entra_token_learn(ngx_http_entra_token_t *token)
         entra_err_clear(&err);
 
         if (c->core->type->watch(c->core, &err) == 1) {
-            (void) ngx_http_entra_credential_material(c);
+            (void) ngx_http_entra_secret_digest(c);
         }
     }
 }
@@ -458,7 +458,7 @@ ngx_http_entra_token_due(ngx_http_entra_token_t *token)
     /* the failures were those of the old secret */
 
     if (entra_store_renewed(token->store, &token->ref, ngx_http_entra_clock(),
-                            token->credential->material[0])
+                            token->credential->digests[0])
         || token->preload || !ngx_queue_empty(&token->waiters))
     {
         ngx_http_entra_token_kick(token);
@@ -494,7 +494,7 @@ ngx_http_entra_token_outdated(ngx_http_entra_token_t *token)
     return entra_store_peek(token->store, &token->ref, ngx_http_entra_clock(),
                             &rec)
            == 0
-           && ngx_memcmp(rec.digest, token->credential->material[0], 32) != 0;
+           && ngx_memcmp(rec.digest, token->credential->digests[0], 32) != 0;
 }
 
 
@@ -512,7 +512,7 @@ ngx_http_entra_token_timer(ngx_event_t *ev)
     if (ngx_http_entra_token_usable(token, now)
         || !ngx_http_entra_token_pending(token))
     {
-        ngx_http_entra_wake(token);
+        ngx_http_entra_token_wake(token);
     }
 
     if (token->header.len == 0 && !token->preload
@@ -598,4 +598,30 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
     }
 
     ngx_add_timer(&token->timer, (ngx_msec_t) wait);
+}
+
+
+/* a fetch has ended, one way or the other: each waiter looks for itself */
+
+void
+ngx_http_entra_token_wake(ngx_http_entra_token_t *token)
+{
+    ngx_queue_t               waiters;
+    ngx_http_entra_waiter_t  *w;
+
+    if (ngx_queue_empty(&token->waiters)) {
+        return;
+    }
+
+    /* those who wait again are not met again here */
+
+    ngx_queue_init(&waiters);
+    ngx_queue_add(&waiters, &token->waiters);
+    ngx_queue_init(&token->waiters);
+
+    while (!ngx_queue_empty(&waiters)) {
+        w = ngx_queue_data(ngx_queue_head(&waiters), ngx_http_entra_waiter_t,
+                           queue);
+        w->wake(w);
+    }
 }

@@ -6,7 +6,7 @@
  * shared record), what is asked for, and what its end leaves in the record.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 #include "ngx_http_entra_recent.h"
 
 #include <openssl/evp.h>
@@ -21,7 +21,6 @@ static void ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static void ngx_http_entra_token_report(ngx_http_entra_token_t *token,
     entra_acquire_t *a, entra_store_failure_t *failure);
-static ngx_uint_t ngx_http_entra_token_is_keys(ngx_http_entra_token_t *token);
 
 
 void
@@ -49,7 +48,7 @@ ngx_http_entra_token_kick(ngx_http_entra_token_t *token)
 
     if (ngx_http_entra_token_hold(token) == NGX_OK
         && entra_store_lease(token->store, &token->ref, now,
-                             token->credential->material[0], &claims, &refused)
+                             token->credential->digests[0], &claims, &refused)
            == ENTRA_STORE_LEASED)
     {
         ngx_http_entra_token_fetch(token, &claims, &refused);
@@ -129,7 +128,7 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
 
     /* whose requests may be the last that hold it */
 
-    ngx_http_entra_wake(token);
+    ngx_http_entra_token_wake(token);
 }
 
 
@@ -145,11 +144,11 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     refresh = entra_token_refresh_after(a->token.lifetime, a->token.refresh_in,
                                         (uint32_t) ngx_random());
 
-    (void) ngx_http_entra_credential_material(token->credential);
+    (void) ngx_http_entra_secret_digest(token->credential);
 
     success.value.data = a->token.value;
     success.value.len = a->token.len;
-    success.digest = token->credential->material[0];
+    success.digest = token->credential->digests[0];
     success.note = token->credential->core->note;
     success.member = token->credential->core->member;
     success.now = now;
@@ -175,7 +174,7 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     ngx_log_error(level, ngx_cycle->log, 0,
                   "%s: got %s for %L s, refresh in %L s%s",
                   ngx_http_entra_token_name(token, name),
-                  ngx_http_entra_token_is_keys(token)
+                  token->keys
                       ? "the keys of callers' tokens" : "a token",
                   a->token.lifetime, refresh,
                   success.fails ? ", the failure is over" : "");
@@ -222,7 +221,7 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
             && failure->fails > 1
            ? NGX_LOG_INFO : NGX_LOG_ERR;
 
-    if (ngx_http_entra_token_is_keys(token)) {
+    if (token->keys) {
         state = failure->usable
                 ? "the last keys are used"
                 : "there are no keys to judge callers' tokens by";
@@ -244,15 +243,6 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
 }
 
 
-/* not a token: what callers' tokens are validated with is fetched as one */
-
-static ngx_uint_t
-ngx_http_entra_token_is_keys(ngx_http_entra_token_t *token)
-{
-    return token == ngx_http_entra_keys_token(ngx_http_entra_worker->conf);
-}
-
-
 char *
 ngx_http_entra_token_name(ngx_http_entra_token_t *token, u_char *buf)
 {
@@ -262,7 +252,7 @@ ngx_http_entra_token_name(ngx_http_entra_token_t *token, u_char *buf)
     name = &token->credential->name;
     last = buf + NGX_HTTP_ENTRA_NAME_MAX - 1;
 
-    p = ngx_slprintf(buf, last, ngx_http_entra_token_is_keys(token)
+    p = ngx_slprintf(buf, last, token->keys
                                 ? "%V" : "entra credential \"%V\"", name);
 
     if (token->scope.len) {

@@ -11,7 +11,7 @@
  * The others are looked at in each round.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 #include "ngx_http_entra_inotify.h"
 
 
@@ -438,7 +438,7 @@ ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c)
         return;
     }
 
-    if (ngx_http_entra_credential_material(c)) {
+    if (ngx_http_entra_secret_digest(c)) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "entra credential \"%V\": its %s changed, getting new "
                       "tokens", &c->name,

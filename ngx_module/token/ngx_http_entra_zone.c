@@ -7,7 +7,7 @@
  * fill it.
  */
 
-#include "ngx_http_entra_module.h"
+#include "ngx_http_entra_conf.h"
 
 #include <signal.h>
 
