@@ -258,7 +258,7 @@ refuses('policies none and others', with(policies => 'policies none x;'),
         says => qr/none/);
 refuses('a policy twice', "entra_policy p { grant; }\n"
         . with(policies => 'policies p p;'), line => 7,
-        says => qr/duplicate "p"/);
+        says => qr/duplicate policy "p"/);
 refuses('no names', with(policies => 'policies;'), line => 6,
         says => qr/none/);
 refuses('unknown policy', with(policies => 'policies office;'),
@@ -311,7 +311,7 @@ for (['https://ml.azure.com', qr/\.default/], ['azureml', qr/aml/],
      ['aml aml', qr/twice|duplicate/], ['AML', qr/aml/], ['$s', qr/aml/],
      ['"aml arm"', qr/separate words/], [$client, qr/\.default/],
      ['.default', qr/URI/], ['openid', qr/aml/],
-     ['aml https://ml.azure.com/.default', qr/duplicate scope/])
+     ['aml https://ml.azure.com/.default', qr/duplicate/])
 {
     my ($scope, $says) = @$_;
     refuses("scope $scope", with(scope => "scope $scope;"), line => '[15]',

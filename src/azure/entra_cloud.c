@@ -8,6 +8,7 @@
 
 #include "entra_ascii.h"
 #include "entra_cloud.h"
+#include "entra_url.h"
 
 
 #define ENTRA_SCOPE_MAX      1024
@@ -351,45 +352,10 @@ entra_cloud_resource(entra_str_t scope)
 }
 
 
-/* bytes of the host (a name, an address, an address in brackets), or 0 */
-
-static size_t
-entra_authority_host(entra_str_t s)
-{
-    size_t  i;
-
-    if (s.len && s.data[0] == '[') {
-        for (i = 1; i < s.len; i++) {
-            if (s.data[i] == ']') {
-                return i > 2 ? i + 1 : 0;
-            }
-
-            if (!strchr("0123456789abcdefABCDEF:.", s.data[i])
-                || s.data[i] == '\0')
-            {
-                return 0;
-            }
-        }
-
-        return 0;
-    }
-
-    for (i = 0; i < s.len; i++) {
-        if (!entra_is_alnum(s.data[i]) && s.data[i] != '-'
-            && (s.data[i] != '.' || i == 0 || s.data[i - 1] == '.'))
-        {
-            break;
-        }
-    }
-
-    return i;
-}
-
-
 static int
 entra_authority_check(entra_str_t host, entra_str_t rest, entra_err_t *err)
 {
-    int64_t  port;
+    unsigned  port;
 
     if (host.len == 0 || host.len > ENTRA_TENANT_MAX) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
@@ -399,17 +365,12 @@ entra_authority_check(entra_str_t host, entra_str_t rest, entra_err_t *err)
     }
 
     if (rest.len && rest.data[0] == ':') {
-        rest.data++;
-        rest.len--;
-
         if (memchr(rest.data, '@', rest.len)) {
             return entra_err_set(err, ENTRA_ERR_CONFIG, "authority_host is a"
                                  " host only, without user and password");
         }
 
-        if (rest.len > 5 || entra_str_int(rest, &port) != 0 || port < 1
-            || port > 65535)
-        {
+        if (entra_url_port(rest, &port) != 0) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
                                  "invalid port in authority_host");
         }
@@ -456,7 +417,7 @@ entra_cloud_authority(entra_str_t text, entra_err_t *err)
     }
 
     host.data = text.data;
-    host.len = entra_authority_host(text);
+    host.len = entra_url_host(text);
     rest.data = text.data + host.len;
     rest.len = text.len - host.len;
 

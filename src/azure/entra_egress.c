@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "entra_egress.h"
+#include "entra_url.h"
 
 
 #define ENTRA_EGRESS_HOST_MAX  255          /* RFC 1035 */
@@ -22,79 +23,6 @@ entra_egress_free(entra_egress_t *egress)
     }
 
     egress->n = 0;
-}
-
-
-static int
-entra_egress_host_ok(entra_str_t host)
-{
-    return host.len <= ENTRA_EGRESS_HOST_MAX && entra_str_is_word(host, ".-_");
-}
-
-
-/* an address in brackets, as in a URL: what is inside them, or len 0 */
-
-static entra_str_t
-entra_egress_bracketed(entra_str_t *text)
-{
-    size_t       i;
-    entra_str_t  host;
-
-    for (i = 1; i < text->len && text->data[i] != ']'; i++) {
-        if (strchr("0123456789abcdefABCDEF:.", text->data[i]) == NULL) {
-            return entra_str_null;
-        }
-    }
-
-    if (i == text->len) {
-        return entra_str_null;
-    }
-
-    host = (entra_str_t) { i - 1, text->data + 1 };
-    text->data += i + 1;
-    text->len -= i + 1;
-
-    return host;
-}
-
-
-static entra_str_t
-entra_egress_name(entra_str_t *text)
-{
-    size_t       i;
-    entra_str_t  host;
-
-    for (i = 0; i < text->len && text->data[i] != ':'; i++) { /* void */ }
-
-    host = (entra_str_t) { i, text->data };
-    text->data += i;
-    text->len -= i;
-
-    return entra_egress_host_ok(host) ? host : entra_str_null;
-}
-
-
-static int
-entra_egress_port(entra_str_t text, unsigned *port)
-{
-    int64_t  n;
-
-    *port = 0;
-
-    if (text.len == 0) {
-        return 0;
-    }
-
-    text.data++;
-    text.len--;
-
-    if (entra_str_int(text, &n) != 0 || n < 1 || n > 65535) {
-        return -1;
-    }
-
-    *port = (unsigned) n;
-
-    return 0;
 }
 
 
@@ -127,25 +55,33 @@ entra_egress_parse(entra_egress_rule_t *rule, entra_str_t text,
 
     if (entra_str_starts(rest, "*.")) {
         rule->suffix = 1;
-        rest.data++;
-        rest.len--;
+        rest.data += 2;
+        rest.len -= 2;
     }
 
-    if (rest.len && rest.data[0] == '[') {
-        host = entra_egress_bracketed(&rest);
+    host = (entra_str_t) { entra_url_host(rest), rest.data };
+    rest.data += host.len;
+    rest.len -= host.len;
 
-    } else {
-        host = entra_egress_name(&rest);
-    }
-
-    if (host.len == 0 || entra_egress_port(rest, &rule->port) != 0
-        || (rule->suffix && host.len < 4))
+    if (host.len == 0 || host.len > ENTRA_EGRESS_HOST_MAX
+        || entra_url_port(rest, &rule->port) != 0
+        || (rule->suffix && (host.len < 3 || host.data[0] == '[')))
     {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "invalid upstream \"%.*s\"; write HOST, "
                              "HOST:PORT, *.SUFFIX or, for plain http, "
                              "http://HOST[:PORT] or http://unix:PATH",
                              (int) text.len, text.data);
+    }
+
+    if (host.data[0] == '[') {
+        host.data++;
+        host.len -= 2;
+    }
+
+    if (rule->suffix) {
+        host.data--;                            /* with its dot */
+        host.len++;
     }
 
     rule->host = entra_str_dup_lower(host);

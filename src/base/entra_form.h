@@ -31,8 +31,8 @@ int entra_form_field(entra_str_t text, const char *name, entra_buf_t *out);
 
 /*
  * The value of a cookie (RFC 6265, section 4.2.1; several Cookie headers are
- * joined by "; "), borrowed from the header.  Length 0: it is not there, or
- * there twice: which of them is whose cannot be told.
+ * joined by "; "), borrowed from the header.  Length 0: it is not there, or a
+ * duplicate: which of them is whose cannot be told.
  */
 entra_str_t entra_form_cookie(entra_str_t header, const char *name);
 

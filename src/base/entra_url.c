@@ -9,46 +9,76 @@
 #include "entra_url.h"
 
 
-static int
-entra_url_host_char(char c)
-{
-    return entra_is_alnum(c) || c == '.' || c == '-';
-}
-
-
-static int
-entra_url_ipv6_char(char c)
-{
-    return entra_hex_digit(c) >= 0 || c == ':' || c == '.';
-}
-
-
-/* host at p: returns its length, 0 when it is none */
-
 static size_t
-entra_url_host(const char *p, const char *end)
+entra_url_address(entra_str_t text)
 {
-    const char  *start = p;
+    size_t  i;
 
-    if (p < end && *p == '[') {
-        p++;
-
-        while (p < end && entra_url_ipv6_char(*p)) {
-            p++;
+    for (i = 1; i < text.len; i++) {
+        if (text.data[i] == ']') {
+            return i > 2 ? i + 1 : 0;
         }
 
-        if (p == end || *p != ']' || p - start < 3) {
-            return 0;
+        if (entra_hex_digit(text.data[i]) < 0 && text.data[i] != ':'
+            && text.data[i] != '.')
+        {
+            break;
         }
-
-        return (size_t) (p + 1 - start);
     }
 
-    while (p < end && entra_url_host_char(*p)) {
-        p++;
+    return 0;
+}
+
+
+size_t
+entra_url_host(entra_str_t text)
+{
+    char    c;
+    size_t  i;
+
+    if (text.len && text.data[0] == '[') {
+        return entra_url_address(text);
     }
 
-    return (size_t) (p - start);
+    for (i = 0; i < text.len; i++) {
+        c = text.data[i];
+
+        if (!entra_is_alnum(c) && c != '-' && c != '_'
+            && (c != '.' || i == 0 || text.data[i - 1] == '.'))
+        {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+int
+entra_url_port(entra_str_t text, unsigned *port)
+{
+    int64_t  n;
+
+    *port = 0;
+
+    if (text.len == 0) {
+        return 0;
+    }
+
+    if (text.data[0] != ':') {
+        return -1;
+    }
+
+    text.data++;
+    text.len--;
+
+    if (entra_str_int(text, &n) != 0 || n < 1 || n > 65535) {
+        return -1;
+    }
+
+    *port = (unsigned) n;
+
+    return 0;
 }
 
 
@@ -81,7 +111,7 @@ entra_url_target(entra_str_t target, entra_url_t *url)
 int
 entra_url_parse(entra_str_t text, entra_url_t *url)
 {
-    int64_t      port;
+    unsigned     port;
     const char  *p, *end;
 
     memset(url, 0, sizeof(entra_url_t));
@@ -109,7 +139,7 @@ entra_url_parse(entra_str_t text, entra_url_t *url)
     end = text.data + text.len;
 
     url->host.data = p;
-    url->host.len = entra_url_host(p, end);
+    url->host.len = entra_url_host((entra_str_t) { (size_t) (end - p), p });
 
     if (url->host.len == 0) {
         return -1;
@@ -126,7 +156,10 @@ entra_url_parse(entra_str_t text, entra_url_t *url)
 
         url->port.len = (size_t) (p - url->port.data);
 
-        if (entra_str_int(url->port, &port) != 0 || port < 1 || port > 65535) {
+        if (entra_url_port((entra_str_t) { url->port.len + 1,
+                                           url->port.data - 1 }, &port)
+            != 0)
+        {
             return -1;
         }
     }

@@ -28,6 +28,15 @@ typedef struct {
 
 
 /*
+ * Bytes of the host that the text begins with: a name or IPv4 address, or an
+ * IPv6 address in brackets; 0: none.
+ */
+size_t entra_url_host(entra_str_t text);
+
+/* ":1" to ":65535"; 0 and *port, which is 0 for no text; or -1 */
+int entra_url_port(entra_str_t text, unsigned *port);
+
+/*
  * RFC 3986, less: no user information, no fragment, no blanks, quotes,
  * backslashes or bytes above 0x7e; at most ENTRA_URL_MAX bytes.  0, or -1.
  */

@@ -58,7 +58,7 @@ typedef struct {
  *   address, peer          an address, "unix:", or "unknown"
  *   method, path           as the upstream would get them
  *   time                   RFC 3339
- *   deployment             may be there twice
+ *   deployment             may be given twice
  *   tls                    1.2, 1.3
  *   certificate            none | valid | invalid | unknown
  *   san_uri, san_dns, cert_sha256, spki_sha256
