@@ -151,7 +151,7 @@ static ngx_command_t  ngx_http_entra_commands[] = {
 
     { ngx_string("entra_token"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
-      ngx_http_entra_second,
+      ngx_http_entra_token_directive,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

@@ -258,7 +258,7 @@ refuses('policies none and others', with(policies => 'policies none x;'),
         says => qr/none/);
 refuses('a policy twice', "entra_policy p { grant; }\n"
         . with(policies => 'policies p p;'), line => 7,
-        says => qr/duplicate policy "p"/);
+        says => qr/duplicate "p"/);
 refuses('no names', with(policies => 'policies;'), line => 6,
         says => qr/none/);
 refuses('unknown policy', with(policies => 'policies office;'),

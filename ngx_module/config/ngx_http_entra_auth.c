@@ -63,7 +63,7 @@ ngx_http_entra_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_entra_token_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_entra_loc_conf_t *lcf = conf;
 
@@ -71,7 +71,7 @@ ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                *value;
     ngx_uint_t                i;
     ngx_http_variable_t      *var;
-    ngx_http_entra_second_t  *second;
+    ngx_http_entra_second_token_t  *second;
 
     value = cf->args->elts;
 
@@ -101,28 +101,28 @@ ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (lcf->seconds == NGX_CONF_UNSET_PTR) {
-        lcf->seconds = ngx_array_create(cf->pool, 1,
-                                        sizeof(ngx_http_entra_second_t));
-        if (lcf->seconds == NULL) {
+    if (lcf->second_tokens == NGX_CONF_UNSET_PTR) {
+        lcf->second_tokens = ngx_array_create(cf->pool, 1,
+                                        sizeof(ngx_http_entra_second_token_t));
+        if (lcf->second_tokens == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
-    second = lcf->seconds->elts;
+    second = lcf->second_tokens->elts;
 
-    for (i = 0; i < lcf->seconds->nelts; i++) {
+    for (i = 0; i < lcf->second_tokens->nelts; i++) {
         if (second[i].index == index) {
             return "is duplicate";
         }
     }
 
-    second = ngx_array_push(lcf->seconds);
+    second = ngx_array_push(lcf->second_tokens);
     if (second == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    ngx_memzero(second, sizeof(ngx_http_entra_second_t));
+    ngx_memzero(second, sizeof(ngx_http_entra_second_token_t));
 
     second->index = index;
 

@@ -99,7 +99,7 @@ ngx_http_entra_check_location(ngx_conf_t *cf,
     ngx_http_entra_location_t *location)
 {
     ngx_uint_t                  i;
-    ngx_http_entra_second_t    *second;
+    ngx_http_entra_second_token_t    *second;
     ngx_http_entra_loc_conf_t  *lcf;
 
     lcf = location->lcf;
@@ -124,10 +124,10 @@ ngx_http_entra_check_location(ngx_conf_t *cf,
         ngx_http_entra_check_header(cf, location);
     }
 
-    if (lcf->seconds) {
-        second = lcf->seconds->elts;
+    if (lcf->second_tokens) {
+        second = lcf->second_tokens->elts;
 
-        for (i = 0; i < lcf->seconds->nelts; i++) {
+        for (i = 0; i < lcf->second_tokens->nelts; i++) {
             if (ngx_http_entra_check_target(cf, location, second[i].auth)
                 != NGX_OK)
             {
@@ -324,7 +324,7 @@ ngx_http_entra_check_sent(ngx_conf_t *cf, ngx_http_entra_location_t *location)
 
     lcf = location->lcf;
 
-    if ((lcf->auth == NULL && lcf->seconds == NULL)
+    if ((lcf->auth == NULL && lcf->second_tokens == NULL)
         || !(lcf->pass->protocol & NGX_HTTP_ENTRA_PROXY_GRPC))
     {
         return NGX_OK;
@@ -454,9 +454,9 @@ ngx_http_entra_check_operations(ngx_conf_t *cf,
     }
 
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "location \"%V\" has policies with operations, which can "
-                  "be judged for \"proxy_pass\" and \"grpc_pass\" only, as the "
-                  "others pass on what their parameters say; in %s:%ui",
+                  "location \"%V\" has policies with operations, which are "
+                  "evaluated for \"proxy_pass\" and \"grpc_pass\" only, as "
+                  "the others pass on what their parameters say, in %s:%ui",
                   &location->clcf->name, lcf->pass->file, lcf->pass->line);
 
     return NGX_ERROR;

@@ -166,7 +166,7 @@ ngx_http_entra_create_loc_conf(ngx_conf_t *cf)
     lcf->confine = NGX_CONF_UNSET_UINT;
     lcf->method = NGX_CONF_UNSET_PTR;
     lcf->pass_headers = NGX_CONF_UNSET;
-    lcf->seconds = NGX_CONF_UNSET_PTR;
+    lcf->second_tokens = NGX_CONF_UNSET_PTR;
 
     return lcf;
 }
@@ -184,7 +184,7 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_entra_main_conf_t  *mcf;
 
     ngx_conf_merge_ptr_value(conf->auth, prev->auth, NULL);
-    ngx_conf_merge_ptr_value(conf->seconds, prev->seconds, NULL);
+    ngx_conf_merge_ptr_value(conf->second_tokens, prev->second_tokens, NULL);
     ngx_conf_merge_msec_value(conf->wait, prev->wait, 3000);
     ngx_conf_merge_value(conf->replay, prev->replay, 1);
     ngx_conf_merge_uint_value(conf->path_raw, prev->path_raw, 0);

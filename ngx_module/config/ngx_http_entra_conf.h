@@ -46,7 +46,7 @@ typedef struct {
     ngx_int_t                     index;        /* of the variable */
     ngx_http_entra_auth_t        *auth;
     ngx_http_entra_policies_t    *policies;     /* NULL: none */
-} ngx_http_entra_second_t;
+} ngx_http_entra_second_token_t;
 
 
 /* what other modules' directives of a location say, see ..._observe.c */
@@ -87,7 +87,7 @@ typedef struct {
 typedef struct {
     ngx_http_entra_auth_t        *auth;         /* NULL: off */
     ngx_array_t                  *policy_names; /* ngx_str_t */
-    ngx_array_t                  *seconds;      /* ngx_http_entra_second_t */
+    ngx_array_t                  *second_tokens;    /* of entra_token */
     ngx_msec_t                    wait;
     ngx_flag_t                    replay;
     ngx_uint_t                    path_raw;
@@ -135,7 +135,7 @@ typedef struct {
     ngx_uint_t                    egress_ssl;   /* unsigned  egress_ssl:1 */
 
     unsigned                      own:1;        /* a page of the module's */
-    unsigned                      forgotten:1;  /* the header, reported */
+    unsigned                      warned_missing_header:1;
 } ngx_http_entra_loc_conf_t;
 
 
@@ -169,7 +169,7 @@ struct ngx_http_entra_main_conf_s {
     entra_cidr_set_t              trusted_proxies;
     ngx_uint_t                    has_trusted_proxies;
     ngx_int_t                     peer_index;   /* $realip_remote_addr */
-    ngx_int_t                     kept_index;   /* see ..._kept_ctx() */
+    ngx_int_t                     ctx_index;   /* see ..._kept_ctx() */
     ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
     ngx_uint_t                    sign_in;      /* there is a page */
     ngx_array_t                  *token_variables;  /* ..._upstream_value.c */
@@ -209,7 +209,8 @@ char *ngx_http_entra_conf_block(ngx_conf_t *cf, ngx_conf_handler_pt handler,
 /* ngx_http_entra_auth.c: which credential, which token */
 
 char *ngx_http_entra_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_entra_second(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_entra_token_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* after the last directive */
 ngx_int_t ngx_http_entra_auth_resolve(ngx_conf_t *cf,

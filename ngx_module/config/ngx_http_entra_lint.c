@@ -83,7 +83,7 @@ ngx_http_entra_lint_location(ngx_http_entra_lint_t *lint,
     ngx_uint_t                  i;
     ngx_http_entra_auth_t      *auth;
     ngx_http_entra_token_t    **token;
-    ngx_http_entra_second_t    *second;
+    ngx_http_entra_second_token_t    *second;
     ngx_http_entra_loc_conf_t  *lcf;
 
     lcf = location->lcf;
@@ -102,9 +102,9 @@ ngx_http_entra_lint_location(ngx_http_entra_lint_t *lint,
         }
     }
 
-    second = lcf->seconds ? lcf->seconds->elts : NULL;
+    second = lcf->second_tokens ? lcf->second_tokens->elts : NULL;
 
-    for (i = 0; second && i < lcf->seconds->nelts; i++) {
+    for (i = 0; second && i < lcf->second_tokens->nelts; i++) {
         ngx_http_entra_lint_set(lint, location,
                                 second[i].auth->token->credential,
                                 second[i].policies);
@@ -237,7 +237,7 @@ ngx_http_entra_lint_satisfy(ngx_http_entra_lint_t *lint,
 {
     char                        text[ENTRA_DECISION_TEXT_MAX];
     ngx_str_t                  *name;
-    ngx_http_entra_second_t    *second;
+    ngx_http_entra_second_token_t    *second;
     ngx_http_entra_loc_conf_t  *lcf;
 
     lcf = location->lcf;
@@ -248,7 +248,7 @@ ngx_http_entra_lint_satisfy(ngx_http_entra_lint_t *lint,
         lint->line = lcf->auth->line;
 
     } else {
-        second = lcf->seconds->elts;
+        second = lcf->second_tokens->elts;
         lint->file = second[0].auth->file;
         lint->line = second[0].auth->line;
     }

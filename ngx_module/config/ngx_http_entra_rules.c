@@ -134,7 +134,7 @@ ngx_http_entra_rules_location(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
     ngx_uint_t                    i;
     ngx_http_entra_auth_t        *auth;
     ngx_http_entra_token_t      **token;
-    ngx_http_entra_second_t      *second;
+    ngx_http_entra_second_token_t      *second;
     ngx_http_entra_loc_conf_t    *lcf;
     ngx_http_entra_policies_t   **sets;
 
@@ -172,13 +172,13 @@ ngx_http_entra_rules_location(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
         }
     }
 
-    if (lcf->seconds == NULL) {
+    if (lcf->second_tokens == NULL) {
         return NGX_OK;
     }
 
-    second = lcf->seconds->elts;
+    second = lcf->second_tokens->elts;
 
-    for (i = 0; i < lcf->seconds->nelts; i++) {
+    for (i = 0; i < lcf->second_tokens->nelts; i++) {
         if (ngx_http_entra_rules_set(cf, mcf,
                                      second[i].auth->token->credential,
                                      location, &second[i].policies)
@@ -317,7 +317,7 @@ ngx_http_entra_rules_of(ngx_http_entra_location_t *location,
     ngx_uint_t                  i;
     ngx_http_entra_auth_t      *auth;
     ngx_http_entra_token_t    **token;
-    ngx_http_entra_second_t    *second;
+    ngx_http_entra_second_token_t    *second;
     ngx_http_entra_loc_conf_t  *lcf;
 
     lcf = location->lcf;
@@ -335,9 +335,9 @@ ngx_http_entra_rules_of(ngx_http_entra_location_t *location,
         }
     }
 
-    second = lcf->seconds ? lcf->seconds->elts : NULL;
+    second = lcf->second_tokens ? lcf->second_tokens->elts : NULL;
 
-    for (i = 0; second && i < lcf->seconds->nelts; i++) {
+    for (i = 0; second && i < lcf->second_tokens->nelts; i++) {
         if (second[i].auth->token->credential == credential) {
             return second[i].policies;
         }

@@ -13,7 +13,7 @@
 typedef struct {
     ngx_http_request_t     *request;
     entra_sign_in_call_t   *call;
-    ngx_event_t             stay;       /* this worker does not go meanwhile */
+    ngx_event_t             hold;       /* the worker does not exit meanwhile */
     unsigned                done:1;
 } ngx_http_entra_sign_in_ctx_t;
 
@@ -280,9 +280,9 @@ ngx_http_entra_sign_in_start(ngx_http_request_t *r, entra_str_t body)
     cln->handler = ngx_http_entra_sign_in_abort;
     cln->data = ctx;
 
-    ngx_http_entra_event(&ctx->stay, ngx_http_entra_sign_in_timeout, 0);
-    ngx_add_timer(&ctx->stay, ngx_http_entra_worker->conf->fetch_timeout
-                              + NGX_HTTP_ENTRA_STAY);
+    ngx_http_entra_event(&ctx->hold, ngx_http_entra_sign_in_timeout, 0);
+    ngx_add_timer(&ctx->hold, ngx_http_entra_worker->conf->fetch_timeout
+                              + NGX_HTTP_ENTRA_SHUTDOWN_HOLD);
 
     return NGX_DONE;
 }
@@ -396,8 +396,8 @@ ngx_http_entra_sign_in_done(void *data,
 
     ctx->done = 1;
 
-    if (ctx->stay.timer_set) {
-        ngx_del_timer(&ctx->stay);
+    if (ctx->hold.timer_set) {
+        ngx_del_timer(&ctx->hold);
     }
 
     ngx_http_set_log_request(c->log, r);
@@ -466,7 +466,7 @@ ngx_http_entra_sign_in_timeout(ngx_event_t *ev)
     ngx_http_request_t            *r;
     ngx_http_entra_sign_in_ctx_t  *ctx;
 
-    ctx = ngx_http_entra_of(ev, ngx_http_entra_sign_in_ctx_t, stay);
+    ctx = ngx_http_entra_of(ev, ngx_http_entra_sign_in_ctx_t, hold);
     r = ctx->request;
     c = r->connection;
 
@@ -482,8 +482,8 @@ ngx_http_entra_sign_in_abort(void *data)
 {
     ngx_http_entra_sign_in_ctx_t *ctx = data;
 
-    if (ctx->stay.timer_set) {
-        ngx_del_timer(&ctx->stay);
+    if (ctx->hold.timer_set) {
+        ngx_del_timer(&ctx->hold);
     }
 
     if (!ctx->done) {

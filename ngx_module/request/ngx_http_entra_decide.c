@@ -27,7 +27,7 @@ static ngx_uint_t ngx_http_entra_decide_converted(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_entra_decide_varies(ngx_http_entra_loc_conf_t *lcf);
 static void ngx_http_entra_decide_remember(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
-static void ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged);
+static void ngx_http_entra_decide_count(ngx_http_entra_decision_t *decision);
 static ngx_int_t ngx_http_entra_decide_answer(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_credential_t *credential);
 
@@ -35,7 +35,7 @@ static ngx_int_t ngx_http_entra_decide_answer(ngx_http_request_t *r,
 /* there are policies, or a workspace: see ngx_http_entra_decide() */
 
 ngx_int_t
-ngx_http_entra_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+ngx_http_entra_evaluate(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_uint_t early)
 {
     ngx_int_t                   rc;
@@ -47,17 +47,17 @@ ngx_http_entra_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (ctx->judged == NULL) {
-        ctx->judged = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_judged_t));
-        if (ctx->judged == NULL) {
+    if (ctx->decision == NULL) {
+        ctx->decision = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_decision_t));
+        if (ctx->decision == NULL) {
             return NGX_ERROR;
         }
     }
 
-    rc = ngx_http_entra_signals(r, ctx, &ctx->judged->signals);
+    rc = ngx_http_entra_signals(r, ctx, &ctx->decision->signals);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_entra_signal_headers(r, lcf, ctx->judged);
+        rc = ngx_http_entra_signal_headers(r, lcf, ctx->decision);
     }
 
     if (rc != NGX_OK) {
@@ -74,8 +74,8 @@ ngx_http_entra_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return rc;
     }
 
-    if (!ctx->judged->signals.early) {
-        ctx->judged->counted = 1;
+    if (!ctx->decision->signals.early) {
+        ctx->decision->counted = 1;
         ngx_http_entra_decide_remember(r, ctx);
     }
 
@@ -91,15 +91,15 @@ ngx_http_entra_decide_sets(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 {
     ngx_int_t                   rc;
     ngx_uint_t                  i;
-    ngx_http_entra_second_t    *second;
+    ngx_http_entra_second_token_t    *second;
     ngx_http_entra_loc_conf_t  *lcf;
 
     lcf = ctx->lcf;
 
     if (lcf->second_policies) {
-        second = lcf->seconds->elts;
+        second = lcf->second_tokens->elts;
 
-        for (i = 0; i < lcf->seconds->nelts; i++) {
+        for (i = 0; i < lcf->second_tokens->nelts; i++) {
             rc = ngx_http_entra_decide_set(r, ctx, second[i].policies,
                                            second[i].auth->token->credential,
                                            early);
@@ -120,22 +120,22 @@ ngx_http_entra_decide_set(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_policies_t *set, ngx_http_entra_credential_t *credential,
     ngx_uint_t early)
 {
-    ngx_http_entra_judged_t  *judged;
+    ngx_http_entra_decision_t  *decision;
 
     if (set == NULL) {
         return NGX_OK;
     }
 
-    judged = ctx->judged;
+    decision = ctx->decision;
 
-    entra_decide(set->policies, set->n, &judged->signals, &judged->decision);
-    judged->credential = credential;
-    judged->made = 1;
+    entra_decide(set->policies, set->n, &decision->signals, &decision->result);
+    decision->credential = credential;
+    decision->made = 1;
 
-    if (judged->decision.outcome == ENTRA_ALLOW) {
+    if (decision->result.outcome == ENTRA_ALLOW) {
 
-        if (!judged->signals.early && !judged->counted) {
-            ngx_http_entra_decide_count(judged);
+        if (!decision->signals.early && !decision->counted) {
+            ngx_http_entra_decide_count(decision);
         }
 
         return NGX_OK;
@@ -143,8 +143,8 @@ ngx_http_entra_decide_set(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     /* once, although "satisfy any" asks on */
 
-    if (!judged->denied) {
-        ngx_http_entra_decide_count(judged);
+    if (!decision->denied) {
+        ngx_http_entra_decide_count(decision);
     }
 
     return ngx_http_entra_decide_answer(r, ctx, credential);
@@ -160,14 +160,14 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
     char                       *scratch;
     ngx_int_t                   rc;
     ngx_str_t                   uri, method;
-    ngx_http_entra_judged_t    *judged;
+    ngx_http_entra_decision_t    *decision;
     ngx_http_entra_loc_conf_t  *lcf;
 
     lcf = ctx->lcf;
-    judged = ctx->judged;
+    decision = ctx->decision;
 
-    judged->signals.early = 0;
-    judged->signals.operation = NULL;
+    decision->signals.early = 0;
+    decision->signals.operation = NULL;
 
     if (!lcf->operations && !lcf->confine) {
         return NGX_OK;
@@ -176,16 +176,16 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
     if (lcf->pass == NULL && r->content_handler == NULL) {
 
         /* nothing is sent from here (try_files, an index): where it goes on
-           to, it is judged again */
+           to, it is evaluated again */
 
-        judged->signals.early = 1;
+        decision->signals.early = 1;
         return NGX_OK;
     }
 
     rc = ngx_http_entra_upstream_uri(r, lcf, early, &uri);
 
     if (rc == NGX_AGAIN || (early && ngx_http_entra_decide_varies(lcf))) {
-        judged->signals.early = 1;
+        decision->signals.early = 1;
         return NGX_OK;
     }
 
@@ -200,16 +200,16 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    entra_operation_init(&judged->operation,
+    entra_operation_init(&decision->operation,
                          (entra_str_t) { method.len, (char *) method.data },
                          (entra_str_t) { uri.len, (char *) uri.data }, scratch);
 
-    if (judged->overridden && judged->operation.ambiguous == NULL) {
-        judged->operation.ambiguous = "is overridden by a header";
+    if (decision->overridden && decision->operation.ambiguous == NULL) {
+        decision->operation.ambiguous = "is overridden by a header";
     }
 
-    judged->signals.operation = &judged->operation;
-    judged->path = (entra_str_t) { uri.len, (char *) uri.data };
+    decision->signals.operation = &decision->operation;
+    decision->path = (entra_str_t) { uri.len, (char *) uri.data };
 
     return lcf->confine ? ngx_http_entra_decide_workspace(r, ctx) : NGX_OK;
 }
@@ -250,7 +250,7 @@ ngx_http_entra_decide_workspace(ngx_http_request_t *r,
     entra_str_t                   path;
     ngx_http_entra_credential_t  *credential;
 
-    path = ctx->judged->path;
+    path = ctx->decision->path;
 
     query = memchr(path.data, '?', path.len);
     if (query) {
@@ -265,19 +265,19 @@ ngx_http_entra_decide_workspace(ngx_http_request_t *r,
 
     credential = ctx->token ? ctx->token->credential : NULL;
 
-    entra_decide_workspace(&ctx->judged->decision);
-    ctx->judged->credential = credential;
-    ctx->judged->made = 1;
+    entra_decide_workspace(&ctx->decision->result);
+    ctx->decision->credential = credential;
+    ctx->decision->made = 1;
 
-    if (!ctx->judged->denied) {
-        ngx_http_entra_decide_count(ctx->judged);
+    if (!ctx->decision->denied) {
+        ngx_http_entra_decide_count(ctx->decision);
     }
 
     return ngx_http_entra_decide_answer(r, ctx, credential);
 }
 
 
-/* nothing that was judged is another one now */
+/* all that the decision was about is as it was */
 
 static ngx_uint_t
 ngx_http_entra_decided(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
@@ -285,13 +285,13 @@ ngx_http_entra_decided(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     return ctx->exact
            && !ngx_http_entra_decide_converted(r, ctx)
            && !ngx_http_entra_decide_varies(ctx->lcf)
-           && ctx->judged_uri.data == r->uri.data
-           && ctx->judged_uri.len == r->uri.len
-           && ctx->judged_args.data == r->args.data
-           && ctx->judged_args.len == r->args.len
-           && ctx->judged_method.data == r->method_name.data
-           && ctx->judged_unparsed == r->valid_unparsed_uri
-           && ctx->judged_internal == r->internal;
+           && ctx->decided_uri.data == r->uri.data
+           && ctx->decided_uri.len == r->uri.len
+           && ctx->decided_args.data == r->args.data
+           && ctx->decided_args.len == r->args.len
+           && ctx->decided_method.data == r->method_name.data
+           && ctx->decided_unparsed == r->valid_unparsed_uri
+           && ctx->decided_internal == r->internal;
 }
 
 
@@ -308,7 +308,7 @@ ngx_http_entra_decide_converted(ngx_http_request_t *r,
 
 /*
  * Variables have other values once the body was read, or whenever they like:
- * what they say is judged again when the request is made
+ * what they say is evaluated again when the request is made
  */
 
 static ngx_uint_t
@@ -326,16 +326,16 @@ ngx_http_entra_decide_remember(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx)
 {
     ctx->exact = 1;
-    ctx->judged_uri = r->uri;
-    ctx->judged_args = r->args;
-    ctx->judged_method = r->method_name;
-    ctx->judged_unparsed = r->valid_unparsed_uri;
-    ctx->judged_internal = r->internal;
+    ctx->decided_uri = r->uri;
+    ctx->decided_args = r->args;
+    ctx->decided_method = r->method_name;
+    ctx->decided_unparsed = r->valid_unparsed_uri;
+    ctx->decided_internal = r->internal;
 }
 
 
 static void
-ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged)
+ngx_http_entra_decide_count(ngx_http_entra_decision_t *decision)
 {
     ngx_uint_t                    i;
     ngx_atomic_t                 *counters;
@@ -344,7 +344,7 @@ ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged)
 
     counters = ngx_http_entra_zone_counters(ngx_http_entra_worker->conf);
 
-    switch (judged->decision.outcome) {
+    switch (decision->result.outcome) {
     case ENTRA_ALLOW:
         counters += NGX_HTTP_ENTRA_COUNT_ALLOW;
         break;
@@ -357,19 +357,19 @@ ngx_http_entra_decide_count(ngx_http_entra_judged_t *judged)
 
     (void) ngx_atomic_fetch_add(counters, 1);
 
-    if (judged->decision.outcome != ENTRA_ALLOW) {
+    if (decision->result.outcome != ENTRA_ALLOW) {
         counters = ngx_http_entra_zone_counters(ngx_http_entra_worker->conf)
                    + NGX_HTTP_ENTRA_COUNT_REASON;
 
-        (void) ngx_atomic_fetch_add(&counters[judged->decision.outcome
+        (void) ngx_atomic_fetch_add(&counters[decision->result.outcome
                                               == ENTRA_UNDETERMINED
                                               ? ENTRA_REASON_NONE
-                                              : judged->decision.reason], 1);
+                                              : decision->result.reason], 1);
     }
 
-    for (i = 0; i < judged->decision.npolicies; i++) {
-        rec = judged->decision.policies[i]->data;
-        result = &judged->decision.results[i];
+    for (i = 0; i < decision->result.npolicies; i++) {
+        rec = decision->result.policies[i]->data;
+        result = &decision->result.results[i];
 
         if (rec) {
             (void) ngx_atomic_fetch_add(&rec->counters[result->result], 1);
@@ -385,23 +385,23 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_buf_t              line;
     entra_decision_t        *decision;
 
-    decision = &ctx->judged->decision;
+    decision = &ctx->decision->result;
     ctx->status = NGX_HTTP_ENTRA_BLOCKED;
 
     entra_buf_init(&line, ENTRA_DECISION_JSON_MAX);
-    entra_decision_line(decision, &ctx->judged->signals, &line);
+    entra_decision_line(decision, &ctx->decision->signals, &line);
 
-    if (line.data && credential && !ctx->judged->denied) {
+    if (line.data && credential && !ctx->decision->denied) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "entra credential \"%V\": %s", &credential->name,
                       line.data);
 
-    } else if (line.data && !ctx->judged->denied) {
+    } else if (line.data && !ctx->decision->denied) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "entra: %s",
                       line.data);
     }
 
-    if (line.data && !ctx->judged->denied) {
+    if (line.data && !ctx->decision->denied) {
         ngx_http_entra_recent_denial(ngx_http_entra_worker->conf,
                                      decision->status,
                                      decision->outcome == ENTRA_UNDETERMINED
@@ -411,7 +411,7 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     }
 
     entra_buf_free(&line);
-    ctx->judged->denied = 1;
+    ctx->decision->denied = 1;
 
     switch (decision->status) {
 

@@ -16,7 +16,7 @@ static const char *ngx_http_entra_egress_host(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token, ngx_str_t *host);
 static ngx_uint_t ngx_http_entra_egress_name(ngx_http_request_t *r,
     ngx_http_entra_token_t *token, ngx_str_t *name, ngx_str_t *host);
-static const char *ngx_http_entra_egress_judge(ngx_http_request_t *r,
+static const char *ngx_http_entra_egress_refusal(ngx_http_request_t *r,
     ngx_http_entra_token_t *token, ngx_str_t *host);
 static const char *ngx_http_entra_egress_block(entra_egress_t *egress,
     ngx_http_upstream_srv_conf_t *uscf, entra_egress_target_t *target,
@@ -43,7 +43,7 @@ ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     credential = token->credential;
     lcf = ctx->lcf;
 
-    /* what is written in the configuration is judged once */
+    /* what is written in the configuration is checked once */
 
     if (u->resolved == NULL && lcf->egress_conf == u->conf
         && lcf->egress_token == token
@@ -54,7 +54,7 @@ ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     ngx_str_null(&host);
 
-    reason = ngx_http_entra_egress_judge(r, token, &host);
+    reason = ngx_http_entra_egress_refusal(r, token, &host);
 
     if (reason == NULL) {
         reason = ngx_http_entra_egress_host(r, ctx, token, &host);
@@ -110,7 +110,7 @@ ngx_http_entra_egress_fixed(ngx_http_entra_loc_conf_t *lcf,
 
 
 static const char *
-ngx_http_entra_egress_judge(ngx_http_request_t *r,
+ngx_http_entra_egress_refusal(ngx_http_request_t *r,
     ngx_http_entra_token_t *token, ngx_str_t *host)
 {
     entra_egress_t                *egress;

@@ -103,14 +103,14 @@ ngx_http_entra_inject_second_token(ngx_http_request_t *r,
     ngx_str_t                  *header;
     ngx_http_entra_ctx_t       *ctx;
     ngx_http_entra_token_t     *token;
-    ngx_http_entra_second_t    *second;
+    ngx_http_entra_second_token_t    *second;
     ngx_http_entra_loc_conf_t  *lcf;
 
     v->not_found = 1;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (lcf->seconds == NULL || r->upstream == NULL) {
+    if (lcf->second_tokens == NULL || r->upstream == NULL) {
         return NGX_OK;
     }
 
@@ -123,9 +123,9 @@ ngx_http_entra_inject_second_token(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    second = lcf->seconds->elts;
+    second = lcf->second_tokens->elts;
 
-    for (i = 0; i < lcf->seconds->nelts; i++) {
+    for (i = 0; i < lcf->second_tokens->nelts; i++) {
         if (second[i].index != (ngx_int_t) data) {
             continue;
         }
@@ -169,7 +169,7 @@ ngx_http_entra_inject_host(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (lcf->auth == NULL && lcf->seconds == NULL) {
+    if (lcf->auth == NULL && lcf->second_tokens == NULL) {
         if (ngx_http_complex_value(r, (ngx_http_complex_value_t *) data, &host)
             != NGX_OK)
         {
@@ -271,14 +271,14 @@ ngx_http_entra_inject_expires(ngx_http_entra_ctx_t *ctx)
 {
     int64_t                   expires;
     ngx_uint_t                i;
-    ngx_http_entra_second_t  *second;
+    ngx_http_entra_second_token_t  *second;
 
     expires = ctx->token ? ctx->token->expires : INT64_MAX;
 
-    if (ctx->lcf->seconds) {
-        second = ctx->lcf->seconds->elts;
+    if (ctx->lcf->second_tokens) {
+        second = ctx->lcf->second_tokens->elts;
 
-        for (i = 0; i < ctx->lcf->seconds->nelts; i++) {
+        for (i = 0; i < ctx->lcf->second_tokens->nelts; i++) {
             expires = ngx_min(expires, second[i].auth->token->expires);
         }
     }
@@ -318,7 +318,7 @@ ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
         ctx->status = ctx->token->header.len ? NGX_HTTP_ENTRA_EXPIRED
                                              : NGX_HTTP_ENTRA_ERROR;
-        ngx_http_entra_token_kick(ctx->token);
+        ngx_http_entra_token_start_fetch(ctx->token);
 
         (void) ngx_http_entra_answer(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
                                      "No access token for the upstream is "
@@ -337,8 +337,8 @@ ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 /*
  * proxy_pass with variables sends what they hold, as does "rewrite" with
  * variables in its arguments: decoded spaces and new lines would end the
- * request line, and begin another request that gets the token without being
- * judged
+ * request line, and begin another request that gets the token without a
+ * decision
  */
 
 static ngx_int_t

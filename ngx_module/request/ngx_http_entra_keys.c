@@ -310,7 +310,7 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "entra: the caller's token is %s: %s",
-                  result == ENTRA_JWT_INVALID ? "refused" : "not judged yet",
+                  result == ENTRA_JWT_INVALID ? "refused" : "not validated yet",
                   err.text);
 
     failure.len = ngx_strlen(err.text) + 1;
@@ -395,7 +395,7 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
 
     /*
      * A fetch of another worker may have ended since the keys were looked at:
-     * that was "moments ago", but this token was not judged by what it brought
+     * that was "moments ago", but this token was not validated with those
      */
 
     ngx_http_entra_token_peek(keys->token, &rec);
@@ -409,7 +409,8 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
     {
 
     case ENTRA_CALLER_KEYS_FETCH:
-        return ngx_http_entra_token_force(keys->token, keys->generation, NULL)
+        return ngx_http_entra_token_invalidate(keys->token, keys->generation,
+                                               NULL)
                == NGX_OK ? NGX_AGAIN : NGX_OK;
 
     case ENTRA_CALLER_KEYS_FINAL:

@@ -85,7 +85,7 @@ ngx_http_entra_park(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ctx->waited = 1;
     (void) ngx_atomic_fetch_add(&token->record->waits, 1);
 
-    ngx_http_entra_token_kick(token);
+    ngx_http_entra_token_start_fetch(token);
 
     return NGX_AGAIN;
 }

@@ -26,7 +26,7 @@ static void ngx_http_entra_replay_claims(ngx_http_request_t *r,
     ngx_str_t *claims);
 static ngx_int_t ngx_http_entra_replay_redirect(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
-static ngx_http_entra_kept_t *ngx_http_entra_replay_keep(
+static ngx_http_entra_replay_state_t *ngx_http_entra_replay_state_add(
     ngx_http_request_t *r);
 static void ngx_http_entra_replay_marker(void *data);
 
@@ -112,13 +112,13 @@ ngx_http_entra_replay_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ngx_int_t                rc;
     ngx_str_t                claims;
     ngx_http_entra_token_t  *token;
-    ngx_http_entra_kept_t   *kept;
+    ngx_http_entra_replay_state_t   *kept;
 
     token = ctx->token;
 
     (void) ngx_atomic_fetch_add(&token->record->upstream_401, 1);
 
-    kept = ngx_http_entra_replay_kept(r);
+    kept = ngx_http_entra_replay_state(r);
 
     if (kept && kept->replayed) {
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
@@ -134,7 +134,7 @@ ngx_http_entra_replay_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     /* also when this request cannot be repeated: the next ones profit */
 
-    rc = ngx_http_entra_token_force(token, ctx->generation,
+    rc = ngx_http_entra_token_invalidate(token, ctx->generation,
                                     claims.len ? &claims : NULL);
 
     if (rc != NGX_OK || !ngx_http_entra_replay_possible(r, ctx)) {
@@ -170,12 +170,12 @@ ngx_http_entra_replay_redirect(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
     ngx_table_elt_t           *h;
     ngx_http_upstream_t       *u;
-    ngx_http_entra_kept_t     *kept;
+    ngx_http_entra_replay_state_t     *kept;
     ngx_http_upstream_conf_t  *conf;
 
     u = r->upstream;
 
-    kept = ngx_http_entra_replay_keep(r);
+    kept = ngx_http_entra_replay_state_add(r);
     h = ngx_pcalloc(r->pool, sizeof(ngx_table_elt_t));
     conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
 
@@ -288,11 +288,11 @@ ngx_http_entra_replay_claims(ngx_http_request_t *r, ngx_str_t *claims)
  * do: the way ngx_http_realip_module remembers.
  */
 
-ngx_http_entra_kept_t *
-ngx_http_entra_replay_kept(ngx_http_request_t *r)
+ngx_http_entra_replay_state_t *
+ngx_http_entra_replay_state(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t     *cln;
-    ngx_http_entra_kept_t  *kept;
+    ngx_http_entra_replay_state_t  *kept;
 
     if (!r->internal) {
         return NULL;
@@ -312,26 +312,26 @@ ngx_http_entra_replay_kept(ngx_http_request_t *r)
 }
 
 
-static ngx_http_entra_kept_t *
-ngx_http_entra_replay_keep(ngx_http_request_t *r)
+static ngx_http_entra_replay_state_t *
+ngx_http_entra_replay_state_add(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t     *cln;
-    ngx_http_entra_kept_t  *kept;
+    ngx_http_entra_replay_state_t  *kept;
 
-    kept = ngx_http_entra_replay_kept(r);
+    kept = ngx_http_entra_replay_state(r);
 
     if (kept) {
         return kept;
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_entra_kept_t));
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_entra_replay_state_t));
     if (cln == NULL) {
         return NULL;
     }
 
     kept = cln->data;
 
-    ngx_memzero(kept, sizeof(ngx_http_entra_kept_t));
+    ngx_memzero(kept, sizeof(ngx_http_entra_replay_state_t));
     kept->request = r;
     cln->handler = ngx_http_entra_replay_marker;
 
@@ -352,9 +352,9 @@ ngx_uint_t
 ngx_http_entra_replay_waits(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token)
 {
-    ngx_http_entra_kept_t  *kept;
+    ngx_http_entra_replay_state_t  *kept;
 
-    kept = ngx_http_entra_replay_kept(r);
+    kept = ngx_http_entra_replay_state(r);
 
     return kept && kept->token == token
            && kept->refused == token->generation
@@ -368,13 +368,13 @@ ngx_uint_t
 ngx_http_entra_replay_foreign(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_loc_conf_t *lcf)
 {
-    ngx_http_entra_kept_t  *kept;
+    ngx_http_entra_replay_state_t  *kept;
 
     if (ctx->replay) {
         return 0;
     }
 
-    kept = ngx_http_entra_replay_kept(r);
+    kept = ngx_http_entra_replay_state(r);
 
     if (kept && kept->next == lcf->replay_location) {
         kept->next = NULL;

@@ -15,11 +15,11 @@ static ngx_int_t ngx_http_entra_path(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_prepare(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
-static ngx_int_t ngx_http_entra_prepare_seconds(ngx_http_request_t *r,
+static ngx_int_t ngx_http_entra_prepare_second_tokens(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_no_token(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
-static void ngx_http_entra_forgotten(ngx_http_request_t *r,
+static void ngx_http_entra_missing_header(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
 
 
@@ -56,7 +56,7 @@ ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_ctx_t **result)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if ((lcf->auth == NULL && lcf->seconds == NULL) || lcf->own) {
+    if ((lcf->auth == NULL && lcf->second_tokens == NULL) || lcf->own) {
         return NGX_DECLINED;
     }
 
@@ -106,7 +106,7 @@ ngx_http_entra_create_ctx(ngx_http_request_t *r)
     }
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
-    v = &r->variables[mcf->kept_index];
+    v = &r->variables[mcf->ctx_index];
 
     ctx->request = r;
     ctx->earlier = (ngx_http_entra_ctx_t *) v->data;
@@ -121,7 +121,7 @@ ngx_http_entra_create_ctx(ngx_http_request_t *r)
 /* NULL: the module had nothing to do with it */
 
 ngx_http_entra_ctx_t *
-ngx_http_entra_kept_ctx(ngx_http_request_t *r)
+ngx_http_entra_find_ctx(ngx_http_request_t *r)
 {
     ngx_http_entra_ctx_t        *ctx, *kept;
     ngx_http_entra_main_conf_t  *mcf;
@@ -133,7 +133,7 @@ ngx_http_entra_kept_ctx(ngx_http_request_t *r)
     }
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
-    kept = (ngx_http_entra_ctx_t *) r->variables[mcf->kept_index].data;
+    kept = (ngx_http_entra_ctx_t *) r->variables[mcf->ctx_index].data;
 
     while (kept && (kept->request != r || kept == ctx)) {
         kept = kept->earlier;
@@ -143,7 +143,7 @@ ngx_http_entra_kept_ctx(ngx_http_request_t *r)
 }
 
 
-/* a path that can be read in two ways is not judged, it is refused */
+/* a path that can be read in two ways is refused, not evaluated */
 
 static ngx_int_t
 ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
@@ -293,8 +293,8 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
         }
     }
 
-    if (lcf->seconds) {
-        rc = ngx_http_entra_prepare_seconds(r, ctx, lcf);
+    if (lcf->second_tokens) {
+        rc = ngx_http_entra_prepare_second_tokens(r, ctx, lcf);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -318,7 +318,7 @@ ngx_http_entra_prepare(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     if (ngx_http_entra_token_usable(token, now)) {
 
         if (now >= token->refresh && token->acquire == NULL) {
-            ngx_http_entra_token_kick(token);
+            ngx_http_entra_token_start_fetch(token);
         }
 
         if (!ngx_http_entra_replay_waits(r, ctx, token)) {
@@ -342,16 +342,16 @@ ngx_http_entra_prepare(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_entra_prepare_seconds(ngx_http_request_t *r,
+ngx_http_entra_prepare_second_tokens(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf)
 {
     ngx_int_t                 rc;
     ngx_uint_t                i;
-    ngx_http_entra_second_t  *second;
+    ngx_http_entra_second_token_t  *second;
 
-    second = lcf->seconds->elts;
+    second = lcf->second_tokens->elts;
 
-    for (i = 0; i < lcf->seconds->nelts; i++) {
+    for (i = 0; i < lcf->second_tokens->nelts; i++) {
         rc = ngx_http_entra_prepare(r, ctx, second[i].auth->token);
         if (rc != NGX_OK) {
             return rc;
@@ -400,7 +400,7 @@ ngx_http_entra_log_handler(ngx_http_request_t *r)
     ngx_http_entra_ctx_t       *ctx;
     ngx_http_entra_loc_conf_t  *lcf;
 
-    ctx = ngx_http_entra_kept_ctx(r);
+    ctx = ngx_http_entra_find_ctx(r);
 
     if (ctx == NULL || ctx->token == NULL || ctx->counted
         || ctx->token->record == NULL)
@@ -414,8 +414,10 @@ ngx_http_entra_log_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (ctx->lcf == lcf && ctx->upstream == NULL && !lcf->forgotten) {
-        ngx_http_entra_forgotten(r, ctx, lcf);
+    if (ctx->lcf == lcf && ctx->upstream == NULL
+        && !lcf->warned_missing_header)
+    {
+        ngx_http_entra_missing_header(r, ctx, lcf);
     }
 
     return NGX_OK;
@@ -423,7 +425,7 @@ ngx_http_entra_log_handler(ngx_http_request_t *r)
 
 
 static void
-ngx_http_entra_forgotten(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+ngx_http_entra_missing_header(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_loc_conf_t *lcf)
 {
     ngx_http_core_loc_conf_t  *clcf;
@@ -440,7 +442,7 @@ ngx_http_entra_forgotten(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     }
 #endif
 
-    lcf->forgotten = 1;
+    lcf->warned_missing_header = 1;
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,

@@ -21,13 +21,13 @@ typedef struct {
     entra_signals_t               signals;
     entra_operation_t             operation;
     entra_str_t                   path;
-    entra_decision_t              decision;
+    entra_decision_t              result;
     ngx_http_entra_credential_t  *credential;   /* whose policies decided */
     unsigned                      made:1;
     unsigned                      overridden:1; /* by a header, as it seems */
     unsigned                      counted:1;    /* as allowed */
     unsigned                      denied:1;     /* counted and logged */
-} ngx_http_entra_judged_t;
+} ngx_http_entra_decision_t;
 
 
 typedef struct ngx_http_entra_ctx_s  ngx_http_entra_ctx_t;
@@ -55,14 +55,14 @@ struct ngx_http_entra_ctx_s {
     ngx_str_t                     host;
 
     ngx_http_entra_policies_t    *policies;     /* of token here, or NULL */
-    ngx_http_entra_judged_t      *judged;
+    ngx_http_entra_decision_t      *decision;
 
     /* what the decision was made about: another request line, another one */
-    ngx_str_t                     judged_uri;
-    ngx_str_t                     judged_args;
-    ngx_str_t                     judged_method;
-    unsigned                      judged_unparsed:1;
-    unsigned                      judged_internal:1;
+    ngx_str_t                     decided_uri;
+    ngx_str_t                     decided_args;
+    ngx_str_t                     decided_method;
+    unsigned                      decided_unparsed:1;
+    unsigned                      decided_internal:1;
 
     /* an answer of the module's own */
     ngx_uint_t                    problem;      /* HTTP status, 0: none */
@@ -97,7 +97,7 @@ typedef struct {
     ngx_http_entra_token_t       *token;
     ngx_uint_t                    replayed;     /* unsigned  replayed:1 */
     ngx_http_core_loc_conf_t     *next;         /* the clone it may enter */
-} ngx_http_entra_kept_t;
+} ngx_http_entra_replay_state_t;
 
 
 /* ngx_http_entra_keys.c: callers' tokens and the keys that sign them */
@@ -122,7 +122,7 @@ ngx_int_t ngx_http_entra_log_handler(ngx_http_request_t *r);
 ngx_http_entra_ctx_t *ngx_http_entra_create_ctx(ngx_http_request_t *r);
 
 /* what is known of the request, also after a redirect to an error page */
-ngx_http_entra_ctx_t *ngx_http_entra_kept_ctx(ngx_http_request_t *r);
+ngx_http_entra_ctx_t *ngx_http_entra_find_ctx(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_resolve_auth(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 
@@ -145,7 +145,7 @@ ngx_uint_t ngx_http_entra_obo_refused(ngx_http_request_t *r,
 
 /* ngx_http_entra_decide.c */
 
-ngx_int_t ngx_http_entra_judge(ngx_http_request_t *r,
+ngx_int_t ngx_http_entra_evaluate(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_uint_t early);
 
 /* ngx_http_entra_signals.c */
@@ -155,7 +155,7 @@ ngx_int_t ngx_http_entra_signals(ngx_http_request_t *r,
 
 /* headers by which the client says what is done, beside method and path */
 ngx_int_t ngx_http_entra_signal_headers(ngx_http_request_t *r,
-    ngx_http_entra_loc_conf_t *lcf, ngx_http_entra_judged_t *judged);
+    ngx_http_entra_loc_conf_t *lcf, ngx_http_entra_decision_t *decision);
 
 /* ngx_http_entra_uri.c */
 
@@ -184,7 +184,7 @@ ngx_int_t ngx_http_entra_attempt_watch(ngx_http_request_t *r,
 ngx_int_t ngx_http_entra_egress_check(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 
-/* ngx_http_entra_replay_twin.c: when the configuration is read */
+/* ngx_http_entra_replay_clone.c: when the configuration is read */
 
 ngx_int_t ngx_http_entra_replay_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
@@ -195,7 +195,8 @@ void ngx_http_entra_replay_hook(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 void ngx_http_entra_replay_wrap(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
-ngx_http_entra_kept_t *ngx_http_entra_replay_kept(ngx_http_request_t *r);
+ngx_http_entra_replay_state_t *ngx_http_entra_replay_state(
+    ngx_http_request_t *r);
 ngx_uint_t ngx_http_entra_replay_foreign(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
 ngx_uint_t ngx_http_entra_replay_waits(ngx_http_request_t *r,
@@ -272,7 +273,7 @@ ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return NGX_OK;
     }
 
-    return ngx_http_entra_judge(r, ctx, early);
+    return ngx_http_entra_evaluate(r, ctx, early);
 }
 
 

@@ -342,7 +342,7 @@ ngx_http_entra_free_cert(void *data)
 
 ngx_int_t
 ngx_http_entra_signal_headers(ngx_http_request_t *r,
-    ngx_http_entra_loc_conf_t *lcf, ngx_http_entra_judged_t *judged)
+    ngx_http_entra_loc_conf_t *lcf, ngx_http_entra_decision_t *decision)
 {
     ngx_str_t         value;
     ngx_uint_t        i, n, bit, exact;
@@ -351,7 +351,7 @@ ngx_http_entra_signal_headers(ngx_http_request_t *r,
 
     ngx_str_null(&value);
     n = 0;
-    judged->overridden = 0;
+    decision->overridden = 0;
 
     /* what the location sets instead of the client's; an empty one is none */
 
@@ -392,11 +392,11 @@ ngx_http_entra_signal_headers(ngx_http_request_t *r,
         bit = ngx_http_entra_override(&h[i].key);
 
         if (bit & ~(lcf->blanked & ~lcf->forwarded)) {
-            judged->overridden = 1;
+            decision->overridden = 1;
         }
     }
 
-    entra_signals_deployment(&judged->signals,
+    entra_signals_deployment(&decision->signals,
                              (entra_str_t) { value.len, (char *) value.data },
                              n);
 

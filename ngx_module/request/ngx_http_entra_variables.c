@@ -86,9 +86,9 @@ static ngx_http_variable_t  ngx_http_entra_vars[] = {
       ngx_http_entra_variable_decision, NGX_HTTP_ENTRA_DECISION_JSON,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    /* no configuration can name it: see ngx_http_entra_kept_ctx() */
+    /* no configuration can name it: see ngx_http_entra_find_ctx() */
 
-    { ngx_string("entra kept"), NULL, ngx_http_entra_no_value, 0, 0,
+    { ngx_string("entra context"), NULL, ngx_http_entra_no_value, 0, 0,
       0 },
 
     { ngx_string("entra_subscription_id"), NULL,
@@ -139,11 +139,11 @@ ngx_http_entra_variables(ngx_conf_t *cf)
 ngx_int_t
 ngx_http_entra_variables_index(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 {
-    ngx_str_t  name = ngx_string("entra kept");
+    ngx_str_t  name = ngx_string("entra context");
 
-    mcf->kept_index = ngx_http_get_variable_index(cf, &name);
+    mcf->ctx_index = ngx_http_get_variable_index(cf, &name);
 
-    return mcf->kept_index == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    return mcf->ctx_index == NGX_ERROR ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -154,7 +154,7 @@ ngx_http_entra_variable_credential(ngx_http_request_t *r,
     ngx_str_t             *text;
     ngx_http_entra_ctx_t  *ctx;
 
-    ctx = ngx_http_entra_kept_ctx(r);
+    ctx = ngx_http_entra_find_ctx(r);
 
     if (ctx == NULL || ctx->token == NULL) {
         v->not_found = 1;
@@ -176,7 +176,7 @@ ngx_http_entra_variable_status(ngx_http_request_t *r,
     const ngx_str_t       *name;
     ngx_http_entra_ctx_t  *ctx;
 
-    ctx = ngx_http_entra_kept_ctx(r);
+    ctx = ngx_http_entra_find_ctx(r);
 
     if (ctx == NULL || ctx->status == NGX_HTTP_ENTRA_NONE) {
         v->not_found = 1;
@@ -211,21 +211,21 @@ ngx_http_entra_variable_reason(ngx_http_request_t *r,
 {
     const char               *word;
     ngx_http_entra_ctx_t     *ctx;
-    ngx_http_entra_judged_t  *judged;
+    ngx_http_entra_decision_t  *decision;
 
-    ctx = ngx_http_entra_kept_ctx(r);
-    judged = ctx ? ctx->judged : NULL;
+    ctx = ngx_http_entra_find_ctx(r);
+    decision = ctx ? ctx->decision : NULL;
 
     if (ctx == NULL || ctx->problem == 0) {
         word = "-";
 
-    } else if (judged && judged->made
-               && judged->decision.outcome != ENTRA_ALLOW)
+    } else if (decision && decision->made
+               && decision->result.outcome != ENTRA_ALLOW)
     {
-        word = ngx_http_entra_reason(judged->decision.outcome
+        word = ngx_http_entra_reason(decision->result.outcome
                                      == ENTRA_UNDETERMINED
                                      ? ENTRA_REASON_NONE
-                                     : judged->decision.reason);
+                                     : decision->result.reason);
 
     } else {
         switch (ctx->problem) {
@@ -260,7 +260,7 @@ ngx_http_entra_variable_expires(ngx_http_request_t *r,
     int64_t                left;
     ngx_http_entra_ctx_t  *ctx;
 
-    ctx = ngx_http_entra_kept_ctx(r);
+    ctx = ngx_http_entra_find_ctx(r);
 
     if (ctx == NULL || ctx->token == NULL || ctx->token->header.len == 0) {
         v->not_found = 1;
@@ -285,16 +285,16 @@ ngx_http_entra_variable_replayed(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_entra_ctx_t   *ctx;
-    ngx_http_entra_kept_t  *kept;
+    ngx_http_entra_replay_state_t  *kept;
 
-    ctx = ngx_http_entra_kept_ctx(r);
+    ctx = ngx_http_entra_find_ctx(r);
 
     if (ctx == NULL || ctx->token == NULL) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    kept = ngx_http_entra_replay_kept(r);
+    kept = ngx_http_entra_replay_state(r);
 
     ngx_http_entra_variable_set(v, kept && kept->replayed ? "1" : "0", 1);
 
@@ -312,9 +312,9 @@ ngx_http_entra_variable_decision(ngx_http_request_t *r,
     entra_buf_t            b;
     ngx_http_entra_ctx_t  *ctx;
 
-    ctx = ngx_http_entra_kept_ctx(r);
+    ctx = ngx_http_entra_find_ctx(r);
 
-    if (ctx == NULL || ctx->judged == NULL || !ctx->judged->made) {
+    if (ctx == NULL || ctx->decision == NULL || !ctx->decision->made) {
 
         if (data == NGX_HTTP_ENTRA_DECISION_JSON) {
             v->not_found = 1;
@@ -354,42 +354,42 @@ static void
 ngx_http_entra_variable_about(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     uintptr_t data, entra_buf_t *b)
 {
-    entra_decision_t            *decision;
-    ngx_http_entra_judged_t     *judged;
+    entra_decision_t            *result;
+    ngx_http_entra_decision_t   *decision;
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
 
-    judged = ctx->judged;
-    decision = &judged->decision;
+    decision = ctx->decision;
+    result = &decision->result;
 
     switch (data) {
 
     case NGX_HTTP_ENTRA_DECISION:
-        entra_buf_add_c(b, entra_outcome_name(decision->outcome));
+        entra_buf_add_c(b, entra_outcome_name(result->outcome));
         break;
 
     case NGX_HTTP_ENTRA_DENIED_BY:
-        entra_decision_names(decision, decision->denied_by, b);
+        entra_decision_names(result, result->denied_by, b);
         break;
 
     case NGX_HTTP_ENTRA_WOULD_DENY:
-        entra_decision_names(decision, decision->would_deny, b);
+        entra_decision_names(result, result->would_deny, b);
         break;
 
     case NGX_HTTP_ENTRA_CALLER:
-        entra_signals_caller(&judged->signals, b);
+        entra_signals_caller(&decision->signals, b);
         break;
 
     case NGX_HTTP_ENTRA_OPERATION:
-        if (judged->signals.operation) {
-            entra_operation_text(judged->signals.operation, b);
+        if (decision->signals.operation) {
+            entra_operation_text(decision->signals.operation, b);
         }
 
         break;
 
     case NGX_HTTP_ENTRA_LOCATION:
-        entra_rules_locations_of(mcf->rules, &judged->signals.address, b);
+        entra_rules_locations_of(mcf->rules, &decision->signals.address, b);
         break;
 
     default:
@@ -419,11 +419,11 @@ ngx_http_entra_variable_json(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
                                 (char *) r->headers_in.server.data };
     info.micros = -1;
 
-    if (ctx->judged->credential) {
-        name = &ctx->judged->credential->name;
+    if (ctx->decision->credential) {
+        name = &ctx->decision->credential->name;
         info.credential = (entra_str_t) { name->len, (char *) name->data };
     }
 
-    entra_decision_json(&ctx->judged->decision, &ctx->judged->signals,
+    entra_decision_json(&ctx->decision->result, &ctx->decision->signals,
                         mcf->rules, &info, 0, b);
 }

@@ -36,7 +36,7 @@ static void ngx_http_entra_token_take(ngx_http_entra_token_t *token,
 static void ngx_http_entra_token_forget(ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_token_accepted(ngx_http_entra_token_t *token,
     u_char *digest);
-static void ngx_http_entra_token_learn(ngx_http_entra_token_t *token);
+static void ngx_http_entra_token_reload_secret(ngx_http_entra_token_t *token);
 static ngx_uint_t ngx_http_entra_token_outdated(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_timer(ngx_event_t *ev);
 
@@ -280,7 +280,7 @@ ngx_http_entra_token_take(ngx_http_entra_token_t *token, entra_buf_t *header,
     ngx_http_entra_header_t  *h;
 
     if (!ngx_http_entra_token_accepted(token, v->digest)) {
-        ngx_http_entra_token_learn(token);
+        ngx_http_entra_token_reload_secret(token);
     }
 
     /*
@@ -345,7 +345,7 @@ ngx_http_entra_token_accepted(ngx_http_entra_token_t *token, u_char *digest)
 /* another worker may have seen a changed file a moment earlier */
 
 static void
-ngx_http_entra_token_learn(ngx_http_entra_token_t *token)
+ngx_http_entra_token_reload_secret(ngx_http_entra_token_t *token)
 {
     entra_err_t                   err;
     ngx_http_entra_credential_t  *c;
@@ -461,7 +461,7 @@ ngx_http_entra_token_due(ngx_http_entra_token_t *token)
                             token->credential->digests[0])
         || token->preload || !ngx_queue_empty(&token->waiters))
     {
-        ngx_http_entra_token_kick(token);
+        ngx_http_entra_token_start_fetch(token);
     }
 }
 
@@ -479,7 +479,7 @@ ngx_http_entra_token_retry(ngx_http_entra_token_t *token)
         && (token->preload || token->header.len
             || !ngx_queue_empty(&token->waiters)))
     {
-        ngx_http_entra_token_kick(token);
+        ngx_http_entra_token_start_fetch(token);
     }
 }
 
@@ -524,7 +524,7 @@ ngx_http_entra_token_timer(ngx_event_t *ev)
     if (token->header.len == 0 || token->refresh <= now
         || ngx_http_entra_token_outdated(token))
     {
-        ngx_http_entra_token_kick(token);
+        ngx_http_entra_token_start_fetch(token);
 
     } else if (!token->timer.timer_set) {
         ngx_http_entra_token_arm(token, now);

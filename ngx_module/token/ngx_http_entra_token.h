@@ -22,7 +22,7 @@
 
 
 #define NGX_HTTP_ENTRA_WATCH       2000     /* ms between looks at files */
-#define NGX_HTTP_ENTRA_STAY        1000     /* ms beyond fetch_timeout */
+#define NGX_HTTP_ENTRA_SHUTDOWN_HOLD        1000     /* ms beyond fetch_timeout */
 #define NGX_HTTP_ENTRA_CLAIMS_MAX  ENTRA_STORE_CLAIMS
 
 
@@ -224,7 +224,7 @@ void ngx_http_entra_token_free_retired(void);
 /* ngx_http_entra_token_fetch.c: one fetch across all workers */
 
 /* starts a fetch if it is time and nobody else does */
-void ngx_http_entra_token_kick(ngx_http_entra_token_t *token);
+void ngx_http_entra_token_start_fetch(ngx_http_entra_token_t *token);
 
 /* called every few seconds: those that are fetched are so still */
 void ngx_http_entra_token_heartbeat(void);
@@ -233,7 +233,7 @@ void ngx_http_entra_token_heartbeat(void);
  * The upstream refused this generation: asks for another one, with claims or
  * NULL.  NGX_OK: a newer one is there or on its way; NGX_DECLINED: not now.
  */
-ngx_int_t ngx_http_entra_token_force(ngx_http_entra_token_t *token,
+ngx_int_t ngx_http_entra_token_invalidate(ngx_http_entra_token_t *token,
     ngx_atomic_uint_t generation, ngx_str_t *claims);
 
 /* a fetch is under way in some worker */

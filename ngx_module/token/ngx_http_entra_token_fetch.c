@@ -24,7 +24,7 @@ static void ngx_http_entra_token_report(ngx_http_entra_token_t *token,
 
 
 void
-ngx_http_entra_token_kick(ngx_http_entra_token_t *token)
+ngx_http_entra_token_start_fetch(ngx_http_entra_token_t *token)
 {
     int64_t      now;
     entra_buf_t  claims, refused;
@@ -224,7 +224,7 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
     if (token->keys) {
         state = failure->usable
                 ? "the last keys are used"
-                : "there are no keys to judge callers' tokens by";
+                : "there are no keys to validate callers' tokens with";
 
     } else {
         state = failure->usable ? "the current token is still valid"
@@ -266,7 +266,7 @@ ngx_http_entra_token_name(ngx_http_entra_token_t *token, u_char *buf)
 
 
 ngx_int_t
-ngx_http_entra_token_force(ngx_http_entra_token_t *token,
+ngx_http_entra_token_invalidate(ngx_http_entra_token_t *token,
     ngx_atomic_uint_t generation, ngx_str_t *claims)
 {
     int64_t      now;
@@ -289,7 +289,7 @@ ngx_http_entra_token_force(ngx_http_entra_token_t *token,
 
     case ENTRA_STORE_FETCH:
         token->refresh = now;
-        ngx_http_entra_token_kick(token);
+        ngx_http_entra_token_start_fetch(token);
         return NGX_OK;
 
     case ENTRA_STORE_NEWER:

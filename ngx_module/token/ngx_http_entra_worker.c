@@ -25,7 +25,7 @@ typedef struct {
 
 typedef struct {
     ngx_queue_t            queue;
-    ngx_event_t            stay;        /* this worker does not go meanwhile */
+    ngx_event_t            hold;        /* the worker does not exit meanwhile */
     void                  *handle;
     entra_http_done_pt     done;
     void                  *ctx;
@@ -37,7 +37,7 @@ static ngx_int_t ngx_http_entra_worker_start(ngx_cycle_t *cycle,
 static void ngx_http_entra_worker_no_core(ngx_cycle_t *cycle);
 static void ngx_http_entra_worker_stagger(ngx_http_entra_token_t *token,
     ngx_uint_t n);
-static void ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker);
+static void ngx_http_entra_worker_platform(ngx_http_entra_worker_t *worker);
 static void ngx_http_entra_worker_watch(ngx_event_t *ev);
 static int64_t ngx_http_entra_worker_wall(void *data);
 static void *ngx_http_entra_worker_http(void *data,
@@ -46,7 +46,7 @@ static void ngx_http_entra_worker_http_done(void *ctx,
     const entra_http_reply_t *reply);
 static void ngx_http_entra_worker_http_cancel(void *data, void *handle);
 static void ngx_http_entra_worker_sent_free(ngx_http_entra_sent_t *sent);
-static void ngx_http_entra_worker_stayed(ngx_event_t *ev);
+static void ngx_http_entra_worker_hold_over(ngx_event_t *ev);
 static void *ngx_http_entra_worker_timer(void *data, unsigned ms,
     entra_timer_done_pt done, void *ctx);
 static void ngx_http_entra_worker_timer_fired(ngx_event_t *ev);
@@ -106,7 +106,7 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
 
     ngx_http_entra_worker = worker;
     ngx_http_entra_worker_no_core(cycle);
-    ngx_http_entra_worker_seams(worker);
+    ngx_http_entra_worker_platform(worker);
 
     ngx_http_entra_zone_join(mcf);
 
@@ -238,7 +238,7 @@ ngx_http_entra_worker_free(ngx_http_entra_worker_t *worker)
 
 
 static void
-ngx_http_entra_worker_seams(ngx_http_entra_worker_t *worker)
+ngx_http_entra_worker_platform(ngx_http_entra_worker_t *worker)
 {
     entra_platform_t  *world;
 
@@ -309,11 +309,11 @@ ngx_http_entra_worker_http(void *data, const entra_http_request_t *request,
 
     ngx_queue_insert_tail(&worker->sent, &sent->queue);
 
-    ngx_http_entra_event(&sent->stay, ngx_http_entra_worker_stayed, 0);
+    ngx_http_entra_event(&sent->hold, ngx_http_entra_worker_hold_over, 0);
 
     if (request->once) {
-        ngx_add_timer(&sent->stay, worker->conf->fetch_timeout
-                                   + NGX_HTTP_ENTRA_STAY);
+        ngx_add_timer(&sent->hold, worker->conf->fetch_timeout
+                                   + NGX_HTTP_ENTRA_SHUTDOWN_HOLD);
     }
 
     return sent;
@@ -351,8 +351,8 @@ ngx_http_entra_worker_http_cancel(void *data, void *handle)
 static void
 ngx_http_entra_worker_sent_free(ngx_http_entra_sent_t *sent)
 {
-    if (sent->stay.timer_set) {
-        ngx_del_timer(&sent->stay);
+    if (sent->hold.timer_set) {
+        ngx_del_timer(&sent->hold);
     }
 
     ngx_queue_remove(&sent->queue);
@@ -363,7 +363,7 @@ ngx_http_entra_worker_sent_free(ngx_http_entra_sent_t *sent)
 /* the request has ended long ago, or its own time-out is about to */
 
 static void
-ngx_http_entra_worker_stayed(ngx_event_t *ev)
+ngx_http_entra_worker_hold_over(ngx_event_t *ev)
 {
 }
 

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * Hidden named twins of locations, which a request that is sent once more
+ * Hidden named clones of locations, which a request that is sent once more
  * goes to: their rewrite rules are empty, because they have been applied
  * already.  ngx_http_entra_replay.c says more.
  */
@@ -18,13 +18,13 @@
 typedef struct {
     ngx_http_core_srv_conf_t     *cscf;
     ngx_http_core_loc_conf_t     *clcf;
-} ngx_http_entra_twin_t;
+} ngx_http_entra_clone_t;
 
 
-static ngx_int_t ngx_http_entra_replay_twin(ngx_conf_t *cf,
-    ngx_http_entra_location_t *location, ngx_array_t *twins);
+static ngx_int_t ngx_http_entra_replay_clone(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location, ngx_array_t *clones);
 static ngx_int_t ngx_http_entra_replay_add(ngx_conf_t *cf,
-    ngx_array_t *twins);
+    ngx_array_t *clones);
 static ngx_module_t *ngx_http_entra_replay_module(ngx_cycle_t *cycle,
     const char *name);
 
@@ -33,10 +33,11 @@ ngx_int_t
 ngx_http_entra_replay_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 {
     ngx_uint_t                  i;
-    ngx_array_t                 twins;
+    ngx_array_t                 clones;
     ngx_http_entra_location_t  *location;
 
-    if (ngx_array_init(&twins, cf->temp_pool, 8, sizeof(ngx_http_entra_twin_t))
+    if (ngx_array_init(&clones, cf->temp_pool, 8,
+                       sizeof(ngx_http_entra_clone_t))
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -46,33 +47,34 @@ ngx_http_entra_replay_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
     for (i = 0; i < mcf->locations.nelts; i++) {
 
-        if ((location[i].lcf->auth == NULL && location[i].lcf->seconds == NULL)
+        if ((location[i].lcf->auth == NULL
+             && location[i].lcf->second_tokens == NULL)
             || !location[i].lcf->replay || location[i].clcf->handler == NULL
             || location[i].lcf->pass == NULL)
         {
             continue;
         }
 
-        if (ngx_http_entra_replay_twin(cf, &location[i], &twins) != NGX_OK)
+        if (ngx_http_entra_replay_clone(cf, &location[i], &clones) != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
 
-    return ngx_http_entra_replay_add(cf, &twins);
+    return ngx_http_entra_replay_add(cf, &clones);
 }
 
 
 static ngx_int_t
-ngx_http_entra_replay_twin(ngx_conf_t *cf, ngx_http_entra_location_t *location,
-    ngx_array_t *twins)
+ngx_http_entra_replay_clone(ngx_conf_t *cf, ngx_http_entra_location_t *location,
+    ngx_array_t *clones)
 {
     u_char                      random[NGX_HTTP_ENTRA_CLONE_RANDOM], *p;
     void                       *rewrite;
     ngx_uint_t                  modules;
     ngx_module_t               *module;
     ngx_http_module_t          *ctx;
-    ngx_http_entra_twin_t      *twin;
+    ngx_http_entra_clone_t      *clone;
     ngx_http_core_loc_conf_t   *clcf;
 
     module = ngx_http_entra_replay_module(cf->cycle, "ngx_http_rewrite_module");
@@ -106,7 +108,7 @@ ngx_http_entra_replay_twin(ngx_conf_t *cf, ngx_http_entra_location_t *location,
     clcf->noname = 0;
     clcf->auto_redirect = 0;
 
-    /* the block of limit_except has a twin of its own */
+    /* the block of limit_except has a clone of its own */
 
     clcf->limit_except = 0;
     clcf->limit_except_loc_conf = NULL;
@@ -138,13 +140,13 @@ ngx_http_entra_replay_twin(ngx_conf_t *cf, ngx_http_entra_location_t *location,
     location->lcf->replay_location = clcf;
     location->lcf->name = location->clcf->name;
 
-    twin = ngx_array_push(twins);
-    if (twin == NULL) {
+    clone = ngx_array_push(clones);
+    if (clone == NULL) {
         return NGX_ERROR;
     }
 
-    twin->cscf = location->cscf;
-    twin->clcf = clcf;
+    clone->cscf = location->cscf;
+    clone->clcf = clcf;
 
     return NGX_OK;
 }
@@ -153,31 +155,31 @@ ngx_http_entra_replay_twin(ngx_conf_t *cf, ngx_http_entra_location_t *location,
 /* the list of a server ends with NULL and was built before us */
 
 static ngx_int_t
-ngx_http_entra_replay_add(ngx_conf_t *cf, ngx_array_t *twins)
+ngx_http_entra_replay_add(ngx_conf_t *cf, ngx_array_t *clones)
 {
     ngx_uint_t                   i, j, old, new;
-    ngx_http_entra_twin_t       *twin;
+    ngx_http_entra_clone_t       *clone;
     ngx_http_core_loc_conf_t   **clcfp;
 
-    twin = twins->elts;
+    clone = clones->elts;
 
-    for (i = 0; i < twins->nelts; i++) {
+    for (i = 0; i < clones->nelts; i++) {
 
-        if (twin[i].clcf == NULL) {
+        if (clone[i].clcf == NULL) {
             continue;
         }
 
         old = 0;
         new = 0;
 
-        if (twin[i].cscf->named_locations) {
-            while (twin[i].cscf->named_locations[old]) {
+        if (clone[i].cscf->named_locations) {
+            while (clone[i].cscf->named_locations[old]) {
                 old++;
             }
         }
 
-        for (j = i; j < twins->nelts; j++) {
-            new += twin[j].cscf == twin[i].cscf;
+        for (j = i; j < clones->nelts; j++) {
+            new += clone[j].cscf == clone[i].cscf;
         }
 
         clcfp = ngx_palloc(cf->pool, (old + new + 1) * sizeof(void *));
@@ -186,19 +188,19 @@ ngx_http_entra_replay_add(ngx_conf_t *cf, ngx_array_t *twins)
         }
 
         if (old) {
-            ngx_memcpy(clcfp, twin[i].cscf->named_locations,
+            ngx_memcpy(clcfp, clone[i].cscf->named_locations,
                        old * sizeof(void *));
         }
 
-        twin[i].cscf->named_locations = clcfp;
+        clone[i].cscf->named_locations = clcfp;
         clcfp += old;
 
-        for (j = i; j < twins->nelts; j++) {
-            if (twin[j].cscf == twin[i].cscf) {
-                *clcfp++ = twin[j].clcf;
+        for (j = i; j < clones->nelts; j++) {
+            if (clone[j].cscf == clone[i].cscf) {
+                *clcfp++ = clone[j].clcf;
 
                 if (j != i) {
-                    twin[j].clcf = NULL;
+                    clone[j].clcf = NULL;
                 }
             }
         }
