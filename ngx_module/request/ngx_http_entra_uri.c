@@ -3,7 +3,8 @@
  * Copyright (C) nginx-entra authors
  *
  * The request line that the upstream will get, before nginx makes it: what
- * the decision is about has to be what is sent.  Follows ngx_http_proxy_create_request().
+ * the decision is about has to be what is sent.  Follows
+ * ngx_http_proxy_create_request().
  */
 
 #include "ngx_http_entra_request.h"
