@@ -16,6 +16,7 @@ usage() { sed -n '3,9s/^# \{0,1\}//p' "$0"; exit 2; }
 group='' workspace='' out='' keep=''
 module=/usr/lib/nginx/modules/ngx_http_entra_module.so
 nginx=${NGINX:-nginx}
+unset NGINX                             # nginx has a use of its own for it
 
 while getopts g:w:m:o:k option; do
     case $option in
@@ -124,12 +125,13 @@ secret() { (umask 077; az ad app credential reset --id "$app" --append \
             --display-name "$1" --query password -o tsv >"$dir/$1.secret"); }
 
 secret one || fail 'no secret could be made'
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$name" \
+(umask 077
+ openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$name" \
     -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
-cat "$dir/key.pem" "$dir/cert.pem" >"$dir/client.pem"
+ cat "$dir/key.pem" "$dir/cert.pem" >"$dir/client.pem")
 az ad app credential reset --id "$app" --append --cert "@$dir/cert.pem" \
     >/dev/null || fail 'the certificate could not be uploaded'
-printf '%s\n' 'not-the-secret-of-anybody' >"$dir/wrong.secret"
+(umask 077; printf '%s\n' 'not-the-secret-of-anybody' >"$dir/wrong.secret")
 
 endpoint() {
     rest put "$ws/onlineEndpoints/$1" --body "{\"location\": \"$region\",

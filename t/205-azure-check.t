@@ -19,16 +19,16 @@ plan skip_all => 'it loads a module' if $ENV{ENTRA_STATIC};
 my $e = $t->emulator;
 $e->settings(propagation => 1);
 
-mkdir $t->dir('bin');
+my $bin = $t->tools;
 my $control = $e->port('control');
-$t->write('bin/az', "#!/bin/sh\nAZ_CONTROL=$control AZ_LOG="
+$t->write("$bin/az", "#!/bin/sh\nAZ_CONTROL=$control AZ_LOG="
           . $t->dir('az.log') . " exec $FindBin::Bin/lib/EntraTest/az \"\$@\"\n",
           0755);
 
 sub check {
     my (%env) = @_;
     my %all = (
-        PATH => $t->dir('bin') . ":$ENV{PATH}", NGINX => $t->{nginx},
+        PATH => "$bin:$ENV{PATH}", NGINX => $t->{nginx},
         AZURE_AUTHORITY_HOST => $e->info('authority_host'),
         CHECK_CA => $e->info('ca'), CHECK_PORT => $t->port('PORT'),
         CHECK_ADDRESS => '127.0.0.1:' . $e->port('upstream'),

@@ -277,7 +277,8 @@ ngx_http_entra_credential_policies(ngx_conf_t *cf,
         for (j = 1; j < i; j++) {
             if (ngx_strcmp(value[i].data, value[j].data) == 0) {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "duplicate policy \"%V\"", &value[i]);
+                                   "duplicate \"%V\" in \"policies\"",
+                                   &value[i]);
                 return NGX_CONF_ERROR;
             }
         }
