@@ -18,7 +18,7 @@
 #define ENTRA_FILE_QUIET  1000          /* ms */
 
 
-typedef struct {
+typedef struct entra_file_s {
     char         *path;                 /* owned, absolute */
     size_t        max;                  /* bytes */
     entra_buf_t   content;              /* last good, wiped when replaced */
@@ -58,9 +58,6 @@ void entra_file_free(entra_file_t *file);
  * still makes sense.
  */
 int entra_file_refresh(entra_file_t *file, entra_err_t *err);
-
-/* for those who list files; one without a path is none */
-typedef void (*entra_file_visit_pt)(void *data, const entra_file_t *file);
 
 /* content without byte order mark, and white space around it */
 entra_str_t entra_file_text(const entra_file_t *file);

@@ -12,7 +12,6 @@
 
 
 #include "entra_err.h"
-#include "entra_file.h"
 
 
 #define ENTRA_PARAM_TABLES_MAX  4
@@ -21,6 +20,13 @@
 typedef struct entra_credential_s       entra_credential_t;
 typedef struct entra_credential_type_s  entra_credential_type_t;
 typedef struct entra_acquire_s          entra_acquire_t;
+
+
+struct entra_file_s;
+
+/* of files(): a file without a path is none */
+typedef void (*entra_file_visit_pt)(void *data,
+    const struct entra_file_s *file);
 
 
 /* what a step of an acquisition asks for next */

@@ -83,12 +83,39 @@ message(void)
 }
 
 
+static void
+parts(void)
+{
+    unsigned  port;
+
+    ok(entra_url_host(entra_str("a-b_c.example:80")) == 13, "a name");
+    ok(entra_url_host(entra_str("127.0.0.1/x")) == 9, "an IPv4 address");
+    ok(entra_url_host(entra_str("[::1]:443")) == 5, "an IPv6 address");
+    ok(entra_url_host(entra_str("[]")) == 0
+       && entra_url_host(entra_str("[::1")) == 0
+       && entra_url_host(entra_str("[::g]")) == 0, "none in brackets");
+    ok(entra_url_host(entra_str(".a")) == 0
+       && entra_url_host(entra_str("a..b")) == 2
+       && entra_url_host(entra_str("")) == 0, "no empty label");
+
+    ok(entra_url_port(entra_str(""), &port) == 0 && port == 0, "no port");
+    ok(entra_url_port(entra_str(":65535"), &port) == 0 && port == 65535,
+       "the last port");
+    ok(entra_url_port(entra_str(":0"), &port) != 0
+       && entra_url_port(entra_str(":65536"), &port) != 0
+       && entra_url_port(entra_str(":"), &port) != 0
+       && entra_url_port(entra_str("80"), &port) != 0
+       && entra_url_port(entra_str(":80/"), &port) != 0, "none of these");
+}
+
+
 int
 main(void)
 {
     good();
     bad();
     message();
+    parts();
 
     return done();
 }
