@@ -21,9 +21,9 @@
 #include "entra_store.h"
 
 
-#define NGX_HTTP_ENTRA_WATCH       2000     /* ms between looks at files */
-#define NGX_HTTP_ENTRA_SHUTDOWN_HOLD        1000     /* ms beyond fetch_timeout */
-#define NGX_HTTP_ENTRA_CLAIMS_MAX  ENTRA_STORE_CLAIMS
+#define NGX_HTTP_ENTRA_WATCH          2000  /* ms between looks at files */
+#define NGX_HTTP_ENTRA_SHUTDOWN_HOLD  1000  /* ms beyond fetch_timeout */
+#define NGX_HTTP_ENTRA_CLAIMS_MAX     ENTRA_STORE_CLAIMS
 
 
 /* attempts by how long they took, see entra_store_took[] */
