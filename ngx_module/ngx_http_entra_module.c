@@ -95,14 +95,14 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_entra_main_conf_t, connect_timeout),
+      offsetof(ngx_http_entra_main_conf_t, provider.connect_timeout),
       &ngx_http_entra_wait_post },
 
     { ngx_string("entra_fetch_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_entra_main_conf_t, fetch_timeout),
+      offsetof(ngx_http_entra_main_conf_t, provider.fetch_timeout),
       &ngx_http_entra_wait_post },
 
     { ngx_string("entra_auth"),
@@ -219,7 +219,7 @@ ngx_http_entra_preconfiguration(ngx_conf_t *cf)
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
 
-    mcf->values = &ngx_http_entra_inject_values;
+    mcf->private.values = &ngx_http_entra_inject_values;
 
     return ngx_http_entra_variables(cf) == NGX_OK
            ? ngx_http_entra_observe(cf, mcf) : NGX_ERROR;

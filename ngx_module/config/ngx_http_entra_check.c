@@ -68,7 +68,7 @@ ngx_http_entra_check_zone(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     ngx_uint_t       i, n;
     entra_policy_t  *policy;
 
-    if (mcf->zone == NULL) {
+    if (mcf->shared.zone == NULL) {
         return;
     }
 
@@ -81,7 +81,7 @@ ngx_http_entra_check_zone(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
     need = mcf->tokens.nelts * (2048 + 4096) + n * 2304 + 64 * 1024;
 
-    if (need <= mcf->zone_size) {
+    if (need <= mcf->shared.size) {
         return;
     }
 
@@ -89,7 +89,7 @@ ngx_http_entra_check_zone(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
                   "the entra zone \"%V\" may be too small for %ui tokens and "
                   "the counters of %ui policies; write \"entra_shared_zone "
                   "zone=%V:%uzm\"",
-                  &mcf->zone_name, mcf->tokens.nelts, n, &mcf->zone_name,
+                  &mcf->shared.name, mcf->tokens.nelts, n, &mcf->shared.name,
                   need / (1024 * 1024) + 1);
 }
 
@@ -104,7 +104,7 @@ ngx_http_entra_check_location(ngx_conf_t *cf,
 
     lcf = location->lcf;
 
-    if (lcf->pass == NULL) {
+    if (lcf->sent.pass == NULL) {
         return NGX_OK;
     }
 
@@ -149,7 +149,7 @@ ngx_http_entra_check_target(ngx_conf_t *cf,
     ngx_str_t              *url;
     ngx_http_entra_pass_t  *pass;
 
-    pass = location->lcf->pass;
+    pass = location->lcf->sent.pass;
 
     if (pass->variables) {
         return NGX_OK;
@@ -206,8 +206,8 @@ ngx_http_entra_check_host(ngx_conf_t *cf, ngx_http_entra_location_t *location,
     ngx_memzero(&target, sizeof(entra_egress_target_t));
 
     target.tls = tls;
-    target.verified = (location->lcf->ssl_verify
-                       & location->lcf->pass->protocol)
+    target.verified = (location->lcf->sent.ssl_verify
+                       & location->lcf->sent.pass->protocol)
                       != 0;
 
     uscf = ngx_http_entra_check_block(cf, u);
@@ -306,8 +306,8 @@ ngx_http_entra_check_one(ngx_conf_t *cf, ngx_http_entra_location_t *location,
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                   "the token of credential \"%V\" must not go to \"%*s\": %s "
                   "in %s:%ui", &credential->name, target->host.len,
-                  target->host.data, reason, location->lcf->pass->file,
-                  location->lcf->pass->line);
+                  target->host.data, reason, location->lcf->sent.pass->file,
+                  location->lcf->sent.pass->line);
 
     return NGX_ERROR;
 }
@@ -325,13 +325,13 @@ ngx_http_entra_check_sent(ngx_conf_t *cf, ngx_http_entra_location_t *location)
     lcf = location->lcf;
 
     if ((lcf->auth == NULL && lcf->second_tokens == NULL)
-        || !(lcf->pass->protocol & NGX_HTTP_ENTRA_PROXY_GRPC))
+        || !(lcf->sent.pass->protocol & NGX_HTTP_ENTRA_PROXY_GRPC))
     {
         return NGX_OK;
     }
 
-    host = &lcf->host[lcf->pass->grpc];
-    sent = &lcf->authorization_sent[lcf->pass->grpc];
+    host = &lcf->sent.host[lcf->sent.pass->grpc];
+    sent = &lcf->sent.authorization[lcf->sent.pass->grpc];
     name = "Authorization";
 
     if (sent->n < 2) {
@@ -418,9 +418,9 @@ ngx_http_entra_check_header(ngx_conf_t *cf, ngx_http_entra_location_t *location)
     const char             *name;
     ngx_http_entra_pass_t  *pass;
 
-    pass = location->lcf->pass;
+    pass = location->lcf->sent.pass;
 
-    if (location->lcf->authorization & pass->protocol) {
+    if (location->lcf->sent.with_token & pass->protocol) {
         return;
     }
 
@@ -447,7 +447,7 @@ ngx_http_entra_check_operations(ngx_conf_t *cf,
 
     lcf = location->lcf;
 
-    if (lcf->pass->proxy || lcf->pass->grpc
+    if (lcf->sent.pass->proxy || lcf->sent.pass->grpc
         || (!lcf->operations && !lcf->confine))
     {
         return NGX_OK;
@@ -457,7 +457,8 @@ ngx_http_entra_check_operations(ngx_conf_t *cf,
                   "location \"%V\" has policies with operations, which are "
                   "evaluated for \"proxy_pass\" and \"grpc_pass\" only, as "
                   "the others pass on what their parameters say, in %s:%ui",
-                  &location->clcf->name, lcf->pass->file, lcf->pass->line);
+                  &location->clcf->name, lcf->sent.pass->file,
+                  lcf->sent.pass->line);
 
     return NGX_ERROR;
 }
@@ -474,7 +475,7 @@ ngx_http_entra_check_underscores(ngx_conf_t *cf,
 
     for (i = 0; i < mcf->locations.nelts; i++) {
 
-        if (location[i].lcf->auth == NULL || location[i].lcf->pass == NULL
+        if (location[i].lcf->auth == NULL || location[i].lcf->sent.pass == NULL
             || (!location[i].cscf->underscores_in_headers
                 && location[i].cscf->ignore_invalid_headers))
         {

@@ -58,9 +58,9 @@ ngx_http_entra_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    mcf->peer_index = NGX_ERROR;
-    mcf->connect_timeout = NGX_CONF_UNSET_MSEC;
-    mcf->fetch_timeout = NGX_CONF_UNSET_MSEC;
+    mcf->address.peer_index = NGX_ERROR;
+    mcf->provider.connect_timeout = NGX_CONF_UNSET_MSEC;
+    mcf->provider.fetch_timeout = NGX_CONF_UNSET_MSEC;
     mcf->config = (uint32_t) ngx_random() ^ (uint32_t) ngx_time();
 
     return mcf;
@@ -93,8 +93,8 @@ ngx_http_entra_cleanup_main_conf(void *data)
 
     entra_rules_free(mcf->rules);
 
-    if (mcf->has_trusted_proxies) {
-        entra_cidr_set_free(&mcf->trusted_proxies);
+    if (mcf->address.has_trusted_proxies) {
+        entra_cidr_set_free(&mcf->address.trusted_proxies);
     }
 
     entra_env_free(mcf->env);
@@ -106,8 +106,8 @@ ngx_http_entra_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_entra_main_conf_t  *mcf = conf;
 
-    ngx_conf_init_msec_value(mcf->connect_timeout, 3000);
-    ngx_conf_init_msec_value(mcf->fetch_timeout, 10000);
+    ngx_conf_init_msec_value(mcf->provider.connect_timeout, 3000);
+    ngx_conf_init_msec_value(mcf->provider.fetch_timeout, 10000);
 
     if (mcf->credentials.nelts == 0 && mcf->keys == NULL
         && mcf->auths.nelts == 0)
@@ -123,28 +123,29 @@ ngx_http_entra_init_main_conf(ngx_conf_t *cf, void *conf)
 static ngx_int_t
 ngx_http_entra_zone_add(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 {
-    if (mcf->zone_name.len == 0) {
-        ngx_str_set(&mcf->zone_name, "entra");
-        mcf->zone_size = 2 * 1024 * 1024;
+    if (mcf->shared.name.len == 0) {
+        ngx_str_set(&mcf->shared.name, "entra");
+        mcf->shared.size = 2 * 1024 * 1024;
     }
 
-    mcf->zone = ngx_shared_memory_add(cf, &mcf->zone_name, mcf->zone_size,
-                                      &ngx_http_entra_module);
-    if (mcf->zone == NULL) {
+    mcf->shared.zone = ngx_shared_memory_add(cf, &mcf->shared.name,
+                                             mcf->shared.size,
+                                             &ngx_http_entra_module);
+    if (mcf->shared.zone == NULL) {
         return NGX_ERROR;
     }
 
-    if (mcf->zone->data) {
+    if (mcf->shared.zone->data) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone \"%V\" of \"entra_shared_zone\" is already "
-                           "used; choose another name", &mcf->zone_name);
+                           "used; choose another name", &mcf->shared.name);
         return NGX_ERROR;
     }
 
-    mcf->zone->init = ngx_http_entra_zone_init;
-    mcf->zone->data = ngx_http_entra_zone_create(cf);
+    mcf->shared.zone->init = ngx_http_entra_zone_init;
+    mcf->shared.zone->data = ngx_http_entra_zone_create(cf);
 
-    return mcf->zone->data ? NGX_OK : NGX_ERROR;
+    return mcf->shared.zone->data ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -164,8 +165,8 @@ ngx_http_entra_create_loc_conf(ngx_conf_t *cf)
     lcf->path_raw = NGX_CONF_UNSET_UINT;
     lcf->workspace = NGX_CONF_UNSET_PTR;
     lcf->confine = NGX_CONF_UNSET_UINT;
-    lcf->method = NGX_CONF_UNSET_PTR;
-    lcf->pass_headers = NGX_CONF_UNSET;
+    lcf->sent.method = NGX_CONF_UNSET_PTR;
+    lcf->sent.pass_headers = NGX_CONF_UNSET;
     lcf->second_tokens = NGX_CONF_UNSET_PTR;
 
     return lcf;
@@ -190,8 +191,8 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->path_raw, prev->path_raw, 0);
     ngx_conf_merge_ptr_value(conf->workspace, prev->workspace, NULL);
     ngx_conf_merge_uint_value(conf->confine, prev->confine, 0);
-    ngx_conf_merge_ptr_value(conf->method, prev->method, NULL);
-    ngx_conf_merge_value(conf->pass_headers, prev->pass_headers, 1);
+    ngx_conf_merge_ptr_value(conf->sent.method, prev->sent.method, NULL);
+    ngx_conf_merge_value(conf->sent.pass_headers, prev->sent.pass_headers, 1);
 
     if (ngx_http_entra_merge_names(cf, &conf->policy_names, prev->policy_names)
         != NGX_OK)
@@ -201,29 +202,29 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     /* as proxy_set_header: one at this level hides those of the level above */
 
-    if (conf->headers == 0) {
-        conf->deployment = prev->deployment;
-        conf->deployments = prev->deployments;
-        conf->blanked = prev->blanked;
-        conf->forwarded = prev->forwarded;
+    if (conf->sent.headers == 0) {
+        conf->sent.deployment = prev->sent.deployment;
+        conf->sent.deployments = prev->sent.deployments;
+        conf->sent.blanked = prev->sent.blanked;
+        conf->sent.forwarded = prev->sent.forwarded;
     }
 
     for (i = 0; i < 2; i++) {
-        if (!(conf->headers & (NGX_HTTP_ENTRA_PROXY << i))) {
-            conf->host[i] = prev->host[i];
-            conf->authorization_sent[i] = prev->authorization_sent[i];
+        if (!(conf->sent.headers & (NGX_HTTP_ENTRA_PROXY << i))) {
+            conf->sent.host[i] = prev->sent.host[i];
+            conf->sent.authorization[i] = prev->sent.authorization[i];
         }
     }
 
-    conf->authorization |= prev->authorization & ~conf->headers;
-    conf->ssl_verify |= prev->ssl_verify & ~conf->ssl_verify_set;
+    conf->sent.with_token |= prev->sent.with_token & ~conf->sent.headers;
+    conf->sent.ssl_verify |= prev->sent.ssl_verify & ~conf->sent.ssl_verify_set;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     /* "if" and "limit_except" blocks inherit the handler, nothing else does */
 
-    if (conf->pass == NULL && clcf->noname) {
-        conf->pass = prev->pass;
+    if (conf->sent.pass == NULL && clcf->noname) {
+        conf->sent.pass = prev->sent.pass;
     }
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
@@ -323,7 +324,7 @@ ngx_http_entra_shared_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ssize_t     size;
     ngx_str_t  *value, text;
 
-    if (mcf->zone_name.len) {
+    if (mcf->shared.name.len) {
         return "is duplicate";
     }
 
@@ -337,16 +338,16 @@ ngx_http_entra_shared_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         colon = (u_char *) ngx_strchr(text.data, ':');
 
         if (colon && colon != text.data) {
-            mcf->zone_name.data = text.data;
-            mcf->zone_name.len = colon - text.data;
+            mcf->shared.name.data = text.data;
+            mcf->shared.name.len = colon - text.data;
 
-            text.len -= mcf->zone_name.len + 1;
+            text.len -= mcf->shared.name.len + 1;
             text.data = colon + 1;
 
             size = ngx_parse_size(&text);
 
             if (size >= (ssize_t) (16 * ngx_pagesize)) {
-                mcf->zone_size = size;
+                mcf->shared.size = size;
                 return NGX_CONF_OK;
             }
 
@@ -373,14 +374,14 @@ ngx_http_entra_http_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t  *value;
 
-    if (mcf->http_proxy.data) {
+    if (mcf->provider.proxy.data) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "off") == 0) {
-        mcf->http_proxy.data = (u_char *) "";
+        mcf->provider.proxy.data = (u_char *) "";
         return NGX_CONF_OK;
     }
 
@@ -394,7 +395,7 @@ ngx_http_entra_http_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "must not hold a user and password: nginx -T prints them";
     }
 
-    mcf->http_proxy = value[1];
+    mcf->provider.proxy = value[1];
 
     return NGX_CONF_OK;
 }
@@ -412,7 +413,7 @@ ngx_http_entra_trusted(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     entra_err_t    err;
     entra_file_t   file;
 
-    if (mcf->trusted_certificate.len) {
+    if (mcf->provider.trusted_certificate.len) {
         return "is duplicate";
     }
 
@@ -422,7 +423,7 @@ ngx_http_entra_trusted(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    mcf->trusted_certificate = value[1];
+    mcf->provider.trusted_certificate = value[1];
 
     entra_err_clear(&err);
 
@@ -443,14 +444,14 @@ ngx_http_entra_trusted(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "needs a PEM file of CA certificates";
     }
 
-    mcf->trusted_pem.len = text.len;
-    mcf->trusted_pem.data = ngx_pnalloc(cf->pool, text.len);
-    if (mcf->trusted_pem.data == NULL) {
+    mcf->provider.trusted_pem.len = text.len;
+    mcf->provider.trusted_pem.data = ngx_pnalloc(cf->pool, text.len);
+    if (mcf->provider.trusted_pem.data == NULL) {
         entra_file_free(&file);
         return NGX_CONF_ERROR;
     }
 
-    ngx_memcpy(mcf->trusted_pem.data, text.data, text.len);
+    ngx_memcpy(mcf->provider.trusted_pem.data, text.data, text.len);
     entra_file_free(&file);
 
     return NGX_CONF_OK;

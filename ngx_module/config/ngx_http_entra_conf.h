@@ -84,57 +84,79 @@ typedef struct {
 } ngx_http_entra_sent_header_t;
 
 
+/* what other modules' directives say of upstream requests, see ..._observe.c */
+
+typedef struct {
+    ngx_http_entra_pass_t        *pass;
+    ngx_http_complex_value_t     *method;       /* proxy_method */
+
+    /* masks of protocols */
+    ngx_uint_t                    ssl_verify;   /* is "on" */
+    ngx_uint_t                    ssl_verify_set;   /* in this location */
+    ngx_uint_t                    headers;      /* some *_set_header, here */
+    ngx_uint_t                    with_token;   /* one of them has ours */
+
+    ngx_http_entra_sent_header_t  host[2];      /* proxy, grpc */
+    ngx_http_entra_sent_header_t  authorization[2];
+    ngx_http_complex_value_t     *deployment;   /* header that is set here */
+    ngx_uint_t                    deployments;  /* how often */
+
+    ngx_uint_t                    blanked;      /* bits of override headers */
+    ngx_uint_t                    forwarded;
+    ngx_flag_t                    pass_headers; /* the client's */
+} ngx_http_entra_sent_conf_t;
+
+
+/* a page of the module's own */
+
+typedef struct {
+    unsigned                      is_page:1;
+    unsigned                      ready:1;
+    unsigned                      live:1;
+    ngx_array_t                  *ready_names;  /* ngx_str_t, NULL: preloaded */
+} ngx_http_entra_page_conf_t;
+
+
 typedef struct {
     ngx_http_entra_auth_t        *auth;         /* NULL: off */
-    ngx_array_t                  *policy_names; /* ngx_str_t */
     ngx_array_t                  *second_tokens;    /* of entra_token */
     ngx_msec_t                    wait;
     ngx_flag_t                    replay;
     ngx_uint_t                    path_raw;
     entra_workspace_t            *workspace;
     ngx_uint_t                    confine;      /* unsigned  confine:1 */
-    ngx_uint_t                    ready;        /* unsigned  ready:1 */
-    ngx_uint_t                    live;         /* unsigned  live:1 */
-    ngx_array_t                  *ready_names;  /* ngx_str_t, NULL: preloaded */
 
-    /* [0], or in the order of auth->tokens; a NULL one: none */
+    /* entra_policies, and of all: [0], or in the order of auth->tokens */
+    ngx_array_t                  *policy_names; /* ngx_str_t */
+    u_char                       *file;
+    ngx_uint_t                    line;
     ngx_http_entra_policies_t   **policies;
     unsigned                      operations:1; /* some policy sees them */
     unsigned                      second_policies:1;
 
-    u_char                       *file;         /* of entra_policies */
-    ngx_uint_t                    line;
-
-    /* observed */
-    ngx_http_entra_pass_t        *pass;
-    ngx_http_complex_value_t     *method;       /* proxy_method */
-    ngx_uint_t                    ssl_verify;   /* masks of protocols: "on", */
-    ngx_uint_t                    ssl_verify_set;   /* something here, */
-    ngx_uint_t                    headers;      /* any *_set_header here, */
-    ngx_uint_t                    authorization;    /* with our variable */
-    ngx_http_complex_value_t     *deployment;   /* header that is set here */
-    ngx_uint_t                    deployments;  /* how often */
-    ngx_http_entra_sent_header_t  host[2];      /* proxy, grpc */
-    ngx_http_entra_sent_header_t  authorization_sent[2];
-    ngx_uint_t                    blanked;      /* bits of override headers */
-    ngx_uint_t                    forwarded;
-    ngx_flag_t                    pass_headers; /* the client's */
+    ngx_http_entra_sent_conf_t    sent;
+    ngx_http_entra_page_conf_t    page;
 
     /* the hidden named clone that a repeated request goes to */
-    ngx_str_t                     replay_name;
-    ngx_http_core_loc_conf_t     *replay_location;
-    ngx_str_t                     name;         /* of the location itself */
+    struct {
+        ngx_str_t                 name;
+        ngx_http_core_loc_conf_t *location;
+        ngx_str_t                 of;           /* name of this location */
+    } clone;
 
     /* how long a request may be under way unsent, see ..._attempt.c */
-    void                         *attempt_conf;
-    int64_t                       attempt_max;  /* ms */
+    struct {
+        void                     *conf;
+        int64_t                   max;          /* ms */
+    } attempt;
 
-    /* the last verdict of the egress guard about a fixed upstream */
-    void                         *egress_conf;
-    void                         *egress_token;
-    ngx_uint_t                    egress_ssl;   /* unsigned  egress_ssl:1 */
+    /* a fixed upstream that the egress guard has allowed */
+    struct {
+        void                     *conf;
+        void                     *token;
+        ngx_uint_t                ssl;          /* unsigned  ssl:1 */
+    } egress;
 
-    unsigned                      own:1;        /* a page of the module's */
     unsigned                      warned_missing_header:1;
 } ngx_http_entra_loc_conf_t;
 
@@ -154,34 +176,46 @@ struct ngx_http_entra_main_conf_s {
     entra_env_t                  *env;
     entra_rules_t                *rules;
 
-    ngx_str_t                     zone_name;
-    size_t                        zone_size;
-    ngx_shm_zone_t               *zone;
-    ngx_shm_zone_t               *recent;       /* see ..._recent.h */
     uint32_t                      config;       /* random, of this reading */
 
-    ngx_str_t                     trusted_certificate;
-    ngx_str_t                     trusted_pem;
-    ngx_str_t                     http_proxy;
-    ngx_msec_t                    connect_timeout;
-    ngx_msec_t                    fetch_timeout;
+    struct {
+        ngx_str_t                 name;
+        size_t                    size;
+        ngx_shm_zone_t           *zone;
+        ngx_shm_zone_t           *recent;       /* see ..._recent.h */
+    } shared;
 
-    entra_cidr_set_t              trusted_proxies;
-    ngx_uint_t                    has_trusted_proxies;
-    ngx_int_t                     peer_index;   /* $realip_remote_addr */
-    ngx_int_t                     ctx_index;   /* see ..._kept_ctx() */
+    /* how Entra and its like are asked */
+    struct {
+        ngx_str_t                 trusted_certificate;
+        ngx_str_t                 trusted_pem;
+        ngx_str_t                 proxy;
+        ngx_msec_t                connect_timeout;
+        ngx_msec_t                fetch_timeout;
+    } provider;
+
+    /* whose address a client's is */
+    struct {
+        entra_cidr_set_t          trusted_proxies;
+        ngx_uint_t                has_trusted_proxies;
+        ngx_int_t                 peer_index;   /* $realip_remote_addr */
+        ngx_str_t                 realip;       /* the first set_real_ip_from */
+        u_char                   *realip_file;
+        ngx_uint_t                realip_line;
+    } address;
+
+    /* see ..._upstream_value.c */
+    struct {
+        ngx_array_t              *tokens;
+        ngx_array_t              *uses;
+        ngx_array_t              *hosts;
+        u_char                    suffix[16];   /* of private names */
+        const ngx_http_entra_upstream_values_t  *values;
+    } private;
+
+    ngx_int_t                     ctx_index;    /* see ..._find_ctx() */
     ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
     ngx_uint_t                    sign_in;      /* there is a page */
-    ngx_array_t                  *token_variables;  /* ..._upstream_value.c */
-    ngx_array_t                  *uses;
-    ngx_array_t                  *hosts;        /* of requests, likewise */
-    u_char                        suffix[16];   /* of private names */
-    const ngx_http_entra_upstream_values_t  *values;
-
-    /* the first set_real_ip_from */
-    ngx_str_t                     realip;
-    u_char                       *realip_file;
-    ngx_uint_t                    realip_line;
 
     void                         *observed;
 };

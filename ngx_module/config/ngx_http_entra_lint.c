@@ -148,8 +148,8 @@ ngx_http_entra_lint_set(ngx_http_entra_lint_t *lint,
                         (int) credential->name.len, credential->name.data);
     }
 
-    proxies = lint->mcf->has_trusted_proxies ? &lint->mcf->trusted_proxies
-                                             : NULL;
+    proxies = lint->mcf->address.has_trusted_proxies
+              ? &lint->mcf->address.trusted_proxies : NULL;
 
     entra_lint_policies(set->policies, set->n, text, proxies,
                         ngx_http_entra_lint_warn, lint);
@@ -275,7 +275,7 @@ ngx_http_entra_lint_realip(ngx_http_entra_lint_t *lint)
 
     mcf = lint->mcf;
 
-    if (mcf->realip.len == 0 || mcf->has_trusted_proxies) {
+    if (mcf->address.realip.len == 0 || mcf->address.has_trusted_proxies) {
         return;
     }
 
@@ -295,10 +295,11 @@ ngx_http_entra_lint_realip(ngx_http_entra_lint_t *lint)
                     "when a proxy conveys no address that can be read, its own "
                     "counts as the client's, which entra_policy \"%s\" looks "
                     "at; write \"entra_trusted_proxies %.*s;\" in http",
-                    policy->name, (int) mcf->realip.len, mcf->realip.data);
+                    policy->name, (int) mcf->address.realip.len,
+                    mcf->address.realip.data);
 
-    lint->file = mcf->realip_file;
-    lint->line = mcf->realip_line;
+    lint->file = mcf->address.realip_file;
+    lint->line = mcf->address.realip_line;
 
     ngx_http_entra_lint_warn(lint, NULL, text);
 }

@@ -272,7 +272,7 @@ ngx_http_entra_note_pass(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     pass->file = cf->conf_file->file.name.data;
     pass->line = cf->conf_file->line;
 
-    lcf->pass = pass;
+    lcf->sent.pass = pass;
 
     if (!pass->proxy) {
         return NGX_OK;
@@ -353,7 +353,7 @@ ngx_http_entra_note_header(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     value = cf->args->elts;
 
     protocol = ngx_http_entra_note_protocol(&value[0]);
-    lcf->headers |= protocol;
+    lcf->sent.headers |= protocol;
 
     if (cf->args->nelts < 3) {
         return NGX_OK;
@@ -380,14 +380,14 @@ ngx_http_entra_note_sent(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf,
     value = cf->args->elts;
 
     if (ngx_http_entra_note_has(&value[2], "entra_authorization")) {
-        lcf->authorization |= protocol;
+        lcf->sent.with_token |= protocol;
     }
 
     host = ngx_http_entra_same_header(&value[1], "host", &exact)
            || ngx_http_entra_same_header(&value[1], ":authority", &exact);
 
     if (host && (protocol & NGX_HTTP_ENTRA_PROXY_GRPC)) {
-        sent = &lcf->host[protocol == NGX_HTTP_ENTRA_GRPC];
+        sent = &lcf->sent.host[protocol == NGX_HTTP_ENTRA_GRPC];
 
     } else if (ngx_http_entra_same_header(&value[1], "authorization", &exact)
                || ngx_http_entra_same_header(&value[1], "http-authorization",
@@ -397,7 +397,7 @@ ngx_http_entra_note_sent(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf,
             return NGX_OK;
         }
 
-        sent = &lcf->authorization_sent[protocol == NGX_HTTP_ENTRA_GRPC];
+        sent = &lcf->sent.authorization[protocol == NGX_HTTP_ENTRA_GRPC];
 
     } else {
         return NGX_OK;
@@ -438,10 +438,10 @@ ngx_http_entra_note_operation(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf,
     bit = ngx_http_entra_override(&value[1]);
 
     if (bit && ngx_http_script_variables_count(&value[2])) {
-        lcf->forwarded |= bit;
+        lcf->sent.forwarded |= bit;
 
     } else if (bit) {
-        lcf->blanked |= bit;
+        lcf->sent.blanked |= bit;
     }
 
     if (!ngx_http_entra_same_header(&value[1], "azureml-model-deployment",
@@ -451,9 +451,9 @@ ngx_http_entra_note_operation(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf,
         return NGX_OK;
     }
 
-    lcf->deployments++;
+    lcf->sent.deployments++;
 
-    return ngx_http_entra_note_value(cf, &value[2], &lcf->deployment);
+    return ngx_http_entra_note_value(cf, &value[2], &lcf->sent.deployment);
 }
 
 
@@ -513,7 +513,8 @@ ngx_http_entra_note_pass_headers(ngx_conf_t *cf,
     ngx_str_t  *value;
 
     value = cf->args->elts;
-    lcf->pass_headers = ngx_strcasecmp(value[1].data, (u_char *) "off") != 0;
+    lcf->sent.pass_headers = ngx_strcasecmp(value[1].data, (u_char *) "off")
+                             != 0;
 
     return NGX_OK;
 }
@@ -561,10 +562,10 @@ ngx_http_entra_note_verify(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     value = cf->args->elts;
 
     protocol = ngx_http_entra_note_protocol(&value[0]);
-    lcf->ssl_verify_set |= protocol;
+    lcf->sent.ssl_verify_set |= protocol;
 
     if (ngx_strcasecmp(value[1].data, (u_char *) "on") == 0) {
-        lcf->ssl_verify |= protocol;
+        lcf->sent.ssl_verify |= protocol;
     }
 
     return NGX_OK;
@@ -578,7 +579,7 @@ ngx_http_entra_note_method(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
 
     value = cf->args->elts;
 
-    return ngx_http_entra_note_value(cf, &value[1], &lcf->method);
+    return ngx_http_entra_note_value(cf, &value[1], &lcf->sent.method);
 }
 
 
@@ -593,10 +594,10 @@ ngx_http_entra_note_realip(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     value = cf->args->elts;
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
 
-    if (mcf->realip.len == 0) {
-        mcf->realip = value[1];
-        mcf->realip_file = cf->conf_file->file.name.data;
-        mcf->realip_line = cf->conf_file->line;
+    if (mcf->address.realip.len == 0) {
+        mcf->address.realip = value[1];
+        mcf->address.realip_file = cf->conf_file->file.name.data;
+        mcf->address.realip_line = cf->conf_file->line;
     }
 
     return NGX_OK;

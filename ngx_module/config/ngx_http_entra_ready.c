@@ -24,7 +24,7 @@ ngx_http_entra_ready_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     location = mcf->locations.elts;
 
     for (i = 0; i < mcf->locations.nelts; i++) {
-        names = location[i].lcf->ready_names;
+        names = location[i].lcf->page.ready_names;
         name = names ? names->elts : NULL;
 
         for (j = 0; names && j < names->nelts; j++) {

@@ -135,9 +135,9 @@ ngx_http_entra_trusted_proxies(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_uint_t    i;
     entra_err_t   err;
 
-    if (!mcf->has_trusted_proxies) {
-        entra_cidr_set_init(&mcf->trusted_proxies);
-        mcf->has_trusted_proxies = 1;
+    if (!mcf->address.has_trusted_proxies) {
+        entra_cidr_set_init(&mcf->address.trusted_proxies);
+        mcf->address.has_trusted_proxies = 1;
     }
 
     value = cf->args->elts;
@@ -146,11 +146,11 @@ ngx_http_entra_trusted_proxies(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         entra_err_clear(&err);
 
         if (ngx_strcmp(value[i].data, "unix") == 0) {
-            mcf->trusted_proxies.unix_socket = 1;
+            mcf->address.trusted_proxies.unix_socket = 1;
             continue;
         }
 
-        if (entra_cidr_set_add(&mcf->trusted_proxies,
+        if (entra_cidr_set_add(&mcf->address.trusted_proxies,
                                (entra_str_t) { value[i].len,
                                                (char *) value[i].data }, &err)
             != 0)

@@ -39,8 +39,8 @@ ngx_http_entra_rules_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
     entra_err_clear(&err);
 
-    if (mcf->has_trusted_proxies
-        && entra_cidr_set_seal(&mcf->trusted_proxies) != 0)
+    if (mcf->address.has_trusted_proxies
+        && entra_cidr_set_seal(&mcf->address.trusted_proxies) != 0)
     {
         return NGX_ERROR;
     }
@@ -82,8 +82,8 @@ ngx_http_entra_rules_peer(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         if (ngx_strcmp(cf->cycle->modules[i]->name, "ngx_http_realip_module")
             == 0)
         {
-            mcf->peer_index = ngx_http_get_variable_index(cf, &name);
-            return mcf->peer_index == NGX_ERROR ? NGX_ERROR : NGX_OK;
+            mcf->address.peer_index = ngx_http_get_variable_index(cf, &name);
+            return mcf->address.peer_index == NGX_ERROR ? NGX_ERROR : NGX_OK;
         }
     }
 

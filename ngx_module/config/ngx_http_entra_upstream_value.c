@@ -224,15 +224,15 @@ ngx_http_entra_use_add(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *value)
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
 
-    if (mcf->uses == NULL) {
-        mcf->uses = ngx_array_create(cf->temp_pool, 64,
+    if (mcf->private.uses == NULL) {
+        mcf->private.uses = ngx_array_create(cf->temp_pool, 64,
                                      sizeof(ngx_http_entra_use_t));
-        if (mcf->uses == NULL) {
+        if (mcf->private.uses == NULL) {
             return NULL;
         }
     }
 
-    use = ngx_array_push(mcf->uses);
+    use = ngx_array_push(mcf->private.uses);
     if (use == NULL) {
         return NULL;
     }
@@ -296,14 +296,14 @@ ngx_http_entra_use_host(ngx_conf_t *cf, ngx_http_entra_use_t *use)
     lcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_entra_module);
     grpc = ngx_strcmp(use->directive.data, "grpc_set_header") == 0;
 
-    host = ngx_http_entra_host_add(cf, &use->value, lcf->host[grpc].value);
+    host = ngx_http_entra_host_add(cf, &use->value, lcf->sent.host[grpc].value);
     if (host == NULL) {
         return NGX_ERROR;
     }
 
     /* handed on through the location: the same for all who inherit it */
 
-    lcf->host[grpc].value = host->value;
+    lcf->sent.host[grpc].value = host->value;
 
     text = ngx_http_entra_use_text(use);
 
@@ -331,17 +331,17 @@ ngx_http_entra_host_add(ngx_conf_t *cf, ngx_str_t *text,
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
 
-    if (mcf->hosts == NULL) {
-        mcf->hosts = ngx_array_create(cf->pool, 4,
+    if (mcf->private.hosts == NULL) {
+        mcf->private.hosts = ngx_array_create(cf->pool, 4,
                                       sizeof(ngx_http_entra_host_t));
-        if (mcf->hosts == NULL) {
+        if (mcf->private.hosts == NULL) {
             return NULL;
         }
     }
 
-    host = mcf->hosts->elts;
+    host = mcf->private.hosts->elts;
 
-    for (i = 0; i < mcf->hosts->nelts; i++) {
+    for (i = 0; i < mcf->private.hosts->nelts; i++) {
         if (host[i].text.len == text->len
             && ngx_memcmp(host[i].text.data, text->data, text->len) == 0)
         {
@@ -349,7 +349,7 @@ ngx_http_entra_host_add(ngx_conf_t *cf, ngx_str_t *text,
         }
     }
 
-    host = ngx_array_push(mcf->hosts);
+    host = ngx_array_push(mcf->private.hosts);
     if (host == NULL) {
         return NULL;
     }
@@ -357,8 +357,9 @@ ngx_http_entra_host_add(ngx_conf_t *cf, ngx_str_t *text,
     host->text = *text;
     host->value = value;
 
-    return ngx_http_entra_private_variable(cf, "host", mcf->hosts->nelts,
-                                           mcf->values->host,
+    return ngx_http_entra_private_variable(cf, "host",
+                                           mcf->private.hosts->nelts,
+                                           mcf->private.values->host,
                                            (uintptr_t) value, &host->private)
            == NGX_ERROR ? NULL : host;
 }
@@ -469,7 +470,7 @@ ngx_http_entra_private_variable(ngx_conf_t *cf, const char *what,
     }
 
     name->len = ngx_sprintf(name->data, "entra_%s_%ui_%*s", what, n,
-                            sizeof(mcf->suffix), mcf->suffix)
+                            sizeof(mcf->private.suffix), mcf->private.suffix)
                 - name->data;
 
     var = ngx_http_add_variable(cf, name, NGX_HTTP_VAR_NOCACHEABLE
@@ -495,11 +496,11 @@ ngx_http_entra_private_variable(ngx_conf_t *cf, const char *what,
 static ngx_array_t *
 ngx_http_entra_token_variables(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 {
-    u_char     random[sizeof(mcf->suffix) / 2];
+    u_char     random[sizeof(mcf->private.suffix) / 2];
     ngx_str_t  name = ngx_string("entra_authorization");
 
-    if (mcf->token_variables) {
-        return mcf->token_variables;
+    if (mcf->private.tokens) {
+        return mcf->private.tokens;
     }
 
     if (RAND_bytes(random, sizeof(random)) != 1) {
@@ -507,19 +508,19 @@ ngx_http_entra_token_variables(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         return NULL;
     }
 
-    ngx_hex_dump(mcf->suffix, random, sizeof(random));
+    ngx_hex_dump(mcf->private.suffix, random, sizeof(random));
 
-    mcf->token_variables = ngx_array_create(cf->pool, 2,
+    mcf->private.tokens = ngx_array_create(cf->pool, 2,
                                       sizeof(ngx_http_entra_token_variable_t));
-    if (mcf->token_variables == NULL
+    if (mcf->private.tokens == NULL
         || ngx_http_entra_token_variable_add(cf, &name,
-                                     mcf->values->authorization)
+                                     mcf->private.values->authorization)
            == NULL)
     {
         return NULL;
     }
 
-    return mcf->token_variables;
+    return mcf->private.tokens;
 }
 
 
@@ -552,16 +553,16 @@ ngx_http_entra_token_variable(ngx_conf_t *cf, ngx_str_t *name)
     }
 
     variable = ngx_http_entra_token_variable_add(cf, name,
-                                                 mcf->values->token);
+                                                 mcf->private.values->token);
     if (variable == NULL) {
         return NGX_ERROR;
     }
 
     /* directives that came before the variable was declared */
 
-    use = mcf->uses ? mcf->uses->elts : NULL;
+    use = mcf->private.uses ? mcf->private.uses->elts : NULL;
 
-    for (i = 0; use && i < mcf->uses->nelts; i++) {
+    for (i = 0; use && i < mcf->private.uses->nelts; i++) {
         rc = use[i].kind == NGX_HTTP_ENTRA_ELSEWHERE
              ? ngx_http_entra_use_check(cf, mcf, &use[i], variable)
              : ngx_http_entra_use_replace(cf, &use[i], variable);
@@ -584,7 +585,7 @@ ngx_http_entra_token_variable_add(ngx_conf_t *cf, ngx_str_t *name,
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
 
-    variable = ngx_array_push(mcf->token_variables);
+    variable = ngx_array_push(mcf->private.tokens);
     if (variable == NULL) {
         return NULL;
     }
@@ -594,7 +595,7 @@ ngx_http_entra_token_variable_add(ngx_conf_t *cf, ngx_str_t *name,
     variable->name = *name;
 
     variable->index = ngx_http_entra_private_variable(cf, "token",
-                                          mcf->token_variables->nelts,
+                                          mcf->private.tokens->nelts,
                                           handler, 0, &variable->private);
 
     return variable->index == NGX_ERROR ? NULL : variable;
@@ -624,7 +625,7 @@ ngx_http_entra_upstream_value_check(ngx_conf_t *cf,
         }
     }
 
-    mcf->uses = NULL;
+    mcf->private.uses = NULL;
 
     return NGX_OK;
 }

@@ -43,7 +43,7 @@ ngx_http_entra_sign_in(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_entra_main_conf_t  *mcf;
 
-    lcf->own = 1;
+    lcf->page.is_page = 1;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
     mcf->sign_in = 1;
@@ -281,8 +281,9 @@ ngx_http_entra_sign_in_start(ngx_http_request_t *r, entra_str_t body)
     cln->data = ctx;
 
     ngx_http_entra_event(&ctx->hold, ngx_http_entra_sign_in_timeout, 0);
-    ngx_add_timer(&ctx->hold, ngx_http_entra_worker->conf->fetch_timeout
-                              + NGX_HTTP_ENTRA_SHUTDOWN_HOLD);
+    ngx_add_timer(&ctx->hold,
+                  ngx_http_entra_worker->conf->provider.fetch_timeout
+                  + NGX_HTTP_ENTRA_SHUTDOWN_HOLD);
 
     return NGX_DONE;
 }

@@ -60,7 +60,7 @@ ngx_http_entra_snapshot(ngx_http_request_t *r, ngx_uint_t attempts)
     }
 
     s->time = ngx_time();
-    s->zone = mcf->zone != NULL;
+    s->zone = mcf->shared.zone != NULL;
 
     if (ngx_http_entra_snapshot_tokens(r, mcf, s) != NGX_OK
         || ngx_http_entra_snapshot_recent(r, mcf, s, attempts) != NGX_OK
@@ -250,7 +250,7 @@ ngx_http_entra_snapshot_recent(ngx_http_request_t *r,
 
     rows = NULL;
 
-    if (wanted && mcf->recent) {
+    if (wanted && mcf->shared.recent) {
         rows = ngx_palloc(r->pool, mcf->tokens.nelts
                                    * sizeof(ngx_http_entra_attempts_t) + 1);
         if (rows == NULL) {

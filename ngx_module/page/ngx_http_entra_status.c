@@ -37,10 +37,10 @@ ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t  *clcf;
 
     value = cf->args->elts;
-    lcf->own = 1;
+    lcf->page.is_page = 1;
 
     if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "live") == 0) {
-        lcf->live = 1;
+        lcf->page.live = 1;
 
     } else if (cf->args->nelts > 1) {
 
@@ -70,20 +70,20 @@ ngx_http_entra_status_names_of(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     ngx_uint_t   i;
 
     value = cf->args->elts;
-    lcf->ready = 1;
+    lcf->page.ready = 1;
 
     if (cf->args->nelts == 2) {
         return NGX_CONF_OK;
     }
 
-    lcf->ready_names = ngx_array_create(cf->pool, cf->args->nelts,
+    lcf->page.ready_names = ngx_array_create(cf->pool, cf->args->nelts,
                                         sizeof(ngx_str_t));
-    if (lcf->ready_names == NULL) {
+    if (lcf->page.ready_names == NULL) {
         return NGX_CONF_ERROR;
     }
 
     for (i = 2; i < cf->args->nelts; i++) {
-        name = ngx_array_push(lcf->ready_names);
+        name = ngx_array_push(lcf->page.ready_names);
         if (name == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -115,11 +115,11 @@ ngx_http_entra_status_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (lcf->live) {
+    if (lcf->page.live) {
         return ngx_http_entra_status_live(r);
     }
 
-    return lcf->ready ? ngx_http_entra_status_ready(r, lcf)
+    return lcf->page.ready ? ngx_http_entra_status_ready(r, lcf)
                       : ngx_http_entra_status_show(r);
 }
 
@@ -258,13 +258,13 @@ ngx_http_entra_status_wanted(ngx_http_entra_loc_conf_t *lcf,
     ngx_str_t   *name;
     ngx_uint_t   i;
 
-    if (!t->preload || lcf->ready_names == NULL) {
+    if (!t->preload || lcf->page.ready_names == NULL) {
         return t->preload;
     }
 
-    name = lcf->ready_names->elts;
+    name = lcf->page.ready_names->elts;
 
-    for (i = 0; i < lcf->ready_names->nelts; i++) {
+    for (i = 0; i < lcf->page.ready_names->nelts; i++) {
         if (!t->is_keys && name[i].len == t->credential.len
             && ngx_memcmp(name[i].data, t->credential.data, name[i].len) == 0)
         {

@@ -54,7 +54,7 @@ ngx_http_entra_what_if(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_core_loc_conf_t  *clcf;
 
-    lcf->own = 1;
+    lcf->page.is_page = 1;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_entra_what_if_handler;
@@ -285,8 +285,8 @@ ngx_http_entra_what_if_decide(ngx_http_request_t *r,
     info.location = what_if->location;
     info.micros = -1;
 
-    if (mcf->has_trusted_proxies) {
-        entra_what_if_proxies(what_if, &mcf->trusted_proxies);
+    if (mcf->address.has_trusted_proxies) {
+        entra_what_if_proxies(what_if, &mcf->address.trusted_proxies);
     }
 
     entra_decide(set->policies, set->n, &what_if->signals, decision);

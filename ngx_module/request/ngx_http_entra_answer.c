@@ -57,9 +57,9 @@ ngx_http_entra_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 {
     ngx_str_t  value;
 
-    ctx->detail = detail;
+    ctx->answer.detail = detail;
 
-    if (ctx->problem == status) {
+    if (ctx->answer.status == status) {
 
         /* again in a later phase: "satisfy any" took back the challenge */
 
@@ -71,7 +71,7 @@ ngx_http_entra_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return status;
     }
 
-    ctx->problem = status;
+    ctx->answer.status = status;
 
     if (retry_after > 0) {
         value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
@@ -128,7 +128,8 @@ ngx_http_entra_answer_challenge(ngx_http_request_t *r,
     ngx_table_elt_t  *h;
 
     value.len = sizeof("Bearer") - 1
-                + (ctx->challenge ? 1 + ngx_strlen(ctx->challenge) : 0);
+                + (ctx->answer.challenge
+                   ? 1 + ngx_strlen(ctx->answer.challenge) : 0);
 
     value.data = ngx_pnalloc(r->pool, value.len);
     if (value.data == NULL) {
@@ -137,9 +138,9 @@ ngx_http_entra_answer_challenge(ngx_http_request_t *r,
 
     p = ngx_cpymem(value.data, "Bearer", sizeof("Bearer") - 1);
 
-    if (ctx->challenge) {
+    if (ctx->answer.challenge) {
         *p++ = ' ';
-        ngx_memcpy(p, ctx->challenge, ngx_strlen(ctx->challenge));
+        ngx_memcpy(p, ctx->answer.challenge, ngx_strlen(ctx->answer.challenge));
     }
 
     h = ngx_http_entra_answer_header(r, "WWW-Authenticate", &value);
@@ -217,7 +218,7 @@ ngx_http_entra_answer_challenge_claims(ngx_http_request_t *r,
 
         if (p) {
             ngx_memcpy(p, text.data, text.len + 1);
-            ctx->challenge = (char *) p;
+            ctx->answer.challenge = (char *) p;
         }
     }
 
@@ -252,14 +253,14 @@ ngx_http_entra_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
-    if (ctx == NULL || ctx->problem == 0 || ctx->answering) {
+    if (ctx == NULL || ctx->answer.status == 0 || ctx->answer.sending) {
         return ngx_http_next_header_filter(r);
     }
 
     /* only nginx's own page for this error, or for the refused upstream */
 
-    if (r->headers_out.status != ctx->problem
-        && !(ctx->refused
+    if (r->headers_out.status != ctx->answer.status
+        && !(ctx->sent.refused
              && r->headers_out.status == NGX_HTTP_INTERNAL_SERVER_ERROR))
     {
         return ngx_http_next_header_filter(r);
@@ -269,9 +270,9 @@ ngx_http_entra_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    ctx->answering = 1;
+    ctx->answer.sending = 1;
 
-    r->headers_out.status = ctx->problem;
+    r->headers_out.status = ctx->answer.status;
     ngx_str_null(&r->headers_out.status_line);
 
     ngx_str_set(&r->headers_out.content_type, "application/problem+json");
@@ -284,7 +285,8 @@ ngx_http_entra_header_filter(ngx_http_request_t *r)
     ngx_http_clear_last_modified(r);
     ngx_http_clear_etag(r);
 
-    r->headers_out.content_length_n = ctx->body->last - ctx->body->pos;
+    r->headers_out.content_length_n = ctx->answer.body->last
+                                      - ctx->answer.body->pos;
 
     if (ngx_http_entra_answer_guard(r, 0) != NGX_OK) {
         return NGX_ERROR;
@@ -302,7 +304,7 @@ ngx_http_entra_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
-    if (ctx == NULL || !ctx->answering || in == NULL) {
+    if (ctx == NULL || !ctx->answer.sending || in == NULL) {
         return ngx_http_next_body_filter(r, in);
     }
 
@@ -312,13 +314,13 @@ ngx_http_entra_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         cl->buf->pos = cl->buf->last;
     }
 
-    if (ctx->body == NULL) {
+    if (ctx->answer.body == NULL) {
         return NGX_OK;
     }
 
-    out.buf = ctx->body;
+    out.buf = ctx->answer.body;
     out.next = NULL;
-    ctx->body = NULL;
+    ctx->answer.body = NULL;
 
     return ngx_http_next_body_filter(r, &out);
 }
@@ -335,11 +337,11 @@ ngx_http_entra_answer_body(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     ngx_http_entra_request_id(r, &id);
 
-    title = ngx_http_entra_answer_title(ctx->problem);
+    title = ngx_http_entra_answer_title(ctx->answer.status);
 
     len = sizeof("{\"type\":\"about:blank\",\"title\":\"\",\"status\":,"
                  "\"detail\":\"\",\"request_id\":\"\"}\n")
-          + ngx_strlen(title) + NGX_INT_T_LEN + ngx_strlen(ctx->detail)
+          + ngx_strlen(title) + NGX_INT_T_LEN + ngx_strlen(ctx->answer.detail)
           + id.len;
 
     b = ngx_create_temp_buf(r->pool, len);
@@ -349,13 +351,13 @@ ngx_http_entra_answer_body(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     p = ngx_sprintf(b->pos, "{\"type\":\"about:blank\",\"title\":\"%s\","
                     "\"status\":%ui,\"detail\":\"%s\",\"request_id\":\"%V\"}\n",
-                    title, ctx->problem, ctx->detail, &id);
+                    title, ctx->answer.status, ctx->answer.detail, &id);
 
     b->last = p;
     b->last_buf = (r == r->main) ? 1 : 0;
     b->last_in_chain = 1;
 
-    ctx->body = b;
+    ctx->answer.body = b;
 
     return NGX_OK;
 }

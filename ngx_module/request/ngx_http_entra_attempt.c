@@ -48,7 +48,7 @@ ngx_http_entra_attempt_hook(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return;
     }
 
-    ctx->reinit_request = u->reinit_request;
+    ctx->sent.reinit_request = u->reinit_request;
     u->reinit_request = ngx_http_entra_attempt_reinit;
 
     ngx_http_entra_replay_hook(r, ctx);
@@ -67,7 +67,7 @@ ngx_http_entra_attempt_reinit(ngx_http_request_t *r)
     u = r->upstream;
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
-    rc = ctx->reinit_request(r);
+    rc = ctx->sent.reinit_request(r);
 
     /* the protocol sets its own process_header again */
 
@@ -76,7 +76,7 @@ ngx_http_entra_attempt_reinit(ngx_http_request_t *r)
     /* a state with a status is that of an attempt that has ended: nginx is
        about to answer from its cache */
 
-    if (rc != NGX_OK || ngx_http_entra_clock() < ctx->expires
+    if (rc != NGX_OK || ngx_http_entra_clock() < ctx->sent.expires
         || u->state == NULL || u->state->status)
     {
         return rc;
@@ -95,8 +95,8 @@ ngx_http_entra_attempt_again(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     u = r->upstream;
 
-    ctx->upstream = NULL;
-    ctx->host_upstream = NULL;
+    ctx->sent.upstream = NULL;
+    ctx->sent.host_upstream = NULL;
 
     u->request_bufs = r->request_body ? r->request_body->bufs : NULL;
 
@@ -104,7 +104,7 @@ ngx_http_entra_attempt_again(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return ctx->upstream == u && !ctx->refused ? NGX_OK : NGX_ERROR;
+    return ctx->sent.upstream == u && !ctx->sent.refused ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -121,7 +121,7 @@ ngx_http_entra_attempt_watch(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return NGX_OK;
     }
 
-    unsent = ctx->unsent;
+    unsent = ctx->sent.unsent;
 
     if (unsent == NULL) {
         unsent = ngx_palloc(r->pool, sizeof(ngx_http_entra_unsent_t));
@@ -135,7 +135,7 @@ ngx_http_entra_attempt_watch(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
                              1);
 
         unsent->request = r;
-        ctx->unsent = unsent;
+        ctx->sent.unsent = unsent;
 
         cln->handler = ngx_http_entra_attempt_cleanup;
         cln->data = unsent;
@@ -166,8 +166,8 @@ ngx_http_entra_attempt_max(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     u = r->upstream;
     lcf = ctx->lcf;
 
-    if (lcf->attempt_conf == u->conf && u->resolved == NULL) {
-        return lcf->attempt_max;
+    if (lcf->attempt.conf == u->conf && u->resolved == NULL) {
+        return lcf->attempt.max;
     }
 
     /* a connection and a TLS handshake, each has that time */
@@ -185,8 +185,8 @@ ngx_http_entra_attempt_max(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return max + clcf->resolver_timeout;
     }
 
-    lcf->attempt_conf = u->conf;
-    lcf->attempt_max = max;
+    lcf->attempt.conf = u->conf;
+    lcf->attempt.max = max;
 
     return max;
 }
@@ -250,7 +250,7 @@ ngx_http_entra_attempt_expired(ngx_event_t *ev)
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
     if (u == NULL || u != unsent->upstream || u->request_sent
-        || u->cleanup == NULL || ctx == NULL || ctx->upstream != u)
+        || u->cleanup == NULL || ctx == NULL || ctx->sent.upstream != u)
     {
         return;
     }

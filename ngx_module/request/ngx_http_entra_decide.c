@@ -173,7 +173,7 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (lcf->pass == NULL && r->content_handler == NULL) {
+    if (lcf->sent.pass == NULL && r->content_handler == NULL) {
 
         /* nothing is sent from here (try_files, an index): where it goes on
            to, it is evaluated again */
@@ -226,7 +226,7 @@ ngx_http_entra_decide_method(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     lcf = ctx->lcf;
     *method = r->method_name;
 
-    if (lcf->pass == NULL || !lcf->pass->proxy) {
+    if (lcf->sent.pass == NULL || !lcf->sent.pass->proxy) {
         return NGX_OK;
     }
 
@@ -235,8 +235,8 @@ ngx_http_entra_decide_method(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return NGX_OK;
     }
 
-    return lcf->method ? ngx_http_complex_value(r, lcf->method, method)
-                       : NGX_OK;
+    return lcf->sent.method
+           ? ngx_http_complex_value(r, lcf->sent.method, method) : NGX_OK;
 }
 
 
@@ -282,16 +282,16 @@ ngx_http_entra_decide_workspace(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_entra_decided(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
-    return ctx->exact
+    return ctx->decided.exact
            && !ngx_http_entra_decide_converted(r, ctx)
            && !ngx_http_entra_decide_varies(ctx->lcf)
-           && ctx->decided_uri.data == r->uri.data
-           && ctx->decided_uri.len == r->uri.len
-           && ctx->decided_args.data == r->args.data
-           && ctx->decided_args.len == r->args.len
-           && ctx->decided_method.data == r->method_name.data
-           && ctx->decided_unparsed == r->valid_unparsed_uri
-           && ctx->decided_internal == r->internal;
+           && ctx->decided.uri.data == r->uri.data
+           && ctx->decided.uri.len == r->uri.len
+           && ctx->decided.args.data == r->args.data
+           && ctx->decided.args.len == r->args.len
+           && ctx->decided.method.data == r->method_name.data
+           && ctx->decided.unparsed == r->valid_unparsed_uri
+           && ctx->decided.internal == r->internal;
 }
 
 
@@ -301,7 +301,7 @@ static ngx_uint_t
 ngx_http_entra_decide_converted(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx)
 {
-    return ctx->upstream && ctx->upstream == r->upstream
+    return ctx->sent.upstream && ctx->sent.upstream == r->upstream
            && r->upstream->method.len;
 }
 
@@ -315,9 +315,9 @@ static ngx_uint_t
 ngx_http_entra_decide_varies(ngx_http_entra_loc_conf_t *lcf)
 {
     return (lcf->operations || lcf->confine)
-           && ((lcf->pass && lcf->pass->variables)
-               || (lcf->method && lcf->method->lengths)
-               || (lcf->deployment && lcf->deployment->lengths));
+           && ((lcf->sent.pass && lcf->sent.pass->variables)
+               || (lcf->sent.method && lcf->sent.method->lengths)
+               || (lcf->sent.deployment && lcf->sent.deployment->lengths));
 }
 
 
@@ -325,12 +325,12 @@ static void
 ngx_http_entra_decide_remember(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx)
 {
-    ctx->exact = 1;
-    ctx->decided_uri = r->uri;
-    ctx->decided_args = r->args;
-    ctx->decided_method = r->method_name;
-    ctx->decided_unparsed = r->valid_unparsed_uri;
-    ctx->decided_internal = r->internal;
+    ctx->decided.exact = 1;
+    ctx->decided.uri = r->uri;
+    ctx->decided.args = r->args;
+    ctx->decided.method = r->method_name;
+    ctx->decided.unparsed = r->valid_unparsed_uri;
+    ctx->decided.internal = r->internal;
 }
 
 
@@ -416,7 +416,7 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     switch (decision->status) {
 
     case NGX_HTTP_UNAUTHORIZED:
-        ctx->challenge = decision->reason == ENTRA_REASON_INVALID_TOKEN
+        ctx->answer.challenge = decision->reason == ENTRA_REASON_INVALID_TOKEN
                          ? "error=\"invalid_token\"" : NULL;
 
         return ngx_http_entra_answer(r, ctx, NGX_HTTP_UNAUTHORIZED,

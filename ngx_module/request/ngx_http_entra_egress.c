@@ -45,9 +45,9 @@ ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     /* what is written in the configuration is checked once */
 
-    if (u->resolved == NULL && lcf->egress_conf == u->conf
-        && lcf->egress_token == token
-        && lcf->egress_ssl == u->ssl)
+    if (u->resolved == NULL && lcf->egress.conf == u->conf
+        && lcf->egress.token == token
+        && lcf->egress.ssl == u->ssl)
     {
         return NGX_OK;
     }
@@ -62,9 +62,9 @@ ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     if (reason == NULL) {
         if (u->resolved == NULL && ngx_http_entra_egress_fixed(lcf, u->conf)) {
-            lcf->egress_conf = u->conf;
-            lcf->egress_token = token;
-            lcf->egress_ssl = u->ssl;
+            lcf->egress.conf = u->conf;
+            lcf->egress.token = token;
+            lcf->egress.ssl = u->ssl;
         }
 
         return NGX_OK;
@@ -336,13 +336,13 @@ ngx_http_entra_egress_host(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 static ngx_http_complex_value_t *
 ngx_http_entra_egress_host_value(ngx_http_entra_loc_conf_t *lcf)
 {
-    if (lcf->pass == NULL
-        || !(lcf->pass->protocol & NGX_HTTP_ENTRA_PROXY_GRPC))
+    if (lcf->sent.pass == NULL
+        || !(lcf->sent.pass->protocol & NGX_HTTP_ENTRA_PROXY_GRPC))
     {
         return NULL;
     }
 
-    return lcf->host[lcf->pass->grpc].value;
+    return lcf->sent.host[lcf->sent.pass->grpc].value;
 }
 
 

@@ -76,7 +76,7 @@ ngx_http_entra_inject_authorization(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (ngx_http_entra_inject(r, ctx) != NGX_OK || ctx->value.len == 0) {
+    if (ngx_http_entra_inject(r, ctx) != NGX_OK || ctx->sent.value.len == 0) {
         return NGX_OK;
     }
 
@@ -85,8 +85,8 @@ ngx_http_entra_inject_authorization(ngx_http_request_t *r,
      * create_request(), and one that was replaced is freed later
      */
 
-    v->len = ctx->value.len;
-    v->data = ctx->value.data;
+    v->len = ctx->sent.value.len;
+    v->data = ctx->sent.value.data;
     v->valid = 1;
     v->no_cacheable = 1;
     v->not_found = 0;
@@ -199,16 +199,16 @@ ngx_int_t
 ngx_http_entra_upstream_host(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_complex_value_t *value, ngx_str_t *host)
 {
-    if (ctx->host_upstream != r->upstream) {
+    if (ctx->sent.host_upstream != r->upstream) {
 
-        if (ngx_http_complex_value(r, value, &ctx->host) != NGX_OK) {
+        if (ngx_http_complex_value(r, value, &ctx->sent.host) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        ctx->host_upstream = r->upstream;
+        ctx->sent.host_upstream = r->upstream;
     }
 
-    *host = ctx->host;
+    *host = ctx->sent.host;
 
     return NGX_OK;
 }
@@ -224,13 +224,13 @@ ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     u = r->upstream;
 
-    if (ctx->upstream == u) {
-        return ctx->refused ? NGX_DECLINED : NGX_OK;
+    if (ctx->sent.upstream == u) {
+        return ctx->sent.refused ? NGX_DECLINED : NGX_OK;
     }
 
-    ctx->upstream = u;
-    ctx->refused = 0;
-    ngx_str_null(&ctx->value);
+    ctx->sent.upstream = u;
+    ctx->sent.refused = 0;
+    ngx_str_null(&ctx->sent.value);
 
     now = ngx_http_entra_clock();
 
@@ -241,13 +241,14 @@ ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    ctx->expires = ngx_http_entra_inject_expires(ctx);
+    ctx->sent.expires = ngx_http_entra_inject_expires(ctx);
 
     /* that the location's requests are sent before is mostly known */
 
-    if ((ctx->lcf->attempt_conf != u->conf || u->resolved
-         || ctx->expires - now < ctx->lcf->attempt_max)
-        && ngx_http_entra_attempt_watch(r, ctx, ctx->expires - now) != NGX_OK)
+    if ((ctx->lcf->attempt.conf != u->conf || u->resolved
+         || ctx->sent.expires - now < ctx->lcf->attempt.max)
+        && ngx_http_entra_attempt_watch(r, ctx, ctx->sent.expires - now)
+           != NGX_OK)
     {
         ngx_http_entra_refuse(r, ctx);
         return NGX_DECLINED;
@@ -256,8 +257,8 @@ ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ngx_http_entra_attempt_hook(r, ctx);
 
     if (ctx->token) {
-        ctx->value = ctx->token->header;
-        ctx->generation = ctx->token->generation;
+        ctx->sent.value = ctx->token->header;
+        ctx->sent.generation = ctx->token->generation;
     }
 
     return NGX_OK;
@@ -348,7 +349,7 @@ ngx_http_entra_inject_line(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ngx_str_t               uri;
     ngx_http_entra_pass_t  *pass;
 
-    pass = ctx->lcf->pass;
+    pass = ctx->lcf->sent.pass;
 
     /* the client's own URI, which nginx has parsed, is none of these */
 
@@ -396,7 +397,7 @@ ngx_http_entra_refuse(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     ngx_http_upstream_t       *u;
     ngx_http_upstream_conf_t  *conf;
 
-    ctx->refused = 1;
+    ctx->sent.refused = 1;
     u = r->upstream;
 
     if (u->cleanup) {

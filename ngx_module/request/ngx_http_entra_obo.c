@@ -97,7 +97,7 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     if (signals.token != ENTRA_SIGNAL_VALID) {
         ctx->status = NGX_HTTP_ENTRA_BLOCKED;
-        ctx->challenge = signals.token == ENTRA_SIGNAL_INVALID
+        ctx->answer.challenge = signals.token == ENTRA_SIGNAL_INVALID
                          ? "error=\"invalid_token\"" : NULL;
 
         return ngx_http_entra_answer(r, ctx, NGX_HTTP_UNAUTHORIZED,
@@ -222,7 +222,7 @@ ngx_http_entra_obo_answer(ngx_http_entra_ctx_t *ctx, ngx_uint_t remedy,
 
     case ENTRA_REMEDY_SIGN_IN:
     case ENTRA_REMEDY_TOKEN:
-        ctx->challenge = "error=\"invalid_token\"";
+        ctx->answer.challenge = "error=\"invalid_token\"";
         *detail = "The caller's token cannot be exchanged for one of the "
                   "upstream: another one is needed.";
         return NGX_HTTP_UNAUTHORIZED;
@@ -243,7 +243,7 @@ ngx_http_entra_obo_answer(ngx_http_entra_ctx_t *ctx, ngx_uint_t remedy,
         break;
     }
 
-    if (ctx->challenge) {
+    if (ctx->answer.challenge) {
         return NGX_HTTP_UNAUTHORIZED;
     }
 
@@ -251,7 +251,7 @@ ngx_http_entra_obo_answer(ngx_http_entra_ctx_t *ctx, ngx_uint_t remedy,
 
         /* RFC 9470 */
 
-        ctx->challenge = "error=\"insufficient_user_authentication\"";
+        ctx->answer.challenge = "error=\"insufficient_user_authentication\"";
         return NGX_HTTP_UNAUTHORIZED;
     }
 

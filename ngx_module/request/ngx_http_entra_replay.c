@@ -36,13 +36,13 @@ static void ngx_http_entra_replay_marker(void *data);
 void
 ngx_http_entra_replay_hook(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
-    ctx->process_header = NULL;
+    ctx->sent.process_header = NULL;
 
     /* what headers of an answer set in the request itself */
 
-    ctx->limit_rate = r->limit_rate;
-    ctx->limit_rate_set = r->limit_rate_set;
-    ctx->charset = r->headers_out.override_charset;
+    ctx->before.limit_rate = r->limit_rate;
+    ctx->before.limit_rate_set = r->limit_rate_set;
+    ctx->before.charset = r->headers_out.override_charset;
 
     ngx_http_entra_replay_wrap(r, ctx);
 }
@@ -52,7 +52,7 @@ void
 ngx_http_entra_replay_wrap(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
     if (r->upstream->process_header != ngx_http_entra_replay_process_header) {
-        ctx->process_header = r->upstream->process_header;
+        ctx->sent.process_header = r->upstream->process_header;
         r->upstream->process_header = ngx_http_entra_replay_process_header;
     }
 }
@@ -70,7 +70,7 @@ ngx_http_entra_replay_process_header(ngx_http_request_t *r)
     u = r->upstream;
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
-    u->process_header = ctx->process_header;
+    u->process_header = ctx->sent.process_header;
 
     rc = u->process_header(r);
 
@@ -134,7 +134,7 @@ ngx_http_entra_replay_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     /* also when this request cannot be repeated: the next ones profit */
 
-    rc = ngx_http_entra_token_invalidate(token, ctx->generation,
+    rc = ngx_http_entra_token_invalidate(token, ctx->sent.generation,
                                     claims.len ? &claims : NULL);
 
     if (rc != NGX_OK || !ngx_http_entra_replay_possible(r, ctx)) {
@@ -150,7 +150,7 @@ ngx_http_entra_replay_refused(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 static ngx_int_t
 ngx_http_entra_replay_possible(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
-    if (ctx->lcf->replay_name.len == 0 || r->request_body_no_buffering
+    if (ctx->lcf->clone.name.len == 0 || r->request_body_no_buffering
         || r->reading_body || r->header_sent || r != r->main
         || ngx_terminate)
     {
@@ -184,8 +184,8 @@ ngx_http_entra_replay_redirect(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     }
 
     kept->replayed = 1;
-    kept->next = ctx->lcf->replay_location;
-    kept->refused = ctx->generation;
+    kept->next = ctx->lcf->clone.location;
+    kept->refused = ctx->sent.generation;
     kept->token = ctx->token;
 
     (void) ngx_atomic_fetch_add(&ctx->token->record->replays, 1);
@@ -193,7 +193,7 @@ ngx_http_entra_replay_redirect(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
     h->hash = 1;
     ngx_str_set(&h->key, "X-Accel-Redirect");
     h->lowcase_key = (u_char *) "x-accel-redirect";
-    h->value = ctx->lcf->replay_name;
+    h->value = ctx->lcf->clone.name;
 
     /*
      * Nothing of the refused answer stays: its headers are not copied, its
@@ -201,9 +201,9 @@ ngx_http_entra_replay_redirect(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
      * X-Accel-Limit-Rate and X-Accel-Charset are taken back
      */
 
-    r->limit_rate = ctx->limit_rate;
-    r->limit_rate_set = ctx->limit_rate_set;
-    r->headers_out.override_charset = ctx->charset;
+    r->limit_rate = ctx->before.limit_rate;
+    r->limit_rate_set = ctx->before.limit_rate_set;
+    r->headers_out.override_charset = ctx->before.charset;
 
     u->headers_in.headers.part.nelts = 0;
     u->headers_in.headers.part.next = NULL;
@@ -376,7 +376,7 @@ ngx_http_entra_replay_foreign(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     kept = ngx_http_entra_replay_state(r);
 
-    if (kept && kept->next == lcf->replay_location) {
+    if (kept && kept->next == lcf->clone.location) {
         kept->next = NULL;
         ctx->replay = 1;
         return 0;
@@ -384,6 +384,6 @@ ngx_http_entra_replay_foreign(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "entra: a redirect to the location for repeated requests "
-                  "of \"%V\" is refused", &lcf->name);
+                  "of \"%V\" is refused", &lcf->clone.of);
     return 1;
 }

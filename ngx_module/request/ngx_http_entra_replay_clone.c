@@ -50,7 +50,7 @@ ngx_http_entra_replay_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         if ((location[i].lcf->auth == NULL
              && location[i].lcf->second_tokens == NULL)
             || !location[i].lcf->replay || location[i].clcf->handler == NULL
-            || location[i].lcf->pass == NULL)
+            || location[i].lcf->sent.pass == NULL)
         {
             continue;
         }
@@ -136,9 +136,9 @@ ngx_http_entra_replay_clone(ngx_conf_t *cf, ngx_http_entra_location_t *location,
         clcf->loc_conf[module->ctx_index] = rewrite;
     }
 
-    location->lcf->replay_name = clcf->name;
-    location->lcf->replay_location = clcf;
-    location->lcf->name = location->clcf->name;
+    location->lcf->clone.name = clcf->name;
+    location->lcf->clone.location = clcf;
+    location->lcf->clone.of = location->clcf->name;
 
     clone = ngx_array_push(clones);
     if (clone == NULL) {

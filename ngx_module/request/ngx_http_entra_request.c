@@ -56,7 +56,9 @@ ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_ctx_t **result)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if ((lcf->auth == NULL && lcf->second_tokens == NULL) || lcf->own) {
+    if ((lcf->auth == NULL && lcf->second_tokens == NULL)
+        || lcf->page.is_page)
+    {
         return NGX_DECLINED;
     }
 
@@ -70,7 +72,7 @@ ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_ctx_t **result)
     }
 
     if (ngx_http_get_module_loc_conf(r, ngx_http_core_module)
-        == lcf->replay_location
+        == lcf->clone.location
         && ngx_http_entra_replay_foreign(r, ctx, lcf))
     {
         return NGX_HTTP_NOT_FOUND;
@@ -128,7 +130,7 @@ ngx_http_entra_find_ctx(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
-    if (ctx && (ctx->resolved || ctx->problem)) {
+    if (ctx && (ctx->resolved || ctx->answer.status)) {
         return ctx;
     }
 
@@ -203,8 +205,8 @@ ngx_http_entra_resolve_auth(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     ctx->resolved = 1;
     ctx->lcf = lcf;
-    ctx->location = clcf == lcf->replay_location ? lcf->name : clcf->name;
-    ctx->exact = 0;
+    ctx->location = clcf == lcf->clone.location ? lcf->clone.of : clcf->name;
+    ctx->decided.exact = 0;
     ctx->token = NULL;
     ctx->policies = NULL;
 
@@ -273,7 +275,7 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
 
     /* nothing goes to an upstream from here: no token is needed */
 
-    if (lcf->pass == NULL) {
+    if (lcf->sent.pass == NULL) {
         return NGX_DECLINED;
     }
 
@@ -414,7 +416,7 @@ ngx_http_entra_log_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (ctx->lcf == lcf && ctx->upstream == NULL
+    if (ctx->lcf == lcf && ctx->sent.upstream == NULL
         && !lcf->warned_missing_header)
     {
         ngx_http_entra_missing_header(r, ctx, lcf);

@@ -32,59 +32,80 @@ typedef struct {
 
 typedef struct ngx_http_entra_ctx_s  ngx_http_entra_ctx_t;
 
+/* the upstream request that got the token, or was refused it */
+
+typedef struct {
+    ngx_http_upstream_t          *upstream;
+    ngx_str_t                     value;
+    ngx_atomic_uint_t             generation;
+    int64_t                       expires;      /* of the first of its tokens */
+    void                         *unsent;       /* see ..._attempt.c */
+
+    /* its Host, once it was evaluated */
+    ngx_http_upstream_t          *host_upstream;
+    ngx_str_t                     host;
+
+    /* nginx's own handlers */
+    ngx_int_t                   (*process_header)(ngx_http_request_t *r);
+    ngx_int_t                   (*reinit_request)(ngx_http_request_t *r);
+
+    unsigned                      refused:1;
+} ngx_http_entra_sent_t;
+
+
+/* what a decision was about: of another request line there is another one */
+
+typedef struct {
+    ngx_str_t                     uri;
+    ngx_str_t                     args;
+    ngx_str_t                     method;
+    unsigned                      unparsed:1;
+    unsigned                      internal:1;
+    unsigned                      exact:1;      /* the whole, and allowed */
+} ngx_http_entra_decided_t;
+
+
+/* an answer of the module's own */
+
+typedef struct {
+    ngx_uint_t                    status;       /* 0: none */
+    const char                   *detail;
+    const char                   *challenge;    /* after "Bearer" */
+    ngx_buf_t                    *body;
+    unsigned                      sending:1;
+} ngx_http_entra_answer_t;
+
+
 struct ngx_http_entra_ctx_s {
     ngx_http_request_t           *request;
-    ngx_http_entra_ctx_t         *earlier;      /* see ..._kept_ctx() */
+    ngx_http_entra_ctx_t         *earlier;      /* see ..._find_ctx() */
 
     ngx_http_entra_loc_conf_t    *lcf;          /* that all below is about */
     ngx_str_t                     location;     /* its name */
     ngx_http_entra_token_t       *token;
     ngx_http_entra_status_e       status;
-    ngx_atomic_uint_t             generation;   /* of the token that was sent */
+
     ngx_msec_t                    deadline;     /* of waiting, 0: not begun */
     ngx_http_entra_waiter_t      *waiter;       /* while it is parked */
 
-    /* the upstream request that got the token, or was refused it */
-    ngx_http_upstream_t          *upstream;
-    ngx_str_t                     value;
-    int64_t                       expires;      /* of the first of its tokens */
-    void                         *unsent;       /* see ..._attempt.c */
-
-    /* the Host of that request, once it was evaluated */
-    ngx_http_upstream_t          *host_upstream;
-    ngx_str_t                     host;
-
     ngx_http_entra_policies_t    *policies;     /* of token here, or NULL */
-    ngx_http_entra_decision_t      *decision;
+    ngx_http_entra_decision_t    *decision;
 
-    /* what the decision was made about: another request line, another one */
-    ngx_str_t                     decided_uri;
-    ngx_str_t                     decided_args;
-    ngx_str_t                     decided_method;
-    unsigned                      decided_unparsed:1;
-    unsigned                      decided_internal:1;
-
-    /* an answer of the module's own */
-    ngx_uint_t                    problem;      /* HTTP status, 0: none */
-    const char                   *detail;
-    const char                   *challenge;    /* after "Bearer" */
-    ngx_buf_t                    *body;
-
-    ngx_int_t                   (*process_header)(ngx_http_request_t *r);
-    ngx_int_t                   (*reinit_request)(ngx_http_request_t *r);
+    ngx_http_entra_decided_t      decided;
+    ngx_http_entra_sent_t         sent;
+    ngx_http_entra_answer_t       answer;
 
     /* of the request, before the upstream's answer came */
-    size_t                        limit_rate;
-    ngx_str_t                    *charset;
-    unsigned                      limit_rate_set:1;
+    struct {
+        size_t                    limit_rate;
+        ngx_str_t                *charset;
+        unsigned                  limit_rate_set:1;
+    } before;
 
     unsigned                      resolved:1;   /* token is that of lcf */
     unsigned                      path_checked:1;
-    unsigned                      refused:1;    /* the token, see upstream */
-    unsigned                      exact:1;      /* it was, and allowed */
     unsigned                      waited:1;
     unsigned                      counted:1;
-    unsigned                      answering:1;
     unsigned                      replay:1;     /* this is the second time */
 };
 

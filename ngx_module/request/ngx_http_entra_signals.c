@@ -65,8 +65,8 @@ ngx_http_entra_signal_addresses(ngx_http_request_t *r,
     ngx_http_entra_sockaddr(r->connection->sockaddr, &client);
     peer = client;
 
-    if (mcf->peer_index != NGX_ERROR) {
-        v = ngx_http_get_indexed_variable(r, mcf->peer_index);
+    if (mcf->address.peer_index != NGX_ERROR) {
+        v = ngx_http_get_indexed_variable(r, mcf->address.peer_index);
 
         if (v && !v->not_found
             && (v->len != r->connection->addr_text.len
@@ -93,8 +93,8 @@ ngx_http_entra_signal_addresses(ngx_http_request_t *r,
     }
 
     entra_signals_address(signals, &client, &peer,
-                          mcf->has_trusted_proxies ? &mcf->trusted_proxies
-                                                   : NULL);
+                          mcf->address.has_trusted_proxies
+                          ? &mcf->address.trusted_proxies : NULL);
 }
 
 
@@ -355,18 +355,18 @@ ngx_http_entra_signal_headers(ngx_http_request_t *r,
 
     /* what the location sets instead of the client's; an empty one is none */
 
-    if (lcf->deployment) {
-        if (ngx_http_complex_value(r, lcf->deployment, &value) != NGX_OK) {
+    if (lcf->sent.deployment) {
+        if (ngx_http_complex_value(r, lcf->sent.deployment, &value) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        n = lcf->deployments > 1 ? 2 : value.len != 0;
+        n = lcf->sent.deployments > 1 ? 2 : value.len != 0;
     }
 
     part = &r->headers_in.headers.part;
     h = part->elts;
 
-    for (i = 0; lcf->pass_headers; i++) {
+    for (i = 0; lcf->sent.pass_headers; i++) {
 
         if (i >= part->nelts) {
             if (part->next == NULL) {
@@ -381,7 +381,7 @@ ngx_http_entra_signal_headers(ngx_http_request_t *r,
         if (ngx_http_entra_same_header(&h[i].key, "azureml-model-deployment",
                                        &exact))
         {
-            if (lcf->deployment == NULL || !exact) {
+            if (lcf->sent.deployment == NULL || !exact) {
                 value = h[i].value;
                 n++;
             }
@@ -391,7 +391,7 @@ ngx_http_entra_signal_headers(ngx_http_request_t *r,
 
         bit = ngx_http_entra_override(&h[i].key);
 
-        if (bit & ~(lcf->blanked & ~lcf->forwarded)) {
+        if (bit & ~(lcf->sent.blanked & ~lcf->sent.forwarded)) {
             decision->overridden = 1;
         }
     }

@@ -26,7 +26,7 @@ ngx_http_entra_upstream_uri(ngx_http_request_t *r,
     ngx_str_t               base;
     ngx_http_entra_pass_t  *pass;
 
-    pass = lcf->pass;
+    pass = lcf->sent.pass;
     ngx_str_null(&base);
 
     if (pass && pass->variables && pass->value) {

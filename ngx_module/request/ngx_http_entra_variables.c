@@ -216,7 +216,7 @@ ngx_http_entra_variable_reason(ngx_http_request_t *r,
     ctx = ngx_http_entra_find_ctx(r);
     decision = ctx ? ctx->decision : NULL;
 
-    if (ctx == NULL || ctx->problem == 0) {
+    if (ctx == NULL || ctx->answer.status == 0) {
         word = "-";
 
     } else if (decision && decision->made
@@ -228,7 +228,7 @@ ngx_http_entra_variable_reason(ngx_http_request_t *r,
                                      : decision->result.reason);
 
     } else {
-        switch (ctx->problem) {
+        switch (ctx->answer.status) {
         case NGX_HTTP_BAD_REQUEST:
             word = "ambiguous_path";
             break;

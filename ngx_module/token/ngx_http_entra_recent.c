@@ -28,7 +28,7 @@ ngx_http_entra_recent_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     ngx_uint_t                i;
     ngx_http_entra_token_t  **token;
 
-    if (mcf->zone == NULL) {
+    if (mcf->shared.zone == NULL) {
         return NGX_OK;
     }
 
@@ -55,15 +55,15 @@ ngx_http_entra_recent_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
     size += size / 64 + 16 * ngx_pagesize;
 
-    mcf->recent = ngx_shared_memory_add(cf, &name, ngx_align(size,
+    mcf->shared.recent = ngx_shared_memory_add(cf, &name, ngx_align(size,
                                                              ngx_pagesize),
                                         &ngx_http_entra_module);
-    if (mcf->recent == NULL) {
+    if (mcf->shared.recent == NULL) {
         return NGX_ERROR;
     }
 
-    mcf->recent->init = ngx_http_entra_recent_zone;
-    mcf->recent->data = mcf;
+    mcf->shared.recent->init = ngx_http_entra_recent_zone;
+    mcf->shared.recent->data = mcf;
 
     return NGX_OK;
 }
@@ -104,20 +104,24 @@ ngx_http_entra_recent_zone(ngx_shm_zone_t *zone, void *data)
 static ngx_http_entra_recent_t *
 ngx_http_entra_recent_lock(ngx_http_entra_main_conf_t *mcf)
 {
-    if (mcf->recent == NULL) {
+    if (mcf->shared.recent == NULL) {
         return NULL;
     }
 
-    ngx_shmtx_lock(&((ngx_slab_pool_t *) mcf->recent->shm.addr)->mutex);
+    ngx_shmtx_lock(&((ngx_slab_pool_t *) mcf->shared.recent->shm.addr)->mutex);
 
-    return mcf->recent->data;
+    return mcf->shared.recent->data;
 }
 
 
 static void
 ngx_http_entra_recent_unlock(ngx_http_entra_main_conf_t *mcf)
 {
-    ngx_shmtx_unlock(&((ngx_slab_pool_t *) mcf->recent->shm.addr)->mutex);
+    ngx_slab_pool_t  *pool;
+
+    pool = (ngx_slab_pool_t *) mcf->shared.recent->shm.addr;
+
+    ngx_shmtx_unlock(&pool->mutex);
 }
 
 

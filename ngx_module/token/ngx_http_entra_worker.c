@@ -29,7 +29,7 @@ typedef struct {
     void                  *handle;
     entra_http_done_pt     done;
     void                  *ctx;
-} ngx_http_entra_sent_t;
+} ngx_http_entra_in_flight_t;
 
 
 static ngx_int_t ngx_http_entra_worker_start(ngx_cycle_t *cycle,
@@ -45,7 +45,7 @@ static void *ngx_http_entra_worker_http(void *data,
 static void ngx_http_entra_worker_http_done(void *ctx,
     const entra_http_reply_t *reply);
 static void ngx_http_entra_worker_http_cancel(void *data, void *handle);
-static void ngx_http_entra_worker_sent_free(ngx_http_entra_sent_t *sent);
+static void ngx_http_entra_worker_sent_free(ngx_http_entra_in_flight_t *sent);
 static void ngx_http_entra_worker_hold_over(ngx_event_t *ev);
 static void *ngx_http_entra_worker_timer(void *data, unsigned ms,
     entra_timer_done_pt done, void *ctx);
@@ -94,10 +94,10 @@ ngx_http_entra_worker_start(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
 
     ngx_memzero(&curl, sizeof(ngx_http_entra_curl_conf_t));
 
-    curl.ca_pem = mcf->trusted_pem;
-    curl.proxy = mcf->http_proxy;
-    curl.connect_timeout = mcf->connect_timeout;
-    curl.fetch_timeout = mcf->fetch_timeout;
+    curl.ca_pem = mcf->provider.trusted_pem;
+    curl.proxy = mcf->provider.proxy;
+    curl.connect_timeout = mcf->provider.connect_timeout;
+    curl.fetch_timeout = mcf->provider.fetch_timeout;
 
     worker->curl = ngx_http_entra_curl_create(cycle, &curl);
     if (worker->curl == NULL) {
@@ -230,7 +230,7 @@ ngx_http_entra_worker_free(ngx_http_entra_worker_t *worker)
     while (!ngx_queue_empty(&worker->sent)) {
         ngx_http_entra_worker_sent_free(
             ngx_queue_data(ngx_queue_head(&worker->sent),
-                           ngx_http_entra_sent_t, queue));
+                           ngx_http_entra_in_flight_t, queue));
     }
 
     ngx_http_entra_worker = NULL;
@@ -289,9 +289,9 @@ ngx_http_entra_worker_http(void *data, const entra_http_request_t *request,
 {
     ngx_http_entra_worker_t  *worker = data;
 
-    ngx_http_entra_sent_t  *sent;
+    ngx_http_entra_in_flight_t  *sent;
 
-    sent = ngx_alloc(sizeof(ngx_http_entra_sent_t), ngx_cycle->log);
+    sent = ngx_alloc(sizeof(ngx_http_entra_in_flight_t), ngx_cycle->log);
     if (sent == NULL) {
         return NULL;
     }
@@ -312,7 +312,7 @@ ngx_http_entra_worker_http(void *data, const entra_http_request_t *request,
     ngx_http_entra_event(&sent->hold, ngx_http_entra_worker_hold_over, 0);
 
     if (request->once) {
-        ngx_add_timer(&sent->hold, worker->conf->fetch_timeout
+        ngx_add_timer(&sent->hold, worker->conf->provider.fetch_timeout
                                    + NGX_HTTP_ENTRA_SHUTDOWN_HOLD);
     }
 
@@ -323,7 +323,7 @@ ngx_http_entra_worker_http(void *data, const entra_http_request_t *request,
 static void
 ngx_http_entra_worker_http_done(void *ctx, const entra_http_reply_t *reply)
 {
-    ngx_http_entra_sent_t  *sent = ctx;
+    ngx_http_entra_in_flight_t  *sent = ctx;
 
     void                *done_ctx;
     entra_http_done_pt   done;
@@ -340,7 +340,7 @@ ngx_http_entra_worker_http_done(void *ctx, const entra_http_reply_t *reply)
 static void
 ngx_http_entra_worker_http_cancel(void *data, void *handle)
 {
-    ngx_http_entra_sent_t    *sent = handle;
+    ngx_http_entra_in_flight_t    *sent = handle;
     ngx_http_entra_worker_t  *worker = data;
 
     ngx_http_entra_curl_cancel(worker->curl, sent->handle);
@@ -349,7 +349,7 @@ ngx_http_entra_worker_http_cancel(void *data, void *handle)
 
 
 static void
-ngx_http_entra_worker_sent_free(ngx_http_entra_sent_t *sent)
+ngx_http_entra_worker_sent_free(ngx_http_entra_in_flight_t *sent)
 {
     if (sent->hold.timer_set) {
         ngx_del_timer(&sent->hold);

@@ -108,7 +108,7 @@ ngx_http_entra_zone_format(ngx_shm_zone_t *shm_zone)
 entra_store_t *
 ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf)
 {
-    ngx_http_entra_zone_t  *zone = mcf->zone->data;
+    ngx_http_entra_zone_t  *zone = mcf->shared.zone->data;
 
     return &zone->store;
 }
@@ -156,7 +156,7 @@ ngx_http_entra_zone_full(ngx_http_entra_main_conf_t *mcf)
                   "entra zone \"%V\" is full, workers do not share all tokens "
                   "and counters; write a larger "
                   "\"entra_shared_zone zone=%V:SIZE\"",
-                  &mcf->zone_name, &mcf->zone_name);
+                  &mcf->shared.name, &mcf->shared.name);
 }
 
 
@@ -179,7 +179,7 @@ ngx_http_entra_zone_watch(ngx_http_entra_main_conf_t *mcf)
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "entra zone \"%V\" was rebuilt, as a worker was killed "
                       "while it changed it; %ui of its records were lost",
-                      &mcf->zone_name, (ngx_uint_t) lost);
+                      &mcf->shared.name, (ngx_uint_t) lost);
     }
 }
 
