@@ -89,7 +89,7 @@ $credentials
 server {
     listen 127.0.0.1:%%PORT%%;
     include %%PROXY%%;
-    entra_wait @{[$t->seconds(3)]}s;
+    entra_wait @{[$t->seconds(12)]}s;
     $locations
 }
 EOC
@@ -121,7 +121,9 @@ for my $http (qw(one two)) {
     is((grep { $_->status == 200 } @r), $callers,
        "$callers callers at once, and answers after 2 s: all are served");
     is($cold->status, 200, 'so is a shared credential');
-    cmp_ok($cold->{time}, '<', 2 + $t->seconds(0.7), 'which goes first');
+    my ($last) = sort { $b <=> $a } map { $_->{time} } @r;
+    cmp_ok($cold->{time}, '<', $last + $t->seconds(0.5),
+           'which does not wait for them');
 
     if ($http eq 'two') {
         my @lines = split /\n/, slurp($t->dir('front.log'));
@@ -163,9 +165,9 @@ EOC
 
 my $begin = time;
 is($t->get('/')->status, 200, "$dead credentials of a provider that is dead");
-cmp_ok(time - $begin, '<', $t->seconds(0.5), 'the other one is not delayed: '
+cmp_ok(time - $begin, '<', $t->seconds(2), 'the other one is not delayed: '
        . sprintf '%.2f s', time - $begin);
-cmp_ok($t->slowest('/hello', 1), '<', $t->seconds(0.1), 'nor are clients');
+cmp_ok($t->slowest('/hello', 1), '<', $t->seconds(1), 'nor are clients');
 ok($t->wait_log(qr/"dead\d+".*transient error/), 'the dead one is logged');
 is($t->get('/dead')->status, 503, 'and has no token');
 ok($t->wait_log(qr/"late".*status 503.*next attempt in 120 s/),
