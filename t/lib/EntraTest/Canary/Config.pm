@@ -146,12 +146,11 @@ proxy_cache_path %%DIR%%/cache2 levels=1:2 keys_zone=d:1m use_temp_path=off;
 fastcgi_cache_path %%DIR%%/cache3 keys_zone=f:1m;
 upstream nobody.test { server 127.0.0.1:1; }
 upstream echo.test { server 127.0.0.1:%%UPSTREAM%% max_fails=0; }
-proxy_connect_timeout 1s; proxy_read_timeout 1s; proxy_send_timeout 1s;
+proxy_connect_timeout 1s; proxy_send_timeout 1s;
 fastcgi_connect_timeout 1s; fastcgi_read_timeout 1s; scgi_read_timeout 1s;
 uwsgi_read_timeout 1s; grpc_connect_timeout 1s; grpc_read_timeout 1s;
 client_body_timeout 1s; client_header_timeout 1s; lingering_timeout 1s;
 lingering_time 2s; keepalive_timeout 1s; send_timeout 2s; resolver_timeout 1s;
-proxy_next_upstream_timeout 3s;
 default_type text/html;
 root %%DIR%%/html;
 EOC
@@ -172,9 +171,10 @@ sub text {
 sub http_lines {
     my ($self) = @_;
 
-    my @servers = map { "    server 127.0.0.1:$_;\n" }
+    my @servers = map { "    server 127.0.0.1:$_ max_fails=0;\n" }
         (one(1, '%%UPSTREAM%%')), '%%UPSTREAM%%',
         (chance(0.3) ? '%%UPSTREAM%% backup' : ());
+    s/( backup)( max_fails=0)/$2$1/ for @servers;
     my $twice = "upstream twice.test {\n@servers"
         . maybe(0.3, "least_conn;\n", "random two;\n", "hash \$uri;\n",
                 "ip_hash;\n") . maybe(0.6, "keepalive 4;\n") . "}\n";
@@ -193,6 +193,8 @@ sub http_lines {
         . "    ' [\$entra_authorization] [\$second] [\$third]';\n"
         . "access_log %%DIR%%/every.log every;\n"
         . "resolver 127.0.0.1:%%DNS%% ipv6=off valid=1s;\n"
+        . one("proxy_read_timeout 1s; proxy_next_upstream_timeout 3s;\n",
+              "proxy_read_timeout 3s;\n")
         . maybe(0.3, "merge_slashes off;\n", "server_tokens off;\n",
                 "underscores_in_headers on;\n",
                 "ignore_invalid_headers off;\n",
