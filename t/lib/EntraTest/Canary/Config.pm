@@ -72,6 +72,8 @@ sub new {
     my ($class, %o) = @_;
     my $self = bless { locations => [], guards => {}, %o }, $class;
     $self->{count} = number(5, 12);
+    # first servers that answer after the token's end
+    $self->{late} = chance(0.25);
     $self->{server} = $self->server_lines;
     $self->{http} = $self->http_lines;
     push @{ $self->{locations} }, $self->location($_)
@@ -172,7 +174,8 @@ sub http_lines {
     my ($self) = @_;
 
     my @servers = map { "    server 127.0.0.1:$_ max_fails=0;\n" }
-        (one(1, '%%UPSTREAM%%')), '%%UPSTREAM%%',
+        $self->{late} ? '%%UPSTREAM%%' : one(1, '%%UPSTREAM%%'),
+        '%%UPSTREAM%%',
         (chance(0.3) ? '%%UPSTREAM%% backup' : ());
     s/( backup)( max_fails=0)/$2$1/ for @servers;
     my $twice = "upstream twice.test {\n@servers"
@@ -193,8 +196,8 @@ sub http_lines {
         . "    ' [\$entra_authorization] [\$second] [\$third]';\n"
         . "access_log %%DIR%%/every.log every;\n"
         . "resolver 127.0.0.1:%%DNS%% ipv6=off valid=1s;\n"
-        . one("proxy_read_timeout 1s; proxy_next_upstream_timeout 3s;\n",
-              "proxy_read_timeout 3s;\n")
+        . ($self->{late} ? "proxy_read_timeout 3s;\n"
+           : "proxy_read_timeout 1s; proxy_next_upstream_timeout 3s;\n")
         . maybe(0.3, "merge_slashes off;\n", "server_tokens off;\n",
                 "underscores_in_headers on;\n",
                 "ignore_invalid_headers off;\n",
@@ -293,6 +296,7 @@ sub location {
 
     my $kind = one(qw(echo echo echo echo echo twice twice down named late
                       off off page static params params grpc));
+    $kind = 'twice' if $self->{late} && $n < 2;
     $kind = 'down' if $kind eq 'grpc' && !$self->{h2};
     my (@lines, $want);
 
