@@ -61,7 +61,7 @@ sub target {
     push @args, 'c=' . one(qw(b g o n x s b)) if chance(0.3);
     push @args, 'status=' . one(401, 401, 404, 500, 503, 200, 206, 302)
         if chance(0.2);
-    push @args, 'delay=' . one(0.05, 0.2, 0.5, 1.5) if chance(0.15);
+    push @args, 'delay=' . one(0.05, 0.2, 0.5, 1.5, 2.6) if chance(0.15);
     push @args, 'header=' . one('X-Accel-Redirect:/xa/x%3Fbytes=9',
         'X-Accel-Redirect:@proxied', 'X-Accel-Redirect:/page.html',
         'X-Accel-Redirect:@entra-replay-' . number(0, 9),

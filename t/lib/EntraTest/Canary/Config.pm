@@ -72,6 +72,8 @@ sub new {
     my ($class, %o) = @_;
     my $self = bless { locations => [], guards => {}, %o }, $class;
     $self->{count} = number(5, 12);
+    # first servers that answer after the token's end
+    $self->{late} = chance(0.25);
     $self->{server} = $self->server_lines;
     $self->{http} = $self->http_lines;
     push @{ $self->{locations} }, $self->location($_)
@@ -146,12 +148,11 @@ proxy_cache_path %%DIR%%/cache2 levels=1:2 keys_zone=d:1m use_temp_path=off;
 fastcgi_cache_path %%DIR%%/cache3 keys_zone=f:1m;
 upstream nobody.test { server 127.0.0.1:1; }
 upstream echo.test { server 127.0.0.1:%%UPSTREAM%% max_fails=0; }
-proxy_connect_timeout 1s; proxy_read_timeout 1s; proxy_send_timeout 1s;
+proxy_connect_timeout 1s; proxy_send_timeout 1s;
 fastcgi_connect_timeout 1s; fastcgi_read_timeout 1s; scgi_read_timeout 1s;
 uwsgi_read_timeout 1s; grpc_connect_timeout 1s; grpc_read_timeout 1s;
 client_body_timeout 1s; client_header_timeout 1s; lingering_timeout 1s;
 lingering_time 2s; keepalive_timeout 1s; send_timeout 2s; resolver_timeout 1s;
-proxy_next_upstream_timeout 3s;
 default_type text/html;
 root %%DIR%%/html;
 EOC
@@ -172,9 +173,11 @@ sub text {
 sub http_lines {
     my ($self) = @_;
 
-    my @servers = map { "    server 127.0.0.1:$_;\n" }
-        (one(1, '%%UPSTREAM%%')), '%%UPSTREAM%%',
+    my @servers = map { "    server 127.0.0.1:$_ max_fails=0;\n" }
+        $self->{late} ? '%%UPSTREAM%%' : one(1, '%%UPSTREAM%%'),
+        '%%UPSTREAM%%',
         (chance(0.3) ? '%%UPSTREAM%% backup' : ());
+    s/( backup)( max_fails=0)/$2$1/ for @servers;
     my $twice = "upstream twice.test {\n@servers"
         . maybe(0.3, "least_conn;\n", "random two;\n", "hash \$uri;\n",
                 "ip_hash;\n") . maybe(0.6, "keepalive 4;\n") . "}\n";
@@ -193,6 +196,8 @@ sub http_lines {
         . "    ' [\$entra_authorization] [\$second] [\$third]';\n"
         . "access_log %%DIR%%/every.log every;\n"
         . "resolver 127.0.0.1:%%DNS%% ipv6=off valid=1s;\n"
+        . ($self->{late} ? "proxy_read_timeout 3s;\n"
+           : "proxy_read_timeout 1s; proxy_next_upstream_timeout 3s;\n")
         . maybe(0.3, "merge_slashes off;\n", "server_tokens off;\n",
                 "underscores_in_headers on;\n",
                 "ignore_invalid_headers off;\n",
@@ -291,6 +296,7 @@ sub location {
 
     my $kind = one(qw(echo echo echo echo echo twice twice down named late
                       off off page static params params grpc));
+    $kind = 'twice' if $self->{late} && $n < 2;
     $kind = 'down' if $kind eq 'grpc' && !$self->{h2};
     my (@lines, $want);
 
@@ -401,8 +407,10 @@ sub modifiers {
               'error_page 401 403 404 500 = /l0/x?bytes=10;'),
         maybe(0.3, 'proxy_intercept_errors on;'),
         maybe(0.3, 'ssi on; ssi_types *; ssi_silent_errors on;'),
+        # not mirror_request_body off: the mirror's upstream ends the time-out
+        # of the client's body, and nginx waits for that without an end
         maybe(0.2, 'mirror /mirror;', 'mirror /mirror2;',
-              'mirror /mirror; mirror /mirror2; mirror_request_body off;'),
+              'mirror /mirror; mirror /mirror2;'),
         maybe(0.2, 'auth_request /auth;', 'auth_request /auth2;',
               'auth_request /auth2; auth_request_set $got'
               . ' $upstream_http_authorization;'),
