@@ -19,13 +19,18 @@
 #define NGX_HTTP_ENTRA_INOTIFY_BUCKETS  1024
 
 
-/* of a directory on the way, and of the one that the file is in */
+/*
+ * Of a directory on the way, and of the one that the file is in.  Without
+ * IN_MODIFY: a log in the same directory would wake workers with each line,
+ * and one at debug level would write of that; whoever writes a secret closes
+ * it.
+ */
 
 #define NGX_HTTP_ENTRA_INOTIFY_DIRECTORY                                      \
     (IN_ONLYDIR|IN_MASK_ADD|IN_ATTRIB|IN_CREATE|IN_DELETE                     \
      |IN_MOVED_FROM|IN_MOVED_TO)
 #define NGX_HTTP_ENTRA_INOTIFY_FILE                                           \
-    (NGX_HTTP_ENTRA_INOTIFY_DIRECTORY|IN_MODIFY|IN_CLOSE_WRITE)
+    (NGX_HTTP_ENTRA_INOTIFY_DIRECTORY|IN_CLOSE_WRITE)
 
 
 /* a directory */
