@@ -41,7 +41,8 @@ sub start {
         '--window-size=900,760', "--user-data-dir=$self->{dir}",
         '--ignore-certificate-errors-spki-list='
             . join(',', @{ $self->{trust} || [] }),
-        $> == 0 ? '--no-sandbox' : (), 'about:blank');
+        $> == 0 ? '--no-sandbox' : (), @{ $self->{args} || [] },
+        'about:blank');
     pipe my $child_in, my $out or die "pipe: $!";
     pipe my $in, my $child_out or die "pipe: $!";
     my $pid = fork // die "fork: $!";
