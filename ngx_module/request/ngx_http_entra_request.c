@@ -17,6 +17,8 @@ static ngx_int_t ngx_http_entra_prepare(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_prepare_second_tokens(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
+static void ngx_http_entra_log_refusal(ngx_http_request_t *r,
+    ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_no_token(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 static void ngx_http_entra_missing_header(ngx_http_request_t *r,
@@ -368,7 +370,6 @@ static ngx_int_t
 ngx_http_entra_no_token(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_http_entra_token_t *token)
 {
-    u_char       name[NGX_HTTP_ENTRA_NAME_MAX];
     int64_t      after;
     ngx_uint_t   status;
     const char  *detail;
@@ -385,14 +386,48 @@ ngx_http_entra_no_token(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return ngx_http_entra_answer(r, ctx, status, detail, 0);
     }
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "%s: no valid token, the request is refused; the reason is "
-                  "in the log of the last attempt and in entra_status",
-                  ngx_http_entra_token_name(token, name));
+    ngx_http_entra_log_refusal(r, token);
 
     return ngx_http_entra_answer(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
                                  "No access token for the upstream is "
                                  "available at present.", ngx_max(after, 1));
+}
+
+
+/* an outage does not write a line for each request: they are counted */
+
+static void
+ngx_http_entra_log_refusal(ngx_http_request_t *r,
+    ngx_http_entra_token_t *token)
+{
+    u_char   name[NGX_HTTP_ENTRA_NAME_MAX];
+    int64_t  now;
+
+    now = ngx_http_entra_clock();
+
+    if (token->refusal && now - token->refusal < NGX_HTTP_ENTRA_REFUSAL_LOG) {
+        token->refusals++;
+        return;
+    }
+
+    (void) ngx_http_entra_token_name(token, name);
+
+    if (token->refusals) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "%s: no valid token, the request is refused, as %ui "
+                      "others were since the last such line; the reason is in "
+                      "the log of the last attempt and in entra_status",
+                      name, token->refusals);
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "%s: no valid token, the request is refused; the reason "
+                      "is in the log of the last attempt and in entra_status",
+                      name);
+    }
+
+    token->refusal = now;
+    token->refusals = 0;
 }
 
 

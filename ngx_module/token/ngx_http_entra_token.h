@@ -24,6 +24,7 @@
 #define NGX_HTTP_ENTRA_WATCH          2000  /* ms between looks at files */
 #define NGX_HTTP_ENTRA_SHUTDOWN_HOLD  1000  /* ms beyond fetch_timeout */
 #define NGX_HTTP_ENTRA_CLAIMS_MAX     ENTRA_STORE_CLAIMS
+#define NGX_HTTP_ENTRA_REFUSAL_LOG   60000  /* ms between lines of refusals */
 
 
 /* attempts by how long they took, see entra_store_took[] */
@@ -81,6 +82,9 @@ struct ngx_http_entra_token_s {
     ngx_uint_t                    polls;
     ngx_queue_t                   waiters;
     unsigned                      again:1;      /* should this fetch fail */
+
+    int64_t                       refusal;      /* when one was logged */
+    ngx_uint_t                    refusals;     /* since then */
 };
 
 

@@ -17,6 +17,8 @@ static void ngx_http_entra_token_fetch(ngx_http_entra_token_t *token,
 static void ngx_http_entra_token_done(void *data, entra_acquire_t *a);
 static void ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
+static ngx_atomic_uint_t ngx_http_entra_token_refused(
+    ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static void ngx_http_entra_token_report(ngx_http_entra_token_t *token,
@@ -138,7 +140,7 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
 {
     u_char                  name[NGX_HTTP_ENTRA_NAME_MAX];
     int64_t                 refresh;
-    ngx_uint_t              level;
+    const char             *what;
     entra_store_success_t   success;
 
     refresh = entra_token_refresh_after(a->token.lifetime, a->token.refresh_in,
@@ -169,15 +171,33 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     token->expires = success.expires;
     token->refresh = success.refresh;
 
-    level = success.fails ? NGX_LOG_NOTICE : NGX_LOG_INFO;
+    (void) ngx_http_entra_token_name(token, name);
+    what = token->keys ? "the keys of callers' tokens" : "a token";
 
-    ngx_log_error(level, ngx_cycle->log, 0,
-                  "%s: got %s for %L s, refresh in %L s%s",
-                  ngx_http_entra_token_name(token, name),
-                  token->keys
-                      ? "the keys of callers' tokens" : "a token",
-                  a->token.lifetime, refresh,
-                  success.fails ? ", the failure is over" : "");
+    if (success.fails == 0) {
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "%s: got %s for %L s, refresh in %L s",
+                      name, what, a->token.lifetime, refresh);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                  "%s: got %s for %L s, refresh in %L s, the failure is over "
+                  "after %L s and %ui attempts, %uL requests were refused",
+                  name, what, a->token.lifetime, refresh,
+                  (now - success.since) / 1000, (ngx_uint_t) success.fails,
+                  (uint64_t) (ngx_http_entra_token_refused(token)
+                              - success.refused));
+}
+
+
+/* requests that there was no token for, in all workers */
+
+static ngx_atomic_uint_t
+ngx_http_entra_token_refused(ngx_http_entra_token_t *token)
+{
+    return token->record->counters[NGX_HTTP_ENTRA_ERROR]
+           + token->record->counters[NGX_HTTP_ENTRA_EXPIRED];
 }
 
 
@@ -196,6 +216,7 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     failure.took = now - token->started;
     failure.usable = ngx_http_entra_token_usable(token, now);
     failure.random = (uint32_t) ngx_random();
+    failure.refused = ngx_http_entra_token_refused(token);
 
     entra_store_failure(token->store, &token->ref, &failure);
 
@@ -215,11 +236,20 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
     entra_buf_init(&line, 4096);
     entra_err_line(&a->err, &line);
 
-    /* that a person has to sign in is said once, not every minute */
+    /*
+     * Once when it begins, when it becomes another one, and every few minutes;
+     * that a person has to sign in is said once
+     */
 
-    level = token->credential->core->type->interactive && a->err.unavailable
-            && failure->fails > 1
-           ? NGX_LOG_INFO : NGX_LOG_ERR;
+    if (!failure->tell
+        || (token->credential->core->type->interactive && a->err.unavailable
+            && failure->fails > 1))
+    {
+        level = NGX_LOG_INFO;
+
+    } else {
+        level = failure->usable ? NGX_LOG_WARN : NGX_LOG_ERR;
+    }
 
     if (token->keys) {
         state = failure->usable

@@ -488,6 +488,8 @@ entra_store_success(entra_store_t *s, entra_store_ref_t *ref,
     entra_store_record_t  *rec;
 
     ok->fails = 0;
+    ok->since = 0;
+    ok->refused = 0;
     ok->generation = 0;
     rc = -1;
 
@@ -497,6 +499,8 @@ entra_store_success(entra_store_t *s, entra_store_ref_t *ref,
 
     if (rec) {
         ok->fails = rec->fails;
+        ok->since = rec->since;
+        ok->refused = rec->refused;
 
         entra_store_begin(rec);
 
@@ -550,6 +554,7 @@ entra_store_failure(entra_store_t *s, entra_store_ref_t *ref,
     rec = entra_store_record(s, ref);
 
     f->fails = rec ? rec->fails + 1 : 1;
+    f->tell = 1;
     f->delay = entra_token_backoff(f->err, f->fails, f->random);
 
     if (!f->usable && f->err->retry_after <= 0
@@ -564,6 +569,21 @@ entra_store_failure(entra_store_t *s, entra_store_ref_t *ref,
 
     if (rec && (rec->lease == 0 || entra_store_owned(s, rec))) {
         entra_store_begin(rec);
+
+        if (f->fails == 1) {
+            rec->since = f->now;
+            rec->refused = f->refused;
+        }
+
+        f->tell = f->fails == 1 || rec->told_class != f->err->class
+                  || rec->told_usable != (uint32_t) (f->usable != 0)
+                  || f->now - rec->told >= ENTRA_STORE_TELL;
+
+        if (f->tell) {
+            rec->told = f->now;
+            rec->told_class = f->err->class;
+            rec->told_usable = f->usable != 0;
+        }
 
         rec->fails = f->fails;
         rec->next = f->now + f->delay;

@@ -32,6 +32,7 @@
 #define ENTRA_STORE_FORCE      30000    /* ms between forced fetches, */
 #define ENTRA_STORE_VAIN       7        /* doubled so often at most: 1 h */
 #define ENTRA_STORE_CLAIMS     4096     /* bytes */
+#define ENTRA_STORE_TELL       300000   /* ms, what goes on is told again */
 
 
 typedef enum {
@@ -238,6 +239,8 @@ typedef struct {
     int64_t               expires;
     int64_t               refresh;
     unsigned              fails;        /* out: before */
+    int64_t               since;        /* out: of the first of them */
+    unsigned long         refused;      /* out: requests, until then */
     unsigned long         generation;   /* out */
 } entra_store_success_t;
 
@@ -256,7 +259,9 @@ typedef struct {
     int64_t               took;
     int                   usable;       /* there is a token all the same */
     uint32_t              random;
+    unsigned long         refused;      /* requests without a token, ever */
     unsigned              fails;        /* out: with this one */
+    int                   tell;         /* out: it is worth a line in a log */
     int64_t               delay;        /* out: to the next attempt */
 } entra_store_failure_t;
 

@@ -70,6 +70,12 @@ typedef struct entra_store_record_s {
     uint32_t               vain;                /* it was refused, too */
     entra_store_chain_t    claims;
 
+    int64_t                since;               /* of failures in a row */
+    unsigned long          refused;             /* requests, until then */
+    int64_t                told;                /* in a log, and what */
+    uint32_t               told_class;
+    uint32_t               told_usable;
+
     int64_t                tried;
     int64_t                failed;
     uint32_t               error_class;

@@ -99,6 +99,7 @@ my %stay = map { +"stays$_" => visitor("stays$_") } 1 .. 8;
 is(visit(4, %stay), 32, 'eight callers');
 
 my ($asked, $got) = (0, 0);
+my $begin = time;
 my $until = time + $t->seconds(10);
 for (my $round = 1; time < $until || $round <= 8; $round++) {
     my %new = map { +"new$round-$_" => visitor("new$round-$_") } 1 .. 40;
@@ -108,7 +109,8 @@ for (my $round = 1; time < $until || $round <= 8; $round++) {
 }
 is($got, $asked, 'many others come and go: each gets what is his');
 is(join("\n", %wrong), '', 'nobody goes as another');
-cmp_ok(full(), '<=', 2, 'a worker logs it once');
+cmp_ok(full(), '<=', 2 * (1 + int((time - $begin) / 60)),
+       'a worker logs it once a minute');
 
 # the token of the configuration was not evicted
 $e->settings(expires_in => 3600);
