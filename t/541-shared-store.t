@@ -160,6 +160,7 @@ SKIP: {
 
     # a worker keeps 1,024 of them: in turn, each one is new to it each time
     my %token = map { +"c$_" => visitor("c$_") } 1 .. 1200;
+    my $began = time;
     my $turn = sub {
         my @who = sort keys %token;
         my $own = 0;
@@ -173,7 +174,7 @@ SKIP: {
     is($turn->(), 1200, 'and once more');
     cmp_ok(private() - $before, '<', 1000, 'which costs no more memory')
         or diag "from $before kB to ", private(), ' kB';
-    cmp_ok(full(), '<=', 1, 'nor lines in the log');
+    cmp_ok(full(), '<=', 1 + int((time - $began) / 60), 'nor lines in the log');
 }
 
 $t->finish;
