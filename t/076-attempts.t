@@ -56,7 +56,8 @@ server {
     location /stale { proxy_cache c; proxy_cache_key stale;
                       proxy_cache_valid 200 1s;
                       proxy_cache_use_stale error http_500 timeout;
-                      proxy_pass https://echo.test; }
+                      add_header X-Cache \$upstream_cache_status;
+                      proxy_pass https://slow.test; }
     location = /entra/ready { entra_auth off; entra_status ready; }
 }
 EOC
@@ -119,15 +120,18 @@ is($r->status, 503, 'no token for a second attempt: 503');
 is($r->header('content-type'), 'application/problem+json', "the module's own");
 is(scalar seen('/none'), 1, 'and no second request');
 
-# an answer from the cache needs no token
+# the last attempt has failed, the token has expired, and there is no other:
+# the cache's answer needs none
 $e->clear_faults;
 ok(wait_until(sub { $t->get('/stale')->status == 200 }), 'an answer to cache');
-$e->fault({ at => 'upstream', path => '/stale', status => 500, delay => 6 });
+sleep 2.1;                      # it is stale after 1 s, in whole seconds
 ok(wait_until(sub { $t->get('/x')->status == 200 }, 5), 'a token');
-sleep 1.1;                      # the time for which the answer is fresh
+$e->fault({ at => 'upstream', path => '/stale', status => 500, delay => 6 });
 $e->fault({ at => 'token', status => 503, json => {} });
 $r = $t->get('/stale', timeout => $t->seconds(40));
-is($r->status, 200, 'a stale answer, when no attempt has a token');
+is($r->status, 200, 'a stale answer, when the only attempt outlives its token');
+is($r->header('x-cache'), 'STALE', 'from the cache');
+is($t->get('/x')->status, 503, 'and there is no token');
 $e->clear_faults;
 ok(wait_until(sub { $t->get('/x')->status == 200 }, 20), 'well again');
 
