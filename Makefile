@@ -42,7 +42,7 @@ export ENTRA_MODULE  ?= $(abspath $(MODULE))
 
 .PHONY: all module static asan deps test check unit model test-asan valgrind \
         fuzz canary canary-asan lint interop screenshots bench demo install \
-        clean help
+        uninstall dist deb test-deploy clean help
 
 all: module
 
@@ -176,6 +176,16 @@ bench: deps  ## measure it, write docs/performance.md
 
 install: module  ## put module, entra_proxy.conf and examples into place
 	@BUILD=$(BUILD) NGINX=$(NGINX) .ci/install
+
+uninstall:  ## remove what was installed, unless it was changed
+	@BUILD=$(BUILD) NGINX=$(NGINX) .ci/install remove
+
+dist:  ## the sources of the version as a tarball
+	@BUILD=$(BUILD) .ci/dist
+
+deb:  ## the Debian package, from the committed sources: build/deb
+	@.ci/deps build package
+	@BUILD=$(BUILD) .ci/deb
 
 clean:  ## remove what was built
 	rm -rf $(BUILD)
