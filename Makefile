@@ -187,6 +187,10 @@ deb:  ## the Debian package, from the committed sources: build/deb
 	@.ci/deps build package
 	@BUILD=$(BUILD) .ci/deb
 
+test-deploy:  ## install, upgrade and remove it in a fresh root; needs root
+	@.ci/deps build test package deploy
+	t/deploy/run
+
 clean:  ## remove what was built
 	rm -rf $(BUILD)
 
