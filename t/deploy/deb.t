@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use Cwd 'abs_path';
 use Digest::SHA ();
 use File::Basename 'basename';
 use Test::More;
@@ -16,11 +17,11 @@ use EntraTest qw(wait_until slurp);
 
 plan(skip_all => 'debootstrap needs root') if $>;
 
-my $build = $ENV{ENTRA_BUILD} || "$FindBin::Bin/../../build";
+my $build = $ENV{ENTRA_BUILD} || abs_path("$FindBin::Bin/../../build");
 my $debs = "$build/deploy";
 my $name = 'libnginx-mod-http-entra';
 
-mkdir $debs;
+mkdir $_ for $build, $debs;
 chdir "$FindBin::Bin/../.." or die "chdir: $!";
 
 sub run {
@@ -61,19 +62,21 @@ diag($found) if $found =~ /^[EW]:/m;
 my $control = `dpkg-deb -f $new`;
 like($control, qr/^Depends:.*\bnginx-abi-/m, "it needs nginx's ABI");
 ok(glob("$build/deb/$name-dbgsym_*.deb"), 'symbols are in a package of their own');
-unlike(`dpkg-deb --fsys-tarfile $new
-        | tar -xO ./usr/lib/nginx/modules/ngx_http_entra_module.so
-        | file -` || 'file is not installed', qr/not stripped/, 'stripped');
+run("rm -rf $debs/unpacked");
+ok(run("dpkg-deb -x $new $debs/unpacked"), 'it can be unpacked');
+unlike(`readelf -SW $debs/unpacked/usr/lib/nginx/modules/*.so`, qr/\.symtab/,
+       'its module is stripped');
 
 
 # --- a machine
 
 my $t = EntraTest->new;
-my $root = $t->dir('root');
+my $root = "$debs/root";
 my ($mirror) = split ' ', `apt-get indextargets --format '\$(SITE) \$(RELEASE)' 'Created-By: Packages'`;
 my $suite = `. /etc/os-release; echo \$VERSION_CODENAME`;
 chomp $suite;
 
+run("rm -rf --one-file-system $root");
 ok(run("debootstrap --variant=minbase --include=ca-certificates,nginx-light"
        . ",libcurl4,libcjson1,iproute2 $suite $root $mirror"),
    "a fresh $suite") or BAIL_OUT('no root to test in');
@@ -81,8 +84,20 @@ ok(run("debootstrap --variant=minbase --include=ca-certificates,nginx-light"
 sub inside { return run("chroot $root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin"
                         . " DEBIAN_FRONTEND=noninteractive @_") }
 
+# the scripts of services look into /proc, and ask whether they may run
+
+my $proc = run("mount -t proc proc $root/proc || mount --bind /proc $root/proc");
+put('/usr/sbin/policy-rc.d', "#!/bin/sh\nexit 0\n", 0755);
+
 my $started;
-END { inside('/etc/init.d/nginx stop') if $started }
+
+END {
+    my $status = $?;
+    inside('/etc/init.d/nginx stop') if $started;
+    run("umount $root/proc") if $proc;
+    run("rm -rf --one-file-system $root") if $root;
+    $? = $status;
+}
 
 sub put {
     my ($path, $text, $mode) = @_;
@@ -142,7 +157,7 @@ $started = inside('/etc/init.d/nginx start');
 ok($started, 'nginx starts');
 ok(wait_until(sub { ($t->get('/entra/ready') // return 0)->status == 200 }, 20),
    'a token comes');
-like($t->get('/x')->seen->{headers}{authorization} // '', qr/^Bearer \S+/,
+like(join(' ', $t->get('/x')->seen('authorization')), qr/^Bearer \S+/,
      'the upstream gets it');
 
 # whose workers answer
@@ -151,9 +166,14 @@ sub master { return slurp("$root/run/nginx.pid") =~ /(\d+)/ ? $1 : 0 }
 my $before = master();
 my $load = $t->load('/x');
 ok(install($new), 'an upgrade, under load');
-ok(wait_until(sub { my $now = master(); $now && $now != $before }, 30),
-   'a new master runs the new module');
-ok(wait_until(sub { !kill 0, $before }, 60), 'the old one is gone');
+
+SKIP: {
+    skip 'a container that may not mount /proc', 2 unless $proc;
+    ok(wait_until(sub { my $now = master(); $now && $now != $before }, 30),
+       'a new master runs the new module');
+    ok(wait_until(sub { !kill 0, $before }, 60), 'the old one is gone');
+}
+
 ok(wait_until(sub { $t->get('/x')->status == 200 }, 20), 'requests are answered');
 my $sent = $load->stop;
 is($sent->{failed}, 0, "none of $sent->{total} requests was lost or refused")
