@@ -8,29 +8,19 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
-use Cwd 'abs_path';
 use Digest::SHA ();
 use File::Basename 'basename';
 use Test::More;
 use Time::HiRes 'time';
 use EntraTest qw(wait_until slurp);
+use EntraTest::Deploy qw(base build_dir run top);
 
 plan(skip_all => 'debootstrap needs root') if $>;
 
-my $build = $ENV{ENTRA_BUILD} || abs_path("$FindBin::Bin/../../build");
-my $debs = "$build/deploy";
+my $debs = build_dir();
 my $name = 'libnginx-mod-http-entra';
 
-mkdir $_ for $build, $debs;
-chdir "$FindBin::Bin/../.." or die "chdir: $!";
-
-sub run {
-    my (@command) = @_;
-
-    my $out = `{ @command ; } 2>&1`;
-    diag("@command: $out") if $?;
-    return wantarray ? ($?, $out) : $? == 0;
-}
+chdir top() or die "chdir: $!";
 
 
 # --- the package
@@ -39,9 +29,9 @@ sub run {
 sub build {
     my ($version) = @_;
 
-    run('VERSION=' . ($version // '') . " BUILD=$build .ci/deb")
+    run('VERSION=' . ($version // '') . " BUILD=$debs .ci/deb")
         or BAIL_OUT('the package is not built');
-    my ($deb) = glob "$build/deb/${name}_*.deb";
+    my ($deb) = glob "$debs/deb/${name}_*.deb";
     my $kept = "$debs/" . basename($deb);
     rename $deb, $kept or die "rename: $!";
     return $kept;
@@ -55,13 +45,13 @@ my $hash = hash($new);
 
 is(hash(build()), $hash, 'two builds, one hash');
 
-my $found = `cd $build/deb && cp $new . && lintian --allow-root *.changes 2>&1`;
+my $found = `cd $debs/deb && cp $new . && lintian --allow-root *.changes 2>&1`;
 unlike($found, qr/^[EW]:/m, 'lintian finds no error, and warns of nothing');
 diag($found) if $found =~ /^[EW]:/m;
 
 my $control = `dpkg-deb -f $new`;
 like($control, qr/^Depends:.*\bnginx-abi-/m, "it needs nginx's ABI");
-ok(glob("$build/deb/$name-dbgsym_*.deb"), 'symbols are in a package of their own');
+ok(glob("$debs/deb/$name-dbgsym_*.deb"), 'symbols are in a package of their own');
 run("rm -rf $debs/unpacked");
 ok(run("dpkg-deb -x $new $debs/unpacked"), 'it can be unpacked');
 unlike(`readelf -SW $debs/unpacked/usr/lib/nginx/modules/*.so`, qr/\.symtab/,
@@ -72,22 +62,18 @@ unlike(`readelf -SW $debs/unpacked/usr/lib/nginx/modules/*.so`, qr/\.symtab/,
 
 my $t = EntraTest->new;
 my $root = "$debs/root";
-my ($mirror) = split ' ', `apt-get indextargets --format '\$(SITE) \$(RELEASE)' 'Created-By: Packages'`;
-my $suite = `. /etc/os-release; echo \$VERSION_CODENAME`;
-chomp $suite;
 
-run("rm -rf --one-file-system $root");
-ok(run("debootstrap --variant=minbase --include=ca-certificates,nginx-light"
-       . ",libcurl4,libcjson1,iproute2 $suite $root $mirror"),
-   "a fresh $suite") or BAIL_OUT('no root to test in');
+run("rm -rf --one-file-system $root && cp -a " . base() . " $root")
+    or BAIL_OUT('no root to test in');
 
 sub inside { return run("chroot $root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin"
                         . " DEBIAN_FRONTEND=noninteractive @_") }
 
 # the scripts of services look into /proc, and ask whether they may run
 
+ok(inside("sh -c 'apt-get -q update && apt-get -q -y install"
+          . " --no-install-recommends nginx iproute2'"), 'a fresh Debian');
 my $proc = run("mount -t proc proc $root/proc || mount --bind /proc $root/proc");
-put('/usr/sbin/policy-rc.d', "#!/bin/sh\nexit 0\n", 0755);
 
 my $started;
 
@@ -95,7 +81,7 @@ END {
     my $status = $?;
     inside('/etc/init.d/nginx stop') if $started;
     run("umount $root/proc") if $proc;
-    run("rm -rf --one-file-system $root") if $root;
+    run("rm -rf --one-file-system $root");
     $? = $status;
 }
 
@@ -114,7 +100,8 @@ unlink glob "$root/etc/nginx/sites-enabled/*";
 sub install {
     my ($deb) = @_;
     run("cp $deb $root/tmp/") or die;
-    return inside('dpkg -i /tmp/' . basename($deb));
+    return inside('apt-get -q -y install --no-install-recommends /tmp/'
+                  . basename($deb));
 }
 
 ok(install($old), 'it is installed');
