@@ -116,7 +116,7 @@ ok(wait_until(sub { ($t->get('/entra/ready') // return 0)->status == 200 }, 30),
 ok(run("$inside $container healthcheck"), 'and healthy');
 
 my $r = $t->http(method => 'POST', uri => '/score', body => '{"data": [[1, 2]]}',
-                 headers => ['Content-Type: application/json']);
+                 headers => ['Content-Type' => 'application/json', Cookie => 'a=b']);
 is($r->status, 200, 'a request is answered') or diag($r->body);
 is($e->count(at => 'upstream', path => '/score'), 1, 'by the endpoint');
 is($t->get('/score')->status, 403, 'what no policy grants is denied');
