@@ -559,6 +559,11 @@ my $arm = token(scope => 'https://management.azure.com/.default')
     ->json->{access_token};
 is(azure($score, '/score', body => '{}', headers =>
          [Authorization => "Bearer $arm"])->status, 401, 'wrong audience');
+is(azure('management.azure.com', '/subscriptions/99999999-9999-4999-8999-'
+         . '999999999999/resourceGroups/rg/providers/Microsoft.'
+         . 'MachineLearningServices/workspaces/ws?api-version=2023-10-01',
+         headers => [Authorization => "Bearer $arm"])->json->{error}{code},
+   'AuthorizationFailed', 'from the start it may score, and nothing else');
 my $other = '22222222-2222-4222-8222-222222222222';
 sub elsewhere { return post("/$other/oauth2/v2.0/token",
     grant_type => 'client_credentials', client_id => $client,

@@ -429,13 +429,18 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
                                      "request at present.", 5);
 
     default:
+
         if (decision->step_up) {
             ngx_http_entra_answer_step_up(r, ctx, decision->step_up);
+
+            return ngx_http_entra_answer(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                         "Access needs an authentication "
+                                         "context that the caller's token "
+                                         "does not have; the claims challenge "
+                                         "asks for it.", 0);
         }
 
-        return ngx_http_entra_answer(r, ctx, decision->step_up
-                                             ? NGX_HTTP_UNAUTHORIZED
-                                             : NGX_HTTP_FORBIDDEN,
+        return ngx_http_entra_answer(r, ctx, NGX_HTTP_FORBIDDEN,
                                      decision->no_step_up
                                      ? "Access needs an authentication "
                                        "context, and the caller's token does "

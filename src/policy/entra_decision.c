@@ -280,6 +280,11 @@ entra_decision_why(const entra_decision_t *decision,
         entra_decision_failure(signals, out);
     }
 
+    if (decision->step_up) {
+        entra_buf_addf(out, "; only acrs=%s is missing, and the caller is"
+                       " asked for it (claims challenge)", decision->step_up);
+    }
+
     if (decision->no_step_up) {
         entra_buf_addf(out, "; only acrs=%s is missing, and the caller's"
                        " client does not declare that it answers claims"
