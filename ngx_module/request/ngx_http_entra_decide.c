@@ -30,6 +30,8 @@ static void ngx_http_entra_decide_remember(ngx_http_request_t *r,
 static void ngx_http_entra_decide_count(ngx_http_entra_decision_t *decision);
 static ngx_int_t ngx_http_entra_decide_answer(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_credential_t *credential);
+static ngx_int_t ngx_http_entra_decide_refuse(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_decision_t *decision);
 
 
 /* there are policies, or a workspace: see ngx_http_entra_decide() */
@@ -413,6 +415,14 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_buf_free(&line);
     ctx->decision->denied = 1;
 
+    return ngx_http_entra_decide_refuse(r, ctx, decision);
+}
+
+
+static ngx_int_t
+ngx_http_entra_decide_refuse(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    entra_decision_t *decision)
+{
     switch (decision->status) {
 
     case NGX_HTTP_UNAUTHORIZED:
