@@ -209,7 +209,7 @@ ENTRA_REPLIES = {
     'conditional access': aadsts(400, 'invalid_grant', 53003, claims=CLAIMS,
                                  suberror='message_only'),
     'conditional access, of old': aadsts(400, 'access_denied', 53003),
-    'no service principal': aadsts(400, 'invalid_request', 7000229),
+    'no service principal': aadsts(401, 'invalid_client', 7000229),
     'another cloud': aadsts(401, 'invalid_client', 700023),
     'several codes': aadsts(401, 'invalid_client', 70002, 7000215),
     'no consent': aadsts(400, 'invalid_grant', 65001,
