@@ -463,13 +463,24 @@ token() for 1 .. 5;
 refused('a loop', token(), 400, 'invalid_grant', 50196);
 is(token(scope => 'https://storage.azure.com/.default')->status, 200,
    'of equal requests only');
-$e->settings(loop => undef, propagation => 1);
-$e->secrets(secrets => ['fresh']);
+# one is never known in time for this test, the other before long
+my %new = (late => 'abababab-abab-4bab-8bab-abababababab',
+           soon => 'acacacac-acac-4cac-8cac-acacacacacac');
+for (['late', 3600], ['soon', 1]) {
+    my ($name, $seconds) = @$_;
+    $e->settings(loop => undef, propagation => $seconds);
+    $e->secrets(secrets => [$secret, $name]);
+    $e->app(client_id => $new{$name}, secrets => [{ value => $name }]);
+}
 is(token(client_secret => $secret)->status, 200, 'the old secret, for now');
-refused('a fresh secret', token(client_secret => 'fresh'), 401,
+refused('a fresh secret', token(client_secret => 'late'), 401,
         'invalid_client', 7000215);
-ok(wait_until(sub { token(client_secret => 'fresh')->status == 200 }, 10),
-   'is known later');
+refused('a new application', token(client_id => $new{late},
+        client_secret => 'late'), 400, 'unauthorized_client', 700016);
+ok(wait_until(sub { token(client_secret => 'soon')->status == 200 }, 60),
+   'the secret is known later');
+ok(wait_until(sub { token(client_id => $new{soon}, client_secret => 'soon')
+                    ->status == 200 }, 60), 'and the application');
 $e->settings(propagation => 0);
 $e->secrets(secrets => [$secret]);
 refused('a tenant with a typing mistake', post('/my-tenant/oauth2/v2.0/token',
@@ -548,13 +559,27 @@ my $arm = token(scope => 'https://management.azure.com/.default')
     ->json->{access_token};
 is(azure($score, '/score', body => '{}', headers =>
          [Authorization => "Bearer $arm"])->status, 401, 'wrong audience');
-$e->app(client_id => $client, tenant => '22222222-2222-4222-8222-222222222222',
-        multitenant => \1);
-$r = post('/22222222-2222-4222-8222-222222222222/oauth2/v2.0/token',
-          grant_type => 'client_credentials', client_id => $client,
-          client_secret => $secret, scope => $aml);
+is(azure('management.azure.com', '/subscriptions/99999999-9999-4999-8999-'
+         . '999999999999/resourceGroups/rg/providers/Microsoft.'
+         . 'MachineLearningServices/workspaces/ws?api-version=2023-10-01',
+         headers => [Authorization => "Bearer $arm"])->json->{error}{code},
+   'AuthorizationFailed', 'from the start it may score, and nothing else');
+my $other = '22222222-2222-4222-8222-222222222222';
+sub elsewhere { return post("/$other/oauth2/v2.0/token",
+    grant_type => 'client_credentials', client_id => $client,
+    client_secret => $secret, scope => $_[0])->json->{access_token} }
+$e->app(client_id => $client, tenant => $other, multitenant => \1);
 is(azure($score, '/score', body => '{}', headers => [Authorization =>
-   'Bearer ' . $r->json->{access_token}])->status, 401, 'another tenant');
+   'Bearer ' . elsewhere($aml)])->status, 401, 'another tenant');
+is(azure('management.azure.com', '/subscriptions?api-version=2022-12-01',
+         headers => [Authorization => 'Bearer '
+         . elsewhere('https://management.azure.com/.default')])
+   ->json->{error}{code}, 'InvalidAuthenticationTokenTenant',
+   'another tenant: Resource Manager');
+is(azure('mlstore.blob.core.windows.net', '/azureml/x', headers =>
+         ['x-ms-version' => '2021-08-06', Authorization => 'Bearer '
+          . elsewhere('https://storage.azure.com/.default')])->status, 401,
+   'another tenant: storage');
 $e->app(client_id => $client, tenant => $tenant, multitenant => \0);
 my $china = token(scope => 'https://ml.azure.cn/.default')
     ->json->{access_token};

@@ -224,15 +224,22 @@ ok wait_until(sub { !-e $file }), 'the file is removed';
 like section(), qr/Sign-in is due\.<\/b>.*AADSTS50173/, 'the page says why';
 is scalar(@{ [$t->log =~ /\[error\].*AADSTS50173/g] }), 1, 'the log once';
 
-# a policy that refuses does not: it may be met again
+# policies, a second factor, a locked account and the like do not: they may pass
 ok sign_in(), 'alice signs in';
 ok -s $file, 'kept';
-$e->fault({ at => 'token', error => 53003 });
-restart();
-ok wait_until(sub {
-    ($t->status->{credentials}[0]{last_error}{aadsts} // '') eq 'AADSTS53003'
-}), 'Conditional Access refuses';
-ok -s $file, 'the file stays';
+for my $code (53003, 50072, 50074, 50078, 50097, 50105, 50131, 53002, 53004,
+              53011, 90094, 500021) {
+    $e->clear_faults;
+    $e->fault({ at => 'token', status => 400, json => {
+        error => 'invalid_grant', error_codes => [$code],
+        error_description => "AADSTS$code: No. Trace ID: x" } });
+    restart();
+    ok wait_until(sub {
+        ($t->status->{credentials}[0]{last_error}{aadsts} // '')
+            eq "AADSTS$code"
+    }), "AADSTS$code refuses";
+    ok -s $file, 'the file stays';
+}
 $e->clear_faults;
 ok wait_until(sub { $t->get('/')->status == 200 }, 60), 'and is good again';
 

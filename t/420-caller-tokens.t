@@ -235,6 +235,10 @@ like(ask('/c1', token(2, 1))->body, qr/authentication context.*xms_cc/,
 like($t->log, qr/only acrs=c1 is missing, and .*xms_cc/, 'which the log says');
 my $r = ask('/c1', token(2, 1, xms_cc => ['cp1']));
 is($r->status, 401, 'a client that says it can step up');
+like($r->body, qr/authentication context.*the claims challenge asks for it/,
+     'which the answer says');
+like($t->log, qr/only acrs=c1 is missing, and the caller is asked for it/,
+     'and the log');
 my ($authority, $tid) = @{ $t->{vars} }{qw(AUTHORITY TENANT)};
 my ($claims) = ($r->header('www-authenticate') // '')
     =~ m{^Bearer\ authorization_uri="\Q$authority/$tid\E/oauth2/v2\.0/authorize",

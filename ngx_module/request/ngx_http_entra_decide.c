@@ -30,6 +30,8 @@ static void ngx_http_entra_decide_remember(ngx_http_request_t *r,
 static void ngx_http_entra_decide_count(ngx_http_entra_decision_t *decision);
 static ngx_int_t ngx_http_entra_decide_answer(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_credential_t *credential);
+static ngx_int_t ngx_http_entra_decide_refuse(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_decision_t *decision);
 
 
 /* there are policies, or a workspace: see ngx_http_entra_decide() */
@@ -413,6 +415,14 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_buf_free(&line);
     ctx->decision->denied = 1;
 
+    return ngx_http_entra_decide_refuse(r, ctx, decision);
+}
+
+
+static ngx_int_t
+ngx_http_entra_decide_refuse(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    entra_decision_t *decision)
+{
     switch (decision->status) {
 
     case NGX_HTTP_UNAUTHORIZED:
@@ -429,13 +439,18 @@ ngx_http_entra_decide_answer(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
                                      "request at present.", 5);
 
     default:
+
         if (decision->step_up) {
             ngx_http_entra_answer_step_up(r, ctx, decision->step_up);
+
+            return ngx_http_entra_answer(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                         "Access needs an authentication "
+                                         "context that the caller's token "
+                                         "does not have; the claims challenge "
+                                         "asks for it.", 0);
         }
 
-        return ngx_http_entra_answer(r, ctx, decision->step_up
-                                             ? NGX_HTTP_UNAUTHORIZED
-                                             : NGX_HTTP_FORBIDDEN,
+        return ngx_http_entra_answer(r, ctx, NGX_HTTP_FORBIDDEN,
                                      decision->no_step_up
                                      ? "Access needs an authentication "
                                        "context, and the caller's token does "

@@ -301,6 +301,9 @@ static const entra_aadsts_t  entra_aadsts[] = {
       "the client secret has expired: create a new one and put it into the"
       " secret's file", NULL },
     { 7000229, CONFIG, NONE, entra_do_principal, NULL },
+    { 7002381, DENIED, NONE,
+      "the tenant takes tokens of this issuer with certain claims only, which"
+      " the message names: its administrator decides", NULL },
     { 9001023, CONFIG, NONE, entra_do_tenant, NULL },
     { 9002313, CONFIG, INTERACTION, entra_do_report,
       "the request or the refresh token is malformed: sign in again, and"

@@ -319,10 +319,10 @@ entra_credential_unknown(entra_credential_t *c)
 
     for (i = 0; i < c->nscopes; i++) {
         if (strchr(c->scopes[i], '/') == NULL) {
-            entra_credential_warn(c, "scope %s means the one of the public"
-                                  " cloud, and authority_host %s is not of"
-                                  " it as far as is known: write \"cloud"
-                                  " public;\", or the scope's URI",
+            entra_credential_warn(c, "scope %s is taken to be the public"
+                                  " cloud's, but authority_host %s is not"
+                                  " known to belong to it: write \"cloud"
+                                  " public;\" if it does, or the scope's URI",
                                   c->scopes[i], c->authority_host);
         }
     }

@@ -233,6 +233,22 @@ entra_decision_failure(const entra_signals_t *signals, entra_buf_t *out)
 
 
 static void
+entra_decision_step_up(const entra_decision_t *decision, entra_buf_t *out)
+{
+    if (decision->step_up) {
+        entra_buf_addf(out, "; only acrs=%s is missing, and the caller is"
+                       " asked for it (claims challenge)", decision->step_up);
+    }
+
+    if (decision->no_step_up) {
+        entra_buf_addf(out, "; only acrs=%s is missing, and the caller's"
+                       " client does not declare that it answers claims"
+                       " challenges (xms_cc)", decision->no_step_up);
+    }
+}
+
+
+static void
 entra_decision_why(const entra_decision_t *decision,
     const entra_signals_t *signals, entra_buf_t *out)
 {
@@ -280,11 +296,7 @@ entra_decision_why(const entra_decision_t *decision,
         entra_decision_failure(signals, out);
     }
 
-    if (decision->no_step_up) {
-        entra_buf_addf(out, "; only acrs=%s is missing, and the caller's"
-                       " client does not declare that it answers claims"
-                       " challenges (xms_cc)", decision->no_step_up);
-    }
+    entra_decision_step_up(decision, out);
 
     if (decision->missing) {
         entra_buf_addf(out, "; not presented: %s%s%s",

@@ -23,27 +23,71 @@ entra_lint_context(const char *value)
 
 
 static void
-entra_lint_contexts(const entra_policy_t *policy, entra_buf_t *text,
+entra_lint_acrs(const entra_policy_t *policy, const char *caller,
+    const entra_claim_match_t *claim, entra_lint_pt lint, void *data)
+{
+    entra_buf_t  text;
+
+    if (claim->claim != ENTRA_CLAIM_ACRS || entra_lint_context(claim->value)) {
+        return;
+    }
+
+    entra_buf_init(&text, ENTRA_LINT_TEXT_MAX);
+
+    entra_buf_addf(&text, "%s \"%s\" asks for \"acrs=%.64s\", which is none of"
+                   " Entra's authentication contexts, c1 to c99; write the ID"
+                   " of one, not its name", caller ? "entra_caller"
+                                                   : "entra_policy",
+                   caller ? caller : policy->name, claim->value);
+    lint(data, policy, entra_buf_str(&text).data);
+
+    entra_buf_free(&text);
+}
+
+
+static void
+entra_lint_callers(const entra_policy_t *policy, const entra_refs_t *refs,
     entra_lint_pt lint, void *data)
 {
-    unsigned                i;
-    const entra_control_t  *control;
+    unsigned                    i, k, n;
+    const entra_caller_t       *caller;
+    const entra_caller_line_t  *line;
+
+    for (i = 0; i < refs->nnames; i++) {
+        caller = refs->found.callers[i];
+
+        for (k = 0; k < caller->nlines; k++) {
+            line = &caller->lines[k];
+
+            for (n = 0; n < line->nclaims; n++) {
+                entra_lint_acrs(policy, caller->name, &line->claims[n], lint,
+                                data);
+            }
+        }
+    }
+}
+
+
+static void
+entra_lint_contexts(const entra_policy_t *policy, entra_lint_pt lint,
+    void *data)
+{
+    unsigned                   i;
+    const entra_control_t     *control;
+    const entra_assignment_t  *callers;
 
     for (i = 0; i < policy->ncontrols; i++) {
         control = &policy->controls[i];
 
-        if (control->kind == ENTRA_CONTROL_CLAIM
-            && control->claim.claim == ENTRA_CLAIM_ACRS
-            && !entra_lint_context(control->claim.value))
-        {
-            entra_buf_reset(text);
-            entra_buf_addf(text, "entra_policy \"%s\" asks for \"acrs=%.64s\","
-                           " which is none of Entra's authentication"
-                           " contexts, c1 to c99; write the ID of one, not"
-                           " its name", policy->name, control->claim.value);
-            lint(data, policy, entra_buf_str(text).data);
+        if (control->kind == ENTRA_CONTROL_CLAIM) {
+            entra_lint_acrs(policy, NULL, &control->claim, lint, data);
         }
     }
+
+    callers = &policy->assignments[ENTRA_DIM_CALLERS];
+
+    entra_lint_callers(policy, &callers->include, lint, data);
+    entra_lint_callers(policy, &callers->except, lint, data);
 }
 
 
@@ -85,7 +129,7 @@ entra_lint_policy(const entra_policy_t *policy, int64_t now,
         lint(data, policy, entra_buf_str(&text).data);
     }
 
-    entra_lint_contexts(policy, &text, lint, data);
+    entra_lint_contexts(policy, lint, data);
 
     entra_buf_free(&text);
 }

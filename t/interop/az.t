@@ -69,6 +69,14 @@ sub az {
     return ($?, $text);
 }
 
+# conformance.md says with which this was tried
+my ($has) = (az('nobody', 'version'))[1] =~ /"azure-cli": "([\d.]+)"/;
+my ($tried) = slurp("$t->{root}/docs/developers/conformance.md")
+    =~ /Azure CLI of Debian, ([\d.]+)/;
+sub number { return eval "v$_[0]" }
+ok(number($has // 0) ge number($tried // 9), 'Azure CLI ' . ($has // 'none')
+   . ', tried with ' . ($tried // 'none'));
+
 sub given {
     my ($name, $session, $lines) = @_;
     return <<"EOC";

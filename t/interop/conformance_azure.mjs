@@ -7,7 +7,9 @@ import { createInterface } from 'node:readline';
 
 const require = createRequire(process.argv[2] + '/');
 const identity = require('@azure/identity');
-const version = require('@azure/identity/package.json').version;
+const versions = Object.fromEntries(
+  ['@azure/identity', '@azure/msal-node'].map((name) =>
+    [name, require(`${name}/package.json`).version]));
 
 const ours = /^(AZURE_|IDENTITY_|MSI_|IMDS_|DEFAULT_IDENTITY_)/;
 
@@ -74,7 +76,7 @@ async function acquire(job) {
   };
 }
 
-console.log(JSON.stringify(`@azure/identity ${version} (JavaScript)`));
+console.log(JSON.stringify(versions));
 
 for await (const line of createInterface({ input: process.stdin })) {
   let answer;

@@ -20,7 +20,8 @@ class Fallback:
 
 def versions():
     import azure.identity._version as v
-    return 'azure-identity %s (Python)' % v.VERSION
+    import msal
+    return {'azure-identity': v.VERSION, 'msal': msal.__version__}
 
 
 def create(kind, a):

@@ -19,6 +19,14 @@ ML = 'https://ml.azure.com/.default'
 ARM_SLASH = 'https://management.azure.com//.default'
 
 BOTH = ('python', 'node')
+
+# What docs/developers/conformance.md names: python3-azure and python3-msal of
+# Debian 12; @azure/identity of npm, which brings its MSAL.  A newer one that
+# was looked at goes in here.
+COMPARED = {
+    'python': (('azure-identity', '1.13.0b2'), ('msal', '1.21.0')),
+    'node': (('@azure/identity', '4.14.1'), ('@azure/msal-node', '7.2.3')),
+}
 NODE = ('node',)
 
 # answers that are tokens
@@ -163,11 +171,15 @@ def tell(**members):
     return answer(200, json.dumps(members))
 
 
-def aadsts(status, error, number):
-    return answer(status, json.dumps({
-        'error': error, 'error_codes': [number],
-        'error_description': 'AADSTS%d: Something. Trace ID: x\r\n' % number,
-        'correlation_id': 'c', 'trace_id': 't'}))
+def aadsts(status, error, *numbers, **more):
+    return answer(status, json.dumps(dict({
+        'error': error, 'error_codes': numbers,
+        'error_description': 'AADSTS%d: Something. Trace ID: x\r\n'
+        % numbers[0], 'correlation_id': 'c', 'trace_id': 't'}, **more)))
+
+
+CLAIMS = json.dumps({'access_token': {'capolids': {
+    'essential': True, 'values': ['f2000000-0000-4000-8000-000000000001']}}})
 
 
 ENTRA_REPLIES = {
@@ -194,7 +206,17 @@ ENTRA_REPLIES = {
     'wrong secret': aadsts(401, 'invalid_client', 7000215),
     'unknown tenant': aadsts(400, 'invalid_request', 90002),
     'unauthorized client': aadsts(400, 'unauthorized_client', 700016),
-    'conditional access': aadsts(400, 'access_denied', 53003),
+    'conditional access': aadsts(400, 'invalid_grant', 53003, claims=CLAIMS,
+                                 suberror='message_only'),
+    'conditional access, of old': aadsts(400, 'access_denied', 53003),
+    'no service principal': aadsts(401, 'invalid_client', 7000229),
+    'another cloud': aadsts(401, 'invalid_client', 700023),
+    'several codes': aadsts(401, 'invalid_client', 70002, 7000215),
+    'no consent': aadsts(400, 'invalid_grant', 65001,
+                         suberror='consent_required'),
+    'no assignment': aadsts(400, 'invalid_grant', 501051),
+    'a loop': aadsts(400, 'invalid_grant', 50196),
+    'Graph is down': aadsts(400, 'invalid_grant', 90091),
     'throttled': answer(429, '{}', **{'Retry-After': '60'}),
     'server error': answer(500, '{"error":"server_error"}'),
     'html 502': answer(502, '<html>', **{'Content-Type': 'text/html'}),
@@ -208,6 +230,7 @@ LOCAL_REPLIES = {
                             expires_on='@IN-AN-HOUR@', client_id=USER,
                             resource='https://ml.azure.com'),
     'numbers': answer(200, LOCAL_GOOD.replace('"3600"', '3600')),
+    'a cached token': answer(200, LOCAL_GOOD.replace('"3600"', '"86400"')),
     'no token_type': tell(access_token='TOKEN', expires_in='3600',
                           expires_on='@IN-AN-HOUR@',
                           resource='https://ml.azure.com'),

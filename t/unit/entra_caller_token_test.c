@@ -139,6 +139,31 @@ others(void)
 }
 
 
+/* a claims challenge names the application where an audience does */
+
+static void
+challenge(const char *audience, const char *client_id)
+{
+    char         want[256];
+    entra_buf_t  out;
+
+    entra_caller_token_conf_init(&conf);
+    ok(param("tenant_id " TENANT) == 0 && param(audience) == 0
+       && entra_caller_token_conf_done(&conf, &err) == 0, "%s", audience);
+
+    entra_buf_init(&out, 1024);
+    entra_caller_token_challenge(&conf, &out);
+
+    snprintf(want, sizeof(want), "authorization_uri=\"https://login."
+             "microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47"
+             "/oauth2/v2.0/authorize\"%s", client_id);
+    is(out.data, want, "its challenge");
+
+    entra_buf_free(&out);
+    entra_caller_token_conf_free(&conf);
+}
+
+
 int
 main(void)
 {
@@ -162,6 +187,13 @@ main(void)
     ok(conf.leeway == 60, "leeway by default");
 
     entra_caller_token_conf_free(&conf);
+
+    challenge("audience api://gateway", "");
+    challenge("audience 3FEC8E78-0000-4000-8000-000000000000",
+              ", client_id=\"3fec8e78-0000-4000-8000-000000000000\"");
+    challenge("audience api://gateway api://3fec8e78-0000-4000-8000-"
+              "000000000000", ", client_id=\"3fec8e78-0000-4000-8000-"
+              "000000000000\"");
 
     return done();
 }

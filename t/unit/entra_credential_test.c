@@ -200,8 +200,8 @@ test_common(void)
     c = entra_credential_create(&type, entra_str("c"), env);
     ok(set(c, "authority_host https://login.sovcloud-identity.fr") == 0
        && set(c, "scope aml https://x/.default") == 0 && init(c) == 0
-       && c->warnings.len && strstr(c->warnings.data, "scope aml means the"
-                                    " one of the public cloud"),
+       && c->warnings.len && strstr(c->warnings.data, "scope aml is taken"
+                                    " to be the public cloud's"),
        "a cloud of which no resources are known");
     entra_credential_free(c);
 

@@ -192,6 +192,13 @@ main(void)
     says("or a number too large", BASE "policy p: grant token acrs=c100",
          "asks for \"acrs=c100\"");
     clean("contexts", BASE "policy p: grant all token acrs=c1 acrs=c99");
+    says("of a caller", BASE "caller c: token acrs=C1\npolicy p: callers a c;"
+         " grant", "entra_caller \"c\" asks for \"acrs=C1\"");
+    says("of one that is excepted", BASE "caller c: token oid=11111111-1111-"
+         "1111-1111-111111111111 acrs=c0\npolicy p: callers any except c;"
+         " block\npolicy g: grant token", "asks for \"acrs=c0\"");
+    clean("that nobody uses", BASE "caller c: token acrs=C1\npolicy p:"
+          " callers a; grant");
     says("past its date", BASE "policy p: state report_only until=2026-11-22;"
          " block\npolicy g: grant token", "was to be report_only until"
          " 2026-11-23T00:00:00Z, which is past");

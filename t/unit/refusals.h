@@ -210,6 +210,8 @@ static const refusal_t  refusals[] = {
     { "a page of Entra's, whatever it says", 503, "invalid_grant",
       "bad_token", "700082", X, NOTHING, NULL },
     { "OAuth", 401, "invalid_client", NULL, NULL, D, NOTHING, NULL },
+    { "SidU/openclaw-teams-setup#2, seen", 401, "invalid_client", NULL,
+      "7000229", C, NOTHING, "service principal" },
     { "doc InvalidClient", 401, "invalid_client", NULL, "7000215", D, NOTHING,
       "value of a client secret" },
     { "OAuth, not about the grant", 401, "invalid_client", "bad_token",

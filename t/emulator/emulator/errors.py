@@ -143,7 +143,7 @@ CODES = {
     7000222: (401, 'invalid_client', 'The provided client secret keys for app '
               "'%s' are expired. Visit the Azure portal to create new keys "
               'for your app.'),
-    7000229: (401, 'unauthorized_client', "The client application %s is "
+    7000229: (401, 'invalid_client', "The client application %s is "
               'missing service principal in the tenant %s. See instructions '
               'here: https://go.microsoft.com/fwlink/?linkid=2225119'),
     9001023: (400, 'invalid_request', 'The grant type is not supported over '
