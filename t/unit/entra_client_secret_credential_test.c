@@ -3,11 +3,8 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "entra_credential_types.h"
 #include "entra_enc.h"
-#include "fake_platform.h"
-#include "fixture.h"
-#include "tap.h"
+#include "credentials.h"
 
 
 #define SCOPE  "https://ml.azure.com/.default"
@@ -37,17 +34,7 @@ block(const char *more)
 static entra_credential_t *
 credential(const char *more)
 {
-    entra_err_t          err;
-    entra_credential_t  *c;
-
-    c = fake_credential("client_secret", block(more), no_env, &err);
-
-    if (c == NULL) {
-        printf("# %s\n", err.text);
-        exit(2);
-    }
-
-    return c;
+    return credential_made("client_secret", block(more), no_env);
 }
 
 
@@ -132,8 +119,8 @@ test_two(void)
     unsigned char        before[32], after[32];
     entra_credential_t  *c;
 
-    (void) fixture_write("one", "first");
-    (void) fixture_write("two", "second");
+    fixture_write("one", "first");
+    fixture_write("two", "second");
     snprintf(more, sizeof(more), "client_secret_file %s %s;",
              fixture_path("one"), fixture_path("two"));
     c = credential(more);
@@ -166,7 +153,7 @@ test_two(void)
 
     /* changed on disk, and found before watch() looked */
 
-    (void) fixture_write("one", "third");
+    fixture_write("one", "third");
     fake_reply(&w, 401, DENIED);
     fake_reply(&w, 401, DENIED);
     fake_reply(&w, 200, TOKEN);
@@ -183,7 +170,7 @@ test_two(void)
     entra_credential_secret_digest(c, after);
     ok(memcmp(before, after, 32) != 0, "the material is another");
 
-    (void) fixture_write("two", "");
+    fixture_write("two", "");
     fake_reply(&w, 401, DENIED);
     fake_reply(&w, 401, DENIED);
     (void) fake_acquire(&w, c, SCOPE, NULL);
@@ -228,19 +215,19 @@ test_watch(void)
     entra_credential_secret_digest(c, after);
     ok(memcmp(before, after, 32) != 0, "other material");
 
-    (void) fixture_write("target-b", "");
+    fixture_write("target-b", "");
     ok(c->type->watch(c, &err) == -1 && strstr(err.text, "is empty"),
        "emptied: an error");
     ok(c->type->watch(c, &err) == 0, "told once");
     entra_credential_secret_digest(c, before);
     ok(memcmp(before, after, 32) == 0, "the last good one stays");
 
-    (void) fixture_write("target-b", "two\nlines\n");
+    fixture_write("target-b", "two\nlines\n");
     ok(c->type->watch(c, &err) == -1, "nonsense: an error");
     entra_credential_secret_digest(c, before);
     ok(memcmp(before, after, 32) == 0, "the last good one stays");
 
-    (void) fixture_write("target-b", "ccc\n");
+    fixture_write("target-b", "ccc\n");
     ok(c->type->watch(c, &err) == 1, "good again");
 
     unlink(fixture_path("link"));
@@ -355,7 +342,7 @@ test_sources(void)
        "client_secret_env");
     entra_credential_free(c);
 
-    (void) fixture_write("sp.json", "{\"clientId\":\"spc\",\"clientSecret\":"
+    fixture_write("sp.json", "{\"clientId\":\"spc\",\"clientSecret\":"
                          "\"sps\",\"tenantId\":\"spt\","
                          "\"activeDirectoryEndpointUrl\":"
                          "\"https://login.microsoftonline.us/\"}");
@@ -371,7 +358,7 @@ test_sources(void)
        "&scope=https%3A%2F%2Fmanagement.usgovcloudapi.net%2F.default"
        "&client_secret=sps", "what is in the block wins");
 
-    (void) fixture_write("sp.json", "{\"appId\":\"spc\",\"password\":"
+    fixture_write("sp.json", "{\"appId\":\"spc\",\"password\":"
                          "\"new\",\"tenant\":\"spt\"}");
     entra_err_clear(&err);
     ok(c->type->watch(c, &err) == 1, "a new secret of it is seen");
@@ -379,13 +366,13 @@ test_sources(void)
     (void) fake_acquire(&w, c, c->scopes[0], NULL);
     ok(strstr(w.requests[3].body, "&client_secret=new") != NULL, "and used");
 
-    (void) fixture_write("sp.json", "{\"appId\":\"other\",\"password\":"
+    fixture_write("sp.json", "{\"appId\":\"other\",\"password\":"
                          "\"new\",\"tenant\":\"spt\"}");
     ok(c->type->watch(c, &err) == -1 && strstr(err.text, "reload"),
        "another application wants a reload");
     entra_credential_free(c);
 
-    (void) fixture_write("sp.json", "{\"appId\":\"a\",\"password\":null,"
+    fixture_write("sp.json", "{\"appId\":\"a\",\"password\":null,"
                          "\"tenant\":\"t\",\"fileWithCertAndPrivateKey\":"
                          "\"/x.pem\"}");
     c = fake_credential("client_secret", more, env, &err);

@@ -3,9 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "fake_platform.h"
-#include "fixture.h"
-#include "tap.h"
+#include "credentials.h"
 
 
 #define SCOPE  "https://ml.azure.com/.default"
@@ -95,13 +93,13 @@ test_dotenv(void)
 
     entra_credential_secret_digest(c, a);
     entra_err_clear(&err);
-    (void) fixture_write("env", "# the same\nAZURE_CLIENT_SECRET=se${N}cret");
+    fixture_write("env", "# the same\nAZURE_CLIENT_SECRET=se${N}cret");
     ok(c->type->watch(c, &err) == 0, "only a comment has changed");
-    (void) fixture_write("env", "AZURE_CLIENT_SECRET=se${N}cret2");
+    fixture_write("env", "AZURE_CLIENT_SECRET=se${N}cret2");
     ok(c->type->watch(c, &err) == 1, "another secret");
     entra_credential_secret_digest(c, b);
     ok(memcmp(a, b, 32) != 0, "other material");
-    (void) fixture_write("env", "AZURE_CLIENT_SECRET='open");
+    fixture_write("env", "AZURE_CLIENT_SECRET='open");
     ok(c->type->watch(c, &err) == -1 && strstr(err.text, "line 1"),
        "broken: an error");
     fake_reply(&w, 200, TOKEN);

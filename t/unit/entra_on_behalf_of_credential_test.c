@@ -3,10 +3,8 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "fake_platform.h"
-#include "fixture.h"
+#include "credentials.h"
 #include "refusals.h"
-#include "tap.h"
 
 
 #define SCOPE   "https://storage.azure.com/user_impersonation"
@@ -153,8 +151,8 @@ two_secrets(void)
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
-    (void) fixture_write("old", "old-secret");
-    (void) fixture_write("new", "new-secret");
+    fixture_write("old", "old-secret");
+    fixture_write("new", "new-secret");
     snprintf(more, sizeof(more), "tenant_id tenant-1;client_secret_file %s %s",
              fixture_path("old"), fixture_path("new"));
     c = credential(more);
