@@ -40,13 +40,6 @@ entra_signed_in_free(entra_signed_in_t *record)
 
 
 int
-entra_signed_in_type(const entra_credential_t *c)
-{
-    return c->type->init == entra_signed_in_init;
-}
-
-
-int
 entra_signed_in_write(const entra_signed_in_t *record, entra_buf_t *out)
 {
     entra_buf_addf(out, "{\"v\":1,\"since\":%lld,\"id\":",

@@ -51,15 +51,6 @@ typedef struct {
 } entra_signed_in_conf_t;
 
 
-#define ENTRA_SIGNED_IN_PARAMS                                                \
-    { "state_file", ENTRA_PARAM_FILE,                                         \
-      offsetof(entra_signed_in_conf_t, state_file) },                         \
-    { "state_key_file", ENTRA_PARAM_FILE,                                     \
-      offsetof(entra_signed_in_conf_t, state_key_file) },                     \
-    { "redirect_uri", ENTRA_PARAM_STRING,                                     \
-      offsetof(entra_signed_in_conf_t, redirect_uri) }
-
-
 /* the record */
 
 typedef struct {
@@ -104,9 +95,6 @@ int entra_signed_in_save(entra_credential_t *c,
 void entra_signed_in_discard(entra_credential_t *c, const char *refresh_token,
     const char *why, uint32_t aadsts, entra_err_t *err);
 
-/* is the credential of a type that a person signs in? */
-int entra_signed_in_type(const entra_credential_t *c);
-
 /* the state_file of both, each of which would replace the other's; or NULL */
 const char *entra_signed_in_same_file(const entra_credential_t *one,
     const entra_credential_t *two);
@@ -114,7 +102,8 @@ const char *entra_signed_in_same_file(const entra_credential_t *one,
 
 /* for entra_credential_type_t */
 
-int entra_signed_in_load_common(entra_credential_t *c, entra_err_t *err);
+extern const entra_param_t  entra_signed_in_params[];
+
 int entra_signed_in_init(entra_credential_t *c, entra_err_t *err);
 void entra_signed_in_conf_free(entra_credential_t *c);
 int entra_signed_in_watch(entra_credential_t *c, entra_err_t *err);
@@ -133,6 +122,22 @@ typedef struct {
 
 entra_next_e entra_signed_in_step(entra_acquire_t *a);
 void entra_signed_in_state_free(entra_acquire_t *a);
+
+/* what these types have in common */
+
+#define ENTRA_SIGNED_IN_TYPE                                                  \
+    .conf_size = sizeof(entra_signed_in_conf_t),                              \
+    .state_size = sizeof(entra_signed_in_state_t),                            \
+    .params = { entra_signed_in_params },                                     \
+    .interactive = 1,                                                         \
+    .delegated = 1,                                                           \
+    .init = entra_signed_in_init,                                             \
+    .free = entra_signed_in_conf_free,                                        \
+    .step = entra_signed_in_step,                                             \
+    .state_free = entra_signed_in_state_free,                                 \
+    .watch = entra_signed_in_watch,                                           \
+    .identity = entra_signed_in_identity,                                     \
+    .secrets = entra_signed_in_secrets
 
 /*
  * a->request with this grant for the acquisition's scope and
