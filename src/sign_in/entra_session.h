@@ -63,6 +63,7 @@ struct entra_session_store_s {
 
 
 struct entra_credential_s;
+struct entra_json_s;
 
 
 typedef enum {
@@ -125,6 +126,10 @@ void entra_session_key(const struct entra_credential_s *c, const char *purpose,
 /* to and from the text in the store; 0, or -1.  Public for tests */
 int entra_session_write(const entra_session_t *session, entra_buf_t *out);
 int entra_session_read(entra_str_t text, entra_session_t *session);
+
+/* a member of visible ASCII and spaces, perhaps empty; 0, or -1 */
+int entra_session_text(const struct entra_json_s *root, const char *name,
+    char *dst, size_t size);
 
 /*
  * A slot of the credential's store.  get: 1 when a session is there that has

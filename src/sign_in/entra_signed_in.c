@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "entra_credential.h"
-#include "entra_enc.h"
 #include "entra_file.h"
 #include "entra_json.h"
+#include "entra_json_write.h"
 #include "entra_signed_in.h"
 #include "entra_state_file.h"
 
@@ -42,18 +42,16 @@ entra_signed_in_free(entra_signed_in_t *record)
 int
 entra_signed_in_write(const entra_signed_in_t *record, entra_buf_t *out)
 {
-    entra_buf_addf(out, "{\"v\":1,\"since\":%lld,\"id\":",
-                   (long long) record->since);
-    entra_enc_json(out, entra_str_c(record->id));
-    entra_buf_add_c(out, ",\"user\":");
-    entra_enc_json(out, entra_str_c(record->user));
-    entra_buf_add_c(out, ",\"why\":");
-    entra_enc_json(out, entra_str_c(record->why));
-    entra_buf_addf(out, ",\"aadsts\":%lld", (long long) record->aadsts);
+    entra_buf_add_char(out, '{');
+    entra_json_add_int(out, "v", 1);
+    entra_json_add_int(out, "since", record->since);
+    entra_json_add_c(out, "id", record->id);
+    entra_json_add_c(out, "user", record->user);
+    entra_json_add_c(out, "why", record->why);
+    entra_json_add_int(out, "aadsts", record->aadsts);
 
     if (record->refresh_token) {
-        entra_buf_add_c(out, ",\"refresh_token\":");
-        entra_enc_json(out, entra_str_c(record->refresh_token));
+        entra_json_add_c(out, "refresh_token", record->refresh_token);
     }
 
     entra_buf_add_char(out, '}');
