@@ -418,7 +418,6 @@ test_keys(void)
 static void
 test_watch(void)
 {
-    char                 more[600];
     entra_err_t          err;
     unsigned char        a[32], b[32];
     entra_credential_t  *c;
@@ -426,9 +425,8 @@ test_watch(void)
     entra_err_clear(&err);
     fixture_write("pw2", "one");
     (void) keep("e.pem", fixture_pem(cert, key, "one", NULL));
-    snprintf(more, sizeof(more), "client_certificate_password_file %s",
-             fixture_path("pw2"));
-    c = credential(fixture_path("e.pem"), more, &err);
+    c = credential(fixture_path("e.pem"),
+                   "client_certificate_password_file @/pw2", &err);
     entra_credential_secret_digest(c, a);
     ok(c->type->watch(c, &err) == 0, "nothing new");
 

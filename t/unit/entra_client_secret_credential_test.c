@@ -41,15 +41,13 @@ credential(const char *more)
 static void
 test_wire(void)
 {
-    char                 more[600];
     fake_platform_t      w;
     fake_request_t      *r;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
-    snprintf(more, sizeof(more), "client_secret_file %s;",
-             fixture_write("one", "s3cr+t/&=~\n"));
-    c = credential(more);
+    fixture_write("one", "s3cr+t/&=~\n");
+    c = credential("client_secret_file @/one;");
     is(c->scopes[0], SCOPE, "scope");
     is(c->authority_host, "https://login.microsoftonline.com", "authority");
 
@@ -112,7 +110,6 @@ static void
 test_two(void)
 {
     int                  rc;
-    char                 more[1200];
     entra_err_t          err;
     fake_platform_t      w;
     fake_outcome_t      *o;
@@ -121,9 +118,7 @@ test_two(void)
 
     fixture_write("one", "first");
     fixture_write("two", "second");
-    snprintf(more, sizeof(more), "client_secret_file %s %s;",
-             fixture_path("one"), fixture_path("two"));
-    c = credential(more);
+    c = credential("client_secret_file @/one @/two;");
     entra_credential_secret_digest(c, before);
 
     fake_init(&w);
@@ -186,7 +181,6 @@ test_two(void)
 static void
 test_watch(void)
 {
-    char                 more[600];
     entra_err_t          err;
     const char          *path;
     unsigned char        before[32], after[32];
@@ -198,9 +192,7 @@ test_watch(void)
         perror("symlink");
     }
 
-    snprintf(more, sizeof(more), "client_secret_file %s;",
-             fixture_path("link"));
-    c = credential(more);
+    c = credential("client_secret_file @/link;");
     entra_credential_secret_digest(c, before);
 
     entra_err_clear(&err);
@@ -257,10 +249,7 @@ refused(const char *more, const char *want, const char *name)
 static void
 test_refused(void)
 {
-    char         more[1200];
-    const char  *file;
-
-    file = fixture_write("good", "secret");
+    fixture_write("good", "secret");
 
     refused("client_secret xyz", "client_secret_file", "a literal secret");
     refused("password xyz", "client_secret_file", "a literal password");
@@ -286,20 +275,18 @@ test_refused(void)
     refused("tenant_id", "no value", "no value");
     refused("tenant_id a b", "too many", "two values");
 
-    snprintf(more, sizeof(more), "client_secret_file %s;client_secret_env X",
-             file);
-    refused(block(more), "mutually exclusive", "file and variable");
-    snprintf(more, sizeof(more), "client_secret_file %s %s", file, file);
-    refused(block(more), "the same", "twice the same file");
-    snprintf(more, sizeof(more), "client_secret_file %s",
-             fixture_write("empty", " \n"));
-    refused(block(more), "is empty", "empty file");
-    snprintf(more, sizeof(more), "client_secret_file %s",
-             fixture_write("json", "{\"appId\":1}"));
-    refused(block(more), "service_principal_file", "JSON as secret");
-    snprintf(more, sizeof(more), "client_secret_file %s",
-             fixture_write("pem", "-----BEGIN X"));
-    refused(block(more), "client_certificate", "PEM as secret");
+    refused(block("client_secret_file @/good;client_secret_env X"),
+            "mutually exclusive", "file and variable");
+    refused(block("client_secret_file @/good @/good"), "the same",
+            "twice the same file");
+    fixture_write("empty", " \n");
+    refused(block("client_secret_file @/empty"), "is empty", "empty file");
+    fixture_write("json", "{\"appId\":1}");
+    refused(block("client_secret_file @/json"), "service_principal_file",
+            "JSON as secret");
+    fixture_write("pem", "-----BEGIN X");
+    refused(block("client_secret_file @/pem"), "client_certificate",
+            "PEM as secret");
     refused(block("client_secret_file /dev/null"), "regular", "a device");
     refused("cloud china;authority_host login.microsoftonline.us;tenant_id x;"
             "client_id y", "belongs to", "authority of another cloud");
@@ -379,10 +366,10 @@ test_sources(void)
     ok(c == NULL && strstr(err.text, "client_certificate"),
        "one with a certificate is refused here");
 
-    snprintf(more, sizeof(more), "tenant_id t;client_id c;client_secret_file"
-             " %s /nonexistent/two",
-             fixture_write("id", "11111111-2222-3333-4444-555555555555"));
-    c = fake_credential("client_secret", more, env, &err);
+    fixture_write("id", "11111111-2222-3333-4444-555555555555");
+    c = fake_credential("client_secret", "tenant_id t;client_id c;"
+                        "client_secret_file @/id /nonexistent/two", env,
+                        &err);
     ok(c && strstr(entra_buf_str(&c->warnings).data, "/nonexistent/two")
        && strstr(entra_buf_str(&c->warnings).data, "secret's ID"),
        "warnings: the second file, an ID instead of a secret");
