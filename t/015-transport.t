@@ -3,14 +3,10 @@
 # Requests of a worker: that they never hold it up, whatever the other side
 # does, and that nothing of them is left behind.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until slurp);
 use EntraTest::Transport;
 
 my $t = EntraTest::Transport->new->server;

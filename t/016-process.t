@@ -3,14 +3,10 @@
 # Processes of a worker: what they get, what comes back, and that nothing of
 # them is left, however they or the worker end.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until slurp);
 use EntraTest::Transport;
 
 my $t = EntraTest::Transport->new;
