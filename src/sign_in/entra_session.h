@@ -21,18 +21,18 @@
 #define ENTRA_SESSION_BLOB_MAX  (32 * 1024)
 
 /*
- * Of one credential at a time; the oldest gives way.  With the record of who
- * has signed in and two locks, a credential has at most 11 blobs, most of
- * them of one or two KB.
+ * Sign-ins of one credential that are under way; a new one replaces the
+ * oldest.  With the record of who has signed in and two locks, a credential
+ * has at most 11 blobs, most of them of one or two KB.
  */
 #define ENTRA_SESSION_SLOTS     8
 
-#define ENTRA_SESSION_LIFE      900         /* seconds to come back within */
-#define ENTRA_SESSION_SHOWN     600         /* its outcome can be seen for */
+#define ENTRA_SESSION_LIFE      900         /* s, until the browser is back */
+#define ENTRA_SESSION_SHOWN     600         /* s, its outcome is shown */
 
 
 /*
- * The interface of the store.  Every function is atomic towards all workers.
+ * The interface of the store.  Every function is atomic across all workers.
  * ttl is in seconds, counted by a clock that does not step; 0: for ever.
  * Blobs hold secrets: they are wiped before their memory is given back.
  */
@@ -40,7 +40,7 @@
 typedef struct entra_session_store_s  entra_session_store_t;
 
 struct entra_session_store_s {
-    void   *data;                           /* passed back first */
+    void   *data;                           /* first argument of each */
 
     /* replaces what is there; 0, or -1: no room (what was there is gone) */
     int   (*put)(void *data, const unsigned char key[ENTRA_SESSION_KEY],

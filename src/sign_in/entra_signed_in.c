@@ -171,7 +171,7 @@ entra_signed_in_put(const entra_credential_t *c,
 }
 
 
-/* whose the file is: it is of no use for another credential */
+/* the owner of the file: no other credential can decrypt it */
 
 static entra_str_t
 entra_signed_in_owner(const entra_credential_t *c, unsigned char key[32])

@@ -3,11 +3,11 @@
  * Copyright (C) nginx-entra authors
  *
  * Who has signed in: the refresh token of a person, where it is kept, and how
- * tokens are had with it.  What the types device_code and interactive_browser
- * share.
+ * tokens are got with it.  Shared by the types device_code and
+ * interactive_browser.
  *
- * The workers' shared store is where the refresh token lives; state_file is
- * where it comes from after a restart.
+ * The refresh token is in the workers' shared store; after a restart it is
+ * read from state_file.
  */
 
 #ifndef ENTRA_SIGNED_IN_H
@@ -75,7 +75,7 @@ int entra_signed_in_read(entra_str_t text, entra_signed_in_t *record);
 
 /*
  * From the store, else from the file, which then goes to the store.  0, and a
- * record whose refresh_token may be NULL; -1 and err: the file is of no use.
+ * record whose refresh_token may be NULL; -1 and err: the file cannot be used.
  */
 int entra_signed_in_load(entra_credential_t *c, entra_signed_in_t *record,
     entra_err_t *err);
@@ -88,9 +88,9 @@ int entra_signed_in_save(entra_credential_t *c,
     const entra_signed_in_t *record, entra_err_t *err);
 
 /*
- * This refresh token is not good any more: forgets it, unless there is
- * another one already.  why, and the AADSTS code (0: none), are shown to
- * the operator.
+ * This refresh token is no longer accepted: discards it, unless it has been
+ * replaced already.  why, and the AADSTS code (0: none), are shown to the
+ * operator.
  */
 void entra_signed_in_discard(entra_credential_t *c, const char *refresh_token,
     const char *why, uint32_t aadsts, entra_err_t *err);

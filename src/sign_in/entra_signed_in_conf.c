@@ -169,7 +169,7 @@ entra_signed_in_dir(const char *path, entra_err_t *err)
 }
 
 
-/* a file that is of no use is one that the next sign-in replaces */
+/* a file that cannot be used is replaced by the next sign-in */
 
 static int
 entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
@@ -199,7 +199,7 @@ entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
         return -1;
     }
 
-    /* of the file itself, loading it tells */
+    /* the file itself is checked when it is loaded */
 
     entra_access_directory(conf->state_file, c->group, &c->warnings);
 
