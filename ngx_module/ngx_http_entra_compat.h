@@ -3,7 +3,7 @@
  * Copyright (C) nginx-entra authors
  *
  * Every difference between versions of nginx, libcurl and the C library that
- * the glue has to know.  The part about libcurl is for files that include
+ * the module has to know.  The part about libcurl is for files that include
  * <curl/curl.h> before this one.
  */
 

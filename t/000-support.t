@@ -2,13 +2,9 @@
 
 # The support of the tests itself, with nginx but without the module.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 
 my $t = EntraTest->new;
 my $e = $t->emulator;
@@ -28,11 +24,8 @@ server {
 }
 EOC
 
-my ($ok, $out) = $t->check($conf);
-ok($ok, 'nginx -t passes') or diag $out;
-($ok, $out) = $t->check("\n\nnonsense;\n");
-ok(!$ok, 'nginx -t refuses');
-like($out, qr/"nonsense".*nginx\.conf:3$/m, 'lines are counted as written');
+$t->accepts('good', $conf);
+$t->refuses('bad', "\n\nnonsense;\n", qr/"nonsense".*nginx\.conf:3$/m);
 
 $t->start($conf);
 

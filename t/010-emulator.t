@@ -3,16 +3,12 @@
 # The emulator against what Entra documents, and against Microsoft's own
 # client where Debian's python3-azure is installed.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64url decode_base64url encode_base64);
-use Test::More;
+use MIME::Base64 qw(encode_base64url encode_base64);
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new;
 my $e = $t->emulator;
@@ -54,11 +50,6 @@ sub token {
     return post("/$tid/oauth2/v2.0/token",
         grant_type => 'client_credentials', client_id => $client,
         client_secret => $secret, scope => $aml, %form);
-}
-
-sub claims {
-    my ($token) = @_;
-    return JSON::PP::decode_json(decode_base64url((split /\./, $token)[1]));
 }
 
 sub refused {

@@ -3,17 +3,13 @@
 # Requests of a worker: that they never hold it up, whatever the other side
 # does, and that nothing of them is left behind.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until slurp);
-use EntraTest::Glue;
+use EntraTest::Transport;
 
-my $t = EntraTest::Glue->new->server;
+my $t = EntraTest::Transport->new->server;
 
 plan(skip_all => 'no openssl') if system('openssl version >/dev/null 2>&1');
 
@@ -32,7 +28,7 @@ my $servers = <<'EOC';
 keepalive_timeout 60;
 server {
     listen 127.0.0.1:%%PORT%%;
-    location = /fetch { glue_fetch; }
+    location = /fetch { test_fetch; }
     location = /hello { return 200 hello; }
     location = /held {
         proxy_pass http://127.0.0.1:%%SERVER%%/never;
@@ -47,7 +43,7 @@ server {
 }
 EOC
 $t->port('TLS');
-my $main = "env GLUE_FAIL;\nenv https_proxy=http://127.0.0.1:1;\n"
+my $main = "env TEST_FAIL;\nenv https_proxy=http://127.0.0.1:1;\n"
            . "env no_proxy=*;\n";
 my $tls = 'https://localhost:%%TLS%%/';
 
@@ -228,9 +224,9 @@ like($r->{error}, qr/expected thumbprint/, 'another thumbprint');
 $r = $t->fetch($tls, pin => substr $pin, 2);
 like($r->{error}, qr/40 hex digits/, 'half a thumbprint');
 
-for (['glue_ca_pem %%DIR%%/one.crt;', 200], ['glue_ca_pem %%DIR%%/two.crt;', 0],
-     ['glue_ca_file %%DIR%%/one.crt;', 200],
-     ['glue_ca_file %%DIR%%/two.crt;', 0])
+for (['test_ca_pem %%DIR%%/one.crt;', 200], ['test_ca_pem %%DIR%%/two.crt;', 0],
+     ['test_ca_file %%DIR%%/one.crt;', 200],
+     ['test_ca_file %%DIR%%/two.crt;', 0])
 {
     my ($line, $status) = @$_;
     $t->configure("$line\n$servers", main => $main);
@@ -244,8 +240,8 @@ is($t->fetch($tls, ca => $t->dir('one.crt'))->{status}, 200,
 
 # --- through a proxy
 
-$t->configure("glue_proxy http://me:secret%40word\@127.0.0.1:%%SERVER%%;\n"
-              . "glue_ca_pem %%DIR%%/one.crt;\n$servers", main => $main);
+$t->configure("test_proxy http://me:secret%40word\@127.0.0.1:%%SERVER%%;\n"
+              . "test_ca_pem %%DIR%%/one.crt;\n$servers", main => $main);
 ok($t->reload(undef, wait => 1), 'reload: with a proxy');
 $t->seen_clear;
 $r = $t->fetch($tls, header => 'X-Secret:of-the-request');
@@ -260,7 +256,7 @@ is($t->seen, '', 'does not go there');
 $r = $t->fetch('https://refused.example/');
 is($r->{status}, 0, 'refused by the proxy');
 like($r->{error}, qr/407/, "and why: $r->{error}");
-$t->configure("glue_proxy nonsense://me:secret\@127.0.0.1:1;\n$servers",
+$t->configure("test_proxy nonsense://me:secret\@127.0.0.1:1;\n$servers",
               main => $main);
 ok($t->reload(undef, wait => 1), 'reload: a proxy that is none');
 $r = $t->fetch($tls);
@@ -352,12 +348,12 @@ if ($few =~ s/^worker_rlimit_nofile 8192;$/worker_rlimit_nofile 40;/m) {
 
 # --- the end of a worker
 
-$t->configure("glue_on_start http://127.0.0.1:%%SERVER%%/slow?ms=1;\n$servers",
+$t->configure("test_on_start http://127.0.0.1:%%SERVER%%/slow?ms=1;\n$servers",
               main => $main);
 ok($t->reload(undef, wait => 1), 'reload: a request from the first moment');
 ok($t->wait_log(qr/first fetch: 200/), 'is answered');
 
-$t->configure("glue_on_start http://127.0.0.1:%%SERVER%%/never;\n$servers",
+$t->configure("test_on_start http://127.0.0.1:%%SERVER%%/never;\n$servers",
               main => $main);
 ok(defined $t->stop, 'nginx stops');
 

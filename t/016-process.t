@@ -3,17 +3,13 @@
 # Processes of a worker: what they get, what comes back, and that nothing of
 # them is left, however they or the worker end.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until slurp);
-use EntraTest::Glue;
+use EntraTest::Transport;
 
-my $t = EntraTest::Glue->new;
+my $t = EntraTest::Transport->new;
 my $open = $t->dir('open');
 
 # a worker that waits for the process takes all the time of the probes, 0.4 s
@@ -22,8 +18,8 @@ my $fast = $t->seconds(0.25);
 my $http = <<'EOC';
 server {
     listen 127.0.0.1:%%PORT%%;
-    location = /fetch { glue_fetch; }
-    location = /run { glue_run; }
+    location = /fetch { test_fetch; }
+    location = /run { test_run; }
     location = /hello { return 200 hello; }
 }
 EOC
@@ -45,7 +41,7 @@ sub gone { my @pids = @_;
 $t->start($http);
 is($t->get('/hello')->body, 'hello', 'nginx answers');
 my ($worker) = $t->workers;
-my $descriptors = EntraTest::Glue::descriptors($worker);
+my $descriptors = EntraTest::Transport::descriptors($worker);
 
 
 # --- what a process gets
@@ -197,7 +193,8 @@ is(sh('exit 5')->{status}, 5, 'and then others');
 sh('true') for 1 .. 20;
 
 ok(wait_until(sub { !EntraTest::children($worker) }), 'no process is left');
-ok(wait_until(sub { EntraTest::Glue::descriptors($worker) <= $descriptors }),
+ok(wait_until(sub {
+       EntraTest::Transport::descriptors($worker) <= $descriptors }),
    'nor a descriptor');
 is(($t->workers)[0], $worker, 'it was one worker all the time');
 

@@ -3,12 +3,8 @@
 # What nginx -t refuses: with the file, the line, and what to write instead;
 # and what it must not refuse.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
 use EntraTest;
 
 my $t = EntraTest->new->module;
@@ -453,9 +449,7 @@ passes('an error in an included file names that file', with());
 $t->write('bad.conf', "\n\n$base");
 $t->write('bad.conf', "\nentra_credential app client_secret {\n"
           . "    client_secret hunter2;\n}\n");
-my ($ok, $out) = $t->check("include $d/bad.conf;\n");
-ok(!$ok, 'an included file is refused');
-like($out, qr/bad\.conf:3/, 'by its own name and line');
+$t->refuses('an included file', "include $d/bad.conf;\n", qr/bad\.conf:3/);
 
 
 # policies: more in t/4*.t

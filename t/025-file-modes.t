@@ -3,12 +3,9 @@
 # nginx -t tells of every file with a secret that others can read or write,
 # or replace: which one, of which credential, and the command to write.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 
 use EntraTest qw(slurp);
 

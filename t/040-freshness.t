@@ -3,14 +3,10 @@
 # Tokens stay fresh: ahead of need, through failures, and never past their
 # end.  The regressions here were seen in other products.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -45,13 +41,6 @@ EOC
 sub asked { my ($name) = @_; return $e->requests(at => 'token',
                                                  client_id => $id{$name}) }
 sub score { my ($name, %o) = @_; return $t->get("/$name", body => '{}', %o) }
-sub one {
-    my ($name) = @_;
-    my ($one) = grep { $_->{credential} eq $name }
-        @{ $t->status->{credentials} };
-    return $one || {};
-}
-
 case('short', expires_in => 4);
 case('middling', expires_in => 400);
 case('hour');
@@ -146,8 +135,8 @@ for my $name ('down', sort keys %answers) {
 is(score($_)->status, 200, "expires_in as $_") for qw(string float huge);
 my $r = score('no_expiry');
 ok($r->status == 200 || $r->status == 503, 'no expires_in: answered');
-ok(one('huge')->{expires_in} > 0, 'huge: bounded');
-ok(one('huge')->{expires_in} <= 30 * 86400, 'huge: not for ever');
+ok($t->credential('huge')->{expires_in} > 0, 'huge: bounded');
+ok($t->credential('huge')->{expires_in} <= 30 * 86400, 'huge: not for ever');
 
 
 # lives shorter than the margin
@@ -180,17 +169,18 @@ ok(wait_until(sub { asked('once') > $n + 2 }, 20),
    'one failed refresh does not end the loop');
 is(score('once')->status, 200, 'and costs nothing');
 
-ok(wait_until(sub { one('outage')->{expires_in} >= 3 }), 'a fresh token');
+ok(wait_until(sub { $t->credential('outage')->{expires_in} >= 3 }),
+   'a fresh token');
 $e->fault({ client_id => $id{outage}, status => 503 });
 $failed = 0;
-my $left = one('outage')->{expires_in};
+my $left = $t->credential('outage')->{expires_in};
 $until = time + $left - 0.5;
 while (time < $until) {
     $failed++ if score('outage')->status != 200;
     sleep 0.1;
 }
 is($failed, 0, 'an outage is not noticed while the token lives');
-ok(one('outage')->{failures} > 0, 'but counted');
+ok($t->credential('outage')->{failures} > 0, 'but counted');
 ok(wait_until(sub { score('outage')->status == 503 }, 10),
    'after that there is none');
 is(score('other')->status, 200, 'another credential does not mind');

@@ -3,25 +3,20 @@
 # The clock steps under a running nginx (libfaketime): tokens neither live
 # longer than Entra said, nor die of it.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until);
 
 my $t = EntraTest->new->module;
-my $lib = $t->faketime
+my %fake = $t->faketime
     or plan(skip_all => 'libfaketime is not installed, or does not mix');
 my $e = $t->emulator;
 $e->settings(expires_in => 8);
 
-sub clock { $t->write('clock', "$_[0]\n") }
-clock('+0');
+$t->clock('+0');
 
-$t->start(<<'EOC', main => <<'EOM', env => {
+$t->start(<<'EOC', %fake);
 entra_trusted_certificate %%CA%%;
 entra_credential app client_secret {
     %%CREDENTIAL%%
@@ -42,15 +37,6 @@ server {
     location = /entra/status { entra_status; }
 }
 EOC
-env FAKETIME_TIMESTAMP_FILE;
-env FAKETIME_NO_CACHE;
-env FAKETIME_DONT_FAKE_MONOTONIC;
-env DONT_FAKE_MONOTONIC;
-env LD_PRELOAD;
-EOM
-    LD_PRELOAD => $lib, FAKETIME_TIMESTAMP_FILE => $t->dir('clock'),
-    FAKETIME_NO_CACHE => 1, FAKETIME_DONT_FAKE_MONOTONIC => 1,
-    DONT_FAKE_MONOTONIC => 1 });
 
 sub score { $t->http(uri => '/score', body => '{}')->status }
 sub asked { $e->count(at => 'token') }
@@ -60,7 +46,7 @@ is($t->status->{time} > time - 60, 1, 'the clock of the workers is ours');
 
 for my $step ('+2h', '-2h', '+1y') {
     my $n = asked();
-    clock($step);
+    $t->clock($step);
     my $faked = wait_until(sub { abs($t->status->{time} - time) > 3600 }, 5);
     ok($faked, "the clock steps to $step");
     my $until = time + 10;
@@ -73,7 +59,7 @@ for my $step ('+2h', '-2h', '+1y') {
         or diag explain \%got;
     cmp_ok(asked() - $n, '>=', 1, "$step: the token is refreshed in time");
     cmp_ok(asked() - $n, '<=', 6, "$step: and not all the time");
-    clock('+0');
+    $t->clock('+0');
     wait_until(sub { abs($t->status->{time} - time) < 60 }, 5);
 }
 

@@ -4,24 +4,20 @@
 # role to score): fetches for that reason get rarer.  The workers' clocks run
 # twenty times as fast (libfaketime).
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until);
 
 my $t = EntraTest->new(workers => 1)->module;
-my $lib = $t->faketime
+my $fast = 20;
+my %fake = $t->faketime(FAKETIME => "+0 x$fast")
     or plan(skip_all => 'libfaketime is not installed, or does not mix');
 my $e = $t->emulator;
 $e->settings(expires_in => 86400);
 $e->grant;
-my $fast = 20;
 
-$t->start(<<'EOC', main => <<'EOM', env => {
+$t->start(<<'EOC', %fake);
 entra_trusted_certificate %%CA%%;
 entra_credential app client_secret {
     %%CREDENTIAL%%
@@ -42,10 +38,6 @@ server {
     location = /entra/status { entra_status; }
 }
 EOC
-env FAKETIME;
-env LD_PRELOAD;
-EOM
-    LD_PRELOAD => $lib, FAKETIME => "+0 x$fast" });
 
 sub score { $t->http(uri => '/score', body => '{}')->status }
 sub asked { $e->count(at => 'token') }

@@ -3,13 +3,9 @@
 # What an outage of the provider writes into the log: a line when it begins,
 # one when requests begin to fail, one when it ends, at nginx's default level.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until);
+use EntraTest;
 
 my $t = EntraTest->new(level => 'notice')->module;
 my $e = $t->emulator;
@@ -31,7 +27,7 @@ server {
     location = /entra/status { entra_auth off; entra_status; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }, 20), 'ready');
+$t->ready(20);
 
 sub lines { return grep { /credential "app"/ } split /\n/, $t->log }
 

@@ -2,14 +2,10 @@
 
 # Many requests, many workers, one fetch; and what waits, waits bounded.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -88,9 +84,9 @@ ok(wait_until(sub { asked('abort') }), 'a fetch is under way');
 close $_ for @gone;
 is($t->get('/abort')->status, 200, 'waiters gone, the next one is answered');
 is(asked('abort'), 1, 'with the same fetch');
-ok(wait_until(sub { my $n = () = slurp() =~ m{"GET /abort [^"]*" 499}g;
+ok(wait_until(sub { my $n = () = slurp($t->dir('access.log'))
+                        =~ m{"GET /abort [^"]*" 499}g;
                     $n >= 50 }), 'they are logged as 499');
-sub slurp { EntraTest::slurp($t->dir('access.log')) }
 
 # failures: the herd gets its answer, the provider is not stormed
 $e->fault({ client_id => $id{fail}, error => 7000215 });

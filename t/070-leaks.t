@@ -3,13 +3,9 @@
 # Where the token, the secret and the client's own credential must not turn
 # up: logs (debug level too), error pages, answers, status, other upstreams.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 
 # one worker: nginx's own debug lines are told apart by where they begin
 my $t = EntraTest->new(level => 'debug', workers => 1)->module;
@@ -80,7 +76,7 @@ server {
     location = /entra/what { entra_auth off; entra_what_if; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 # what must not be seen
 my @tokens = map { $_->{token} } $e->tokens;

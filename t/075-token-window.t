@@ -4,13 +4,9 @@
 # any other directive is refused by nginx -t, and what asks at run time, by
 # name, gets nothing, however the request ends.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 
 my $t = EntraTest->new(level => 'debug')->module;
 my $e = $t->emulator;
@@ -197,7 +193,7 @@ server {
     location = /entra/ready { entra_auth off; entra_status ready; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 sub tokens { return map { $_->{token} } $e->tokens }
 

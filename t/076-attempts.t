@@ -5,17 +5,11 @@
 # has expired by then.  And a token that is replaced while a request is made
 # is not read after it was freed.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use IO::Socket::INET;
-use JSON::PP ();
-use MIME::Base64 'decode_base64url';
-use Test::More;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until);
 
 my $t = EntraTest->new->need('http_ssl_module')->module;
 my $e = $t->emulator;
@@ -61,21 +55,15 @@ server {
     location = /entra/ready { entra_auth off; entra_status ready; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 # seconds of life that a token had left when it came, by its own "exp"
 sub left {
     my ($authorization, $at) = @_;
-    my ($jwt) = $authorization =~ /^(?:Bearer )?[^.]+\.([^.]+)\.[^.]+$/
-        or return -999;
-    return JSON::PP::decode_json(decode_base64url($jwt))->{exp} - $at;
+    return (claims($authorization)->{exp} // 0) - $at;
 }
 
-sub header {
-    my ($r, $name) = @_;
-    return join ',', map { $_->[1] }
-        grep { lc $_->[0] eq $name } @{ $r->{headers} };
-}
+sub header { return join ',', sent(@_) }
 
 sub seen { my ($path) = @_;
            return $e->requests(at => 'upstream', path => $path) }

@@ -3,13 +3,9 @@
 # The token over HTTP/3: requests that end early, in a Chromium that speaks
 # it.  Debian's nginx does not: this is for one built with http_v3_module.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 use EntraTest::Chromium;
 
 my $t = EntraTest->new(level => 'debug', workers => 1)

@@ -4,13 +4,9 @@
 # over verified TLS, or nothing is sent at all.  What can be known from the
 # configuration is refused there: see 020-config.t.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until);
+use EntraTest;
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -57,7 +53,7 @@ server {
     location = /entra/ready { entra_status ready; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 my ($tls, $plain) = @{ $t->{vars} }{qw(UPSTREAM UPSTREAM_PLAIN)};
 

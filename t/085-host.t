@@ -3,13 +3,9 @@
 # Front ends choose the service by Host: it is part of the egress guard, and
 # the upstream gets one Host and one Authorization, those that were checked.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until);
+use EntraTest;
 
 my $t = EntraTest->new->need('http_ssl_module')->module;
 my $e = $t->emulator;

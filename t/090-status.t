@@ -2,16 +2,12 @@
 
 # entra_status: JSON, Prometheus, ready.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use Digest::SHA 'sha256';
 use MIME::Base64 'encode_base64';
 use JSON::PP ();
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -84,25 +80,18 @@ server {
 EOC
 $t->start($conf);
 
-sub one {
-    my ($name, $scope) = @_;
-    my @found = grep { $_->{credential} eq $name
-                       && (!$scope || $_->{scope} eq $scope) }
-        @{ $t->status->{credentials} };
-    return $found[0] || {};
-}
-
-ok(wait_until(sub { one('good')->{fetches} && one('bad')->{failures} }),
+ok(wait_until(sub { $t->credential('good')->{fetches}
+                    && $t->credential('bad')->{failures} }),
    'both were tried');
 
 my $r = $t->get('/entra/status');
 is($r->status, 200, 'status');
 like($r->header('content-type'), qr{^application/json}, 'is JSON');
 my $aml = 'https://ml.azure.com/.default';
-my $good = one('good', $aml);
+my $good = $t->credential('good', $aml);
 is($good->{type}, 'client_secret', 'type');
 is($good->{state}, 'valid', 'state');
-is(one('lazy')->{state}, 'empty', 'one that nobody has asked for');
+is($t->credential('lazy')->{state}, 'empty', 'one that nobody has asked for');
 is($t->status->{ready}, JSON::PP::false, 'ready, in the status too');
 my $states = $t->status->{states};
 is_deeply([@$states{qw(valid failing empty)}], [3, 1, 1], 'how many of each');
@@ -118,17 +107,16 @@ cmp_ok($good->{refresh_in}, '<', $good->{expires_in}, 'which comes first');
 is($good->{fetches}, 1, 'fetches');
 is($good->{failures}, 0, 'failures');
 is($good->{last_error}, undef, 'no error');
-ok(%{ one('good', 'https://management.azure.com/.default') },
+ok(%{ $t->credential('good', 'https://management.azure.com/.default') },
    'each scope has its own');
-ok(%{ one('lazy') }, 'a credential in waiting is shown');
+ok(%{ $t->credential('lazy') }, 'a credential in waiting is shown');
 
-my $b = one('bad');
+my $b = $t->credential('bad');
 like($b->{state}, qr/^fail/, 'one that fails');
 cmp_ok($b->{failures}, '>=', 1, 'is counted');
 is($b->{last_error}{aadsts}, 'AADSTS7000215', 'its last error');
 my ($asked) = $e->requests(at => 'token', client_id => $bad);
-my ($id) = map { $_->[1] } grep { lc $_->[0] eq 'client-request-id' }
-    @{ $asked->{headers} };
+my ($id) = sent($asked, 'client-request-id');
 like($b->{last_error}{correlation_id} // '', qr/^[0-9a-f-]{36}$/,
      'with a correlation id');
 ok((grep { my $r = $_; grep { $_->[1] eq $b->{last_error}{correlation_id} }
@@ -144,9 +132,9 @@ is($t->get('/bad')->header('x-reason'), 'no_token', 'why in a word: no token');
 is($t->get("/evil?h=127.0.0.2:$t->{vars}{UPSTREAM}")->header('x-reason'),
    'egress', 'the egress guard');
 is($t->get('/good//x')->header('x-reason'), 'ambiguous_path', 'a path');
-is(one('good', $aml)->{requests}{HIT}, 3, 'HIT');
+is($t->credential('good', $aml)->{requests}{HIT}, 3, 'HIT');
 is($t->status->{egress_blocked}, 1, 'egress');
-is(one('good', $aml)->{requests}{BLOCKED}, 1, 'BLOCKED');
+is($t->credential('good', $aml)->{requests}{BLOCKED}, 1, 'BLOCKED');
 is($t->get('/score', body => '{}')->status, 200, 'scored');
 $e->endpoint(name => 'fraud', busy => \1);
 is($t->get('/score', body => '{}')->status, 429, '429 passes');
@@ -160,7 +148,7 @@ $e->grant;
 $r = $t->get('/score', body => '{}');
 is($r->status, 403, '403 passes');
 is($r->json->{error}{code}, 'AuthorizationFailed', 'unchanged');
-my $up = one('good', $aml)->{upstream};
+my $up = $t->credential('good', $aml)->{upstream};
 is_deeply([@$up{qw(403 424 429)}], [1, 1, 1], 'they are counted');
 
 # ready
@@ -184,9 +172,8 @@ for my $one (['ready nobody', qr/names credential "nobody": there is no such/],
              ['alive', qr/takes no parameter, "live", or "ready"/])
 {
     my ($words, $why) = @$one;
-    my ($ok, $out) = $t->check($conf =~ s/entra_status live/entra_status $words/r);
-    ok(!$ok, "entra_status $words: refused");
-    like($out, $why, 'with the reason');
+    my $out = $t->refuses("entra_status $words",
+        $conf =~ s/entra_status live/entra_status $words/r, $why);
     like($out, qr/in \S+nginx\.conf:\d+/, 'and the line');
 }
 
@@ -403,27 +390,28 @@ ok(wait_until(sub { $t->get('/entra/status?format=prometheus')->body
 # a secret that cannot be used
 my $secret = slurp($t->{vars}{SECRET_FILE});
 $t->write('bad.secret', "two\nlines\n");
-ok(wait_until(sub { one('bad')->{files_stale} == 1 }), 'a stale file');
+ok(wait_until(sub { $t->credential('bad')->{files_stale} == 1 }),
+   'a stale file');
 like($t->get('/entra/status?format=prometheus')->body,
      qr/^entra_credential_stale_files\{credential="bad"\} 1$/m, 'is counted');
 $t->write('bad.secret', 'wrong');
-ok(wait_until(sub { one('bad')->{files_stale} == 0 }),
+ok(wait_until(sub { $t->credential('bad')->{files_stale} == 0 }),
    'until it is as it was');
 
 # another worker, another reload: the same counters
 my %n;
-$n{ one('good', $aml)->{requests}{HIT} }++ for 1 .. 20;
+$n{ $t->credential('good', $aml)->{requests}{HIT} }++ for 1 .. 20;
 is(scalar keys %n, 1, 'all workers say the same');
 ok($t->reload($conf, wait => 1), 'reload');
-is(one('good', $aml)->{state}, 'valid', 'the token is still there');
+is($t->credential('good', $aml)->{state}, 'valid', 'the token is still there');
 is($t->http(uri => '/entra/status', method => 'POST', body => '')->status,
    405, 'POST is not allowed');
 is($t->http(uri => '/entra/status', method => 'HEAD')->status, 200, 'HEAD');
 
 # it gets well
 $e->secrets(client_id => $bad, secrets => ['wrong']);
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }, 70), 'ready');
-is(one('bad')->{state}, 'valid', 'valid');
+$t->ready(70);
+is($t->credential('bad')->{state}, 'valid', 'valid');
 
 my $all = $t->get('/entra/status')->body . $text
     . $t->get('/entra/status?format=html')->body;

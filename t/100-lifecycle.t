@@ -3,14 +3,10 @@
 # Reload, upgrade, a killed worker, shutdown; and a provider that holds
 # everything up except nginx.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -40,12 +36,10 @@ server {
 }
 EOC
 
-sub ready { return wait_until(sub { $t->get('/entra/ready')->status == 200 },
-                              20) }
 sub asked { return $e->count(at => 'token') }
 
 $t->start($conf);
-ok(ready(), 'ready');
+$t->ready;
 is(asked(), 1, 'one token request at start');
 
 # reloads under load
@@ -84,7 +78,7 @@ for (['client id', sub { s/client_id .*/client_id %%WEAK_CLIENT%%;/ }],
     $t->reload($_, wait => 1) or fail 'reload';
     ok(wait_until(sub { asked() > $n }), "another $what: another token");
     $t->reload($conf, wait => 1) or fail 'reload back';
-    ok(ready(), "and back");
+    $t->ready;
 }
 my ($weak) = $e->requests(at => 'token',
                           client_id => $e->info('weak_client_id'));
@@ -110,7 +104,7 @@ SKIP: {
     $sum = $load->stop;
     is($sum->{failed}, 0, "under load: 0 of $sum->{total} failed")
         or diag explain $sum->{bad};
-    ok(ready(), 'ready');
+    $t->ready;
 }
 $load->stop;
 
@@ -143,7 +137,7 @@ for my $fault ({ connection => 'hang' }, { drip => 1 }) {
     ok(wait_until(sub { $e->counters->{'connections.entra'} > $before + 1 },
                   10), "$name: and tried again");
     $e->clear_faults;
-    ok(ready(), "$name: until it works");
+    $t->ready;
     $took = $t->stop;
     ok(defined $took, "$name: nginx stops");
 }

@@ -3,13 +3,10 @@
 # Every file in conf/ is taken by nginx -t as it is shipped; only names
 # resolve to this machine, and the files that it names are made.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use File::Find;
-use Test::More;
 
 use EntraTest qw(slurp);
 

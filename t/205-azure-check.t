@@ -3,13 +3,9 @@
 # docs/azure-check.sh, which somebody with a subscription runs, against the
 # emulator: all is as expected, and all that it makes is deleted.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest 'slurp';
+use EntraTest;
 
 my $t = EntraTest->new->need('http_ssl_module')->module;
 for my $tool (qw(jq curl openssl)) {

@@ -3,16 +3,12 @@
 # workload_identity through a real nginx: the federated token's file, its
 # rotation, AADSTS700024, AKS's proxy of identity bindings.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use File::Copy ();
 use JSON::PP ();
 use MIME::Base64 'encode_base64url';
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new(workers => 1)->module;
 my $e = $t->emulator;
@@ -80,20 +76,15 @@ EOC
 
 # what can be known at nginx -t
 
-my ($ok, $out) = $t->check(conf(''), env => \%aks);
-ok(!$ok, 'a missing file is refused');
-like($out, qr{cannot open ".*/projected/token"}, 'and named');
-($ok, $out) = $t->check(conf(''), env => { %aks,
-    AZURE_FEDERATED_TOKEN_FILE => '' });
-ok(!$ok, 'none is refused');
-like($out, qr/write "federated_token_file FILE;"/, 'with what to write');
+$t->refuses('a missing file', conf(''), qr{cannot open ".*/projected/token"},
+            env => \%aks);
+$t->refuses('no file', conf(''), qr/write "federated_token_file FILE;"/,
+            env => { %aks, AZURE_FEDERATED_TOKEN_FILE => '' });
 project(federated(aud => 'api://other'));
-($ok, $out) = $t->check(conf(''), env => \%aks);
-ok($ok, 'another audience may be meant') or diag $out;
-like($out, qr{audience is not api://AzureADTokenExchange,}, 'but warned');
-($ok, $out) = $t->check(conf(''), env => { %aks,
-    AZURE_KUBERNETES_CA_FILE => '/x' });
-ok(!$ok, 'half a proxy is refused');
+like($t->accepts('another audience', conf(''), env => \%aks),
+     qr{audience is not api://AzureADTokenExchange,}, 'with a warning');
+$t->refuses('half a proxy', conf(''), qr/AZURE_KUBERNETES_TOKEN_PROXY/,
+            env => { %aks, AZURE_KUBERNETES_CA_FILE => '/x' });
 
 
 # a pod of AKS

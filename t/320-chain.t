@@ -3,15 +3,9 @@
 # chain and default through a real nginx: who is asked, who wins, what the
 # status and the log say of the others.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use JSON::PP ();
-use MIME::Base64 'decode_base64url';
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 
 my $t = EntraTest->new(workers => 1)->module;
 my $e = $t->emulator;
@@ -67,16 +61,8 @@ sub default { return "entra_credential c default { @_ $common }\n" }
 
 sub whose {
     my ($r) = @_;
-    my ($auth) = $r->seen('authorization');
-    my ($token) = ($auth // '') =~ /^Bearer ([^ ]+)$/ or return '';
-    my $claims = JSON::PP::decode_json(decode_base64url(
-                     (split /\./, $token)[1]));
+    my $claims = claims($r);
     return $claims->{appid} // $claims->{azp};
-}
-
-sub status {
-    my ($c) = grep { $_->{credential} eq 'c' } @{ $t->status->{credentials} };
-    return $c;
 }
 
 
@@ -86,7 +72,7 @@ $t->start(conf(chain('mi good')), env => \%env);
 my $r = $t->get('/');
 is($r->status, 200, 'the second one has a token') or diag $t->log;
 is(whose($r), $client, 'its own');
-my $note = status()->{note};
+my $note = $t->credential('c')->{note};
 like($note, qr/^"good" \(client_secret\) is used/, 'the status tells who won');
 like($note, qr/not: "mi" \(managed_identity\): /, 'and why not the other');
 
@@ -106,7 +92,7 @@ $t->stop;
 
 $t->start(conf(chain('stale good'), '300ms'), env => \%env);
 is($t->get('/')->status, 503, 'refused: no token');
-my $c = status();
+my $c = $t->credential('c');
 like($c->{last_error}{aadsts}, qr/7000215/, 'the refusal is in the status')
     or diag explain $c;
 like($c->{note}, qr/^"stale" \(client_secret\): /, 'of whom');
@@ -129,15 +115,12 @@ $t->stop;
 
 for (['c', qr/names the chain itself/], ['nobody', qr/no entra_credential/]) {
     my ($use, $want) = @$_;
-    my ($ok, $out) = $t->check(conf(chain($use)), env => \%env);
-    ok(!$ok, "use $use; is refused");
-    like($out, $want, 'and told why');
+    $t->refuses("use $use", conf(chain($use)), $want, env => \%env);
 }
 
-my ($ok, $out) = $t->check(conf(chain('b')
-    . "entra_credential b chain { use c; $common }\n"), env => \%env);
-ok(!$ok, 'chains that use each other are refused');
-like($out, qr/chains that use each other/, 'and told so');
+$t->refuses('a circle', conf(chain('b')
+    . "entra_credential b chain { use c; $common }\n"),
+    qr/chains that use each other/, env => \%env);
 
 
 # default: the environment first
@@ -150,7 +133,8 @@ $t->start(conf(default()), env => \%sp);
 $r = $t->get('/');
 is($r->status, 200, 'default: the environment') or diag $t->log;
 is(whose($r), $client, 'its application');
-is(status()->{note}, 'EnvironmentCredential is used', 'and the status');
+is($t->credential('c')->{note}, 'EnvironmentCredential is used',
+   'and the status');
 $t->stop;
 
 $t->start(conf(default(), '300ms'),
@@ -172,7 +156,7 @@ $t->start(conf(default()), env => \%pod);
 $r = $t->get('/');
 is($r->status, 200, 'default: a pod') or diag $t->log;
 is(whose($r), $pod{AZURE_CLIENT_ID}, 'its application');
-like(status()->{note},
+like($t->credential('c')->{note},
      qr/^WorkloadIdentityCredential is used; not: EnvironmentCredential: /,
      'and the status');
 $t->stop;
@@ -184,7 +168,8 @@ $t->start(conf(default()),
 $r = $t->get('/');
 is($r->status, 200, 'default: a machine') or diag $t->log;
 is(whose($r), $system, 'its identity');
-like(status()->{note}, qr/^ManagedIdentityCredential is used; not: /,
+like($t->credential('c')->{note},
+     qr/^ManagedIdentityCredential is used; not: /,
      'and the status');
 $t->stop;
 
@@ -195,14 +180,13 @@ $t->start(conf(default()),
                    AZURE_CLIENT_ID => '',
                    AZURE_TOKEN_CREDENTIALS => ' managedIdentityCredential ' });
 is(whose($t->get('/')), $system, 'one class, by its name');
-is(status()->{note}, 'ManagedIdentityCredential is used', 'and the status');
+is($t->credential('c')->{note}, 'ManagedIdentityCredential is used',
+   'and the status');
 $t->stop;
 
-($ok, $out) = $t->check(conf(default()),
-                        env => { %env, AZURE_TOKEN_CREDENTIALS => 'all' });
-ok(!$ok, 'AZURE_TOKEN_CREDENTIALS=all is refused');
-like($out, qr/is "all"; it can be dev, prod, EnvironmentCredential/,
-     'with what it can be');
+$t->refuses('AZURE_TOKEN_CREDENTIALS=all', conf(default()),
+            qr/is "all"; it can be dev, prod, EnvironmentCredential/,
+            env => { %env, AZURE_TOKEN_CREDENTIALS => 'all' });
 
 # nobody at all
 

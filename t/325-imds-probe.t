@@ -3,12 +3,9 @@
 # The probe of the metadata service on its own address, 169.254.169.254: in a
 # network namespace of the test's own, so as root only.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes 'time';
 
 BEGIN {
@@ -107,9 +104,7 @@ SKIP: {
         is($t->get('/')->status, 200, "$type: an answer") or diag $t->log;
         my @q = $e->requests(at => 'identity');
         is(scalar @q, 2, "$type: a probe and a request");
-        my @metadata = map { my $r = $_;
-                             scalar grep { lc $_->[0] eq 'metadata' }
-                                 @{ $r->{headers} } } @q;
+        my @metadata = map { scalar(() = sent($_, 'metadata')) } @q;
         is_deeply(\@metadata, [0, 1], "$type: the probe has no Metadata");
         $t->stop;
     }

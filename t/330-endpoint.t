@@ -4,13 +4,9 @@
 # Manager, what the endpoint receives, keys that are regenerated, tokens that
 # are refreshed when their answer says so.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 
 my $t = EntraTest->new->need('http_ssl_module')->module;
 my $e = $t->emulator(settings => { aml_token_lifetime => 3600 });
@@ -85,13 +81,6 @@ EOC
 
 sub arm { return $e->requests(at => 'upstream.arm', @_) }
 
-sub credential {
-    my ($name) = @_;
-    my ($c) = grep { $_->{credential} eq $name }
-        @{ $t->status->{credentials} };
-    return $c;
-}
-
 sub regenerate {
     my ($which) = @_;
     my $token = $e->mint(claims => { aud => 'https://management.azure.com' });
@@ -143,10 +132,10 @@ is($t->http(uri => '/tokened/', method => 'POST', body => '{}')->status, 200,
 @q = arm(path => "$base/onlineEndpoints/tokened");
 is($q[0]{path}, "$base/onlineEndpoints/tokened/token", 'token: from where');
 
-my $c = credential('tokened');
+my $c = $t->credential('tokened');
 cmp_ok($c->{expires_in}, '>', 3500, 'token: its life');
 cmp_ok($c->{refresh_in}, '<', 2701, 'token: refreshed as its answer says');
-$c = credential('keyed');
+$c = $t->credential('keyed');
 cmp_ok($c->{refresh_in}, '<', 3601, 'key: looked at again in an hour');
 cmp_ok($c->{expires_in}, '>', 86400, 'key: and kept for longer');
 
@@ -197,7 +186,7 @@ is($done->{failed}, 0, 'token: and no request notices')
     or diag join "\n", @{ $done->{bad} };
 cmp_ok($q[-1]{time} - $q[-2]{time}, '<', 7.9, 'token: before it expires');
 cmp_ok($q[-1]{time} - $q[-2]{time}, '>', 3, 'token: and not at once');
-is(credential('tokened')->{upstream}{401}, 0, 'token: without a 401');
+is($t->credential('tokened')->{upstream}{401}, 0, 'token: without a 401');
 
 
 # refused
@@ -211,14 +200,12 @@ ok($t->wait_log(qr{AuthorizationFailed.*listKeys/action}s),
    'the log names the action');
 $t->stop;
 
-my ($ok, $out) = $t->check(conf() =~ s/endpoint keyed;//r);
-ok(!$ok, 'nginx -t: no endpoint');
-like($out, qr/"endpoint" is missing/, 'and told so');
-($ok, $out) = $t->check(conf() =~ s/using control/using nobody/r);
-like($out, qr/"using nobody" names no entra_credential/, 'nginx -t: nobody');
-($ok, $out) = $t->check(conf() =~ s/entra_auth files/entra_auth files
-                                    scope=aml/r);
-ok(!$ok, 'nginx -t: such a credential has no scope');
+$t->refuses('no endpoint', conf() =~ s/endpoint keyed;//r,
+            qr/"endpoint" is missing/);
+$t->refuses('using nobody', conf() =~ s/using control/using nobody/r,
+            qr/"using nobody" names no entra_credential/);
+$t->refuses('a scope', conf() =~ s/entra_auth files/$& scope=aml/r,
+            qr/scope/);
 
 like($t->log, qr/entra credential "files": got a token for/,
      'its line in the log, without a scope that it has not');

@@ -4,16 +4,12 @@
 # with tools that behave in every way: what they are given, what becomes of
 # what they say, and what is left of them.  The real az: t/interop/az.t.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
 use MIME::Base64 'decode_base64';
-use Test::More;
 use Time::HiRes 'time';
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -88,13 +84,6 @@ server {
     $locations
 }
 EOC
-}
-
-sub status {
-    my ($name) = @_;
-    my ($c) = grep { $_->{credential} eq $name }
-        @{ $t->status->{credentials} };
-    return $c;
 }
 
 sub bearer { my ($r) = @_;
@@ -204,7 +193,7 @@ for my $name (qw(az azd pwsh tenant subscription old)) {
     my $r = $t->get("/$name");
     is($r->status, 200, "$name: an answer") or diag $t->log;
     is(bearer($r), "Bearer TOKEN-$name", "$name: its token");
-    $left = status($name)->{expires_in};
+    $left = $t->credential($name)->{expires_in};
     cmp_ok($left, '<=', $name eq 'old' ? 1800 : $life, "$name: its life");
     cmp_ok($left, '>', ($name eq 'old' ? 1800 : $life) - $t->seconds(60),
            "$name: all of it");
@@ -283,12 +272,12 @@ while (my @some = splice @failing, 0, 8) {
         my $r = shift @r;
         is($r->status, 503, "$name: no token");
         ok($r->header('retry-after'), "$name: Retry-After");
-        like(status($name)->{last_error}{text}, $why, "$name: why");
+        like($t->credential($name)->{last_error}{text}, $why, "$name: why");
         ok($t->wait_log(qr/"\Q$name\E".*$why/), "$name: in the log");
     }
 }
 
-is(status('expired')->{last_error}{aadsts}, 'AADSTS700082',
+is($t->credential('expired')->{last_error}{aadsts}, 'AADSTS700082',
    'expired: its number');
 like($t->log, qr/run "az login" as the user of nginx's workers/,
      'what to do is in the log');
@@ -324,7 +313,7 @@ is(scalar(() = pids('once')), 1, 'runs the tool once');
 short('TOKEN-short1', 4);
 is(bearer($t->get('/short')), 'Bearer TOKEN-short1', 'a short life');
 short('TOKEN-short2', 3600);
-ok(wait_until(sub { status('short')->{expires_in} > 60 }),
+ok(wait_until(sub { $t->credential('short')->{expires_in} > 60 }),
    'is renewed without being asked');
 is(bearer($t->get('/short')), 'Bearer TOKEN-short2', 'and used');
 
@@ -393,10 +382,8 @@ for (
 ) {
     my ($kind, $lines, $want) = @$_;
     my $scope = $lines =~ /scope/ ? '' : 'scope aml;';
-    my ($ok, $out) = $t->check("entra_credential c $type{$kind} { $lines"
-        . " $scope upstreams 127.0.0.1; policies none; }\n");
-    ok(!$ok, "refused: $lines") or diag $out;
-    like($out, $want, 'and told why');
+    my $out = $t->refuses($lines, "entra_credential c $type{$kind} { $lines"
+        . " $scope upstreams 127.0.0.1; policies none; }\n", $want);
     like($out, qr/nginx\.conf:1\b/, 'and where');
 }
 

@@ -3,15 +3,11 @@
 # environment through a real nginx: from nginx's own variables, from a .env
 # file, and from one that changes.  default is in t/320-chain.t.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
 use MIME::Base64 'decode_base64url';
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -40,10 +36,7 @@ EOC
 }
 
 sub whose {
-    my ($auth) = $t->get('/')->seen('authorization');
-    my ($token) = ($auth // '') =~ /^Bearer ([^ ]+)$/ or return '';
-    my $claims = JSON::PP::decode_json(decode_base64url(
-                     (split /\./, $token)[1]));
+    my $claims = claims($t->get('/'));
     return $claims->{appid} // $claims->{azp};
 }
 
@@ -81,9 +74,8 @@ for (['AZURE_TENANT_ID', {}],
      ['AZURE_CLIENT_SECRET', { AZURE_TENANT_ID => $tenant,
                                AZURE_CLIENT_ID => $client }]) {
     my ($what, $env) = @$_;
-    my ($ok, $out) = $t->check(conf(''), env => { %none, %$env });
-    ok(!$ok, "without $what: refused");
-    like($out, qr/\b$what\b/, 'and told so');
+    $t->refuses("without $what", conf(''), qr/\b$what\b/,
+                env => { %none, %$env });
 }
 
 # a file in the syntax of python-dotenv, instead of all that

@@ -3,16 +3,11 @@
 # on_behalf_of through a real nginx: each caller's own token is exchanged, for
 # that caller alone.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use JSON::PP ();
+use EntraTest;
 use MIME::Base64 'decode_base64url';
-use Test::More;
 use Time::HiRes 'time';
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -54,21 +49,13 @@ sub ask {
                    headers => [Authorization => "Bearer $token"]);
 }
 
-sub claims {
-    my ($r) = @_;
-    my ($auth) = $r->seen('authorization');
-    my ($token) = ($auth // '') =~ /^Bearer ([^ ]+)$/ or return {};
-    return JSON::PP::decode_json(decode_base64url((split /\./, $token)[1]));
-}
-
 sub exchanges { return grep { ($_->{form}{grant_type} // '') =~ /jwt-bearer/ }
                 $e->requests(at => 'token') }
 
 
 # --- each caller's own
 
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }),
-   'nothing to fetch ahead of callers');
+$t->ready(30, 'nothing to fetch ahead of callers');
 my $alice = visitor('alice');
 my $bob = visitor('bob');
 

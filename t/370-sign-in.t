@@ -4,14 +4,11 @@
 # browser, the identity provider and somebody with bad intentions see it.
 # Device codes: 371-device-code.t; what survives a restart: 372-state-file.t.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use Digest::SHA 'sha256';
 use MIME::Base64 'encode_base64url';
-use Test::More;
 
 use EntraTest qw(wait_until slurp);
 use EntraTest::Browser;

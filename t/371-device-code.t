@@ -3,12 +3,9 @@
 # entra_sign_in with device_code (RFC 8628): how it polls, and what the page
 # shows meanwhile, whichever worker is asked.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 
 use EntraTest qw(wait_until slurp);
 use EntraTest::Browser;

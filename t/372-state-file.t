@@ -3,12 +3,9 @@
 # state_file: a sign-in that outlives nginx, and what becomes of it when the
 # file, its key or its directory are not as they should be.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 
 use EntraTest qw(wait_until slurp);
 use EntraTest::Browser;

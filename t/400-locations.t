@@ -4,17 +4,13 @@
 # proxies say (X-Forwarded-For, PROXY protocol), IPv4, IPv6 and unix sockets.
 # An address that cannot be told is nobody's.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Socket qw(inet_pton AF_INET AF_INET6 pack_sockaddr_in6 PF_INET6
               SOCK_STREAM);
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module->need('http_realip_module');
 my $e = $t->emulator;
@@ -110,7 +106,7 @@ entra_trusted_proxies 127.0.0.1 127.0.0.2 unix;
 EOC
 
 $t->start($http);
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 # a request from that address, over that listener
 sub ask {
@@ -342,8 +338,7 @@ SKIP: {
 # no denied request went anywhere with a token
 my %seen;
 for my $q ($e->requests(at => 'upstream')) {
-    my ($own) = grep { lc $_->[0] eq 'authorization' } @{ $q->{headers} };
-    $seen{ $own ? 'with' : 'without' }++;
+    $seen{ sent($q, 'authorization') ? 'with' : 'without' }++;
 }
 ok(!$seen{without}, 'each request that went out carries a token');
 

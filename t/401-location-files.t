@@ -3,16 +3,11 @@
 # Lists of addresses in files: used within seconds of a change, and the last
 # good one stays when the new one is broken.  What nginx -t refuses.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use IO::Socket::INET;
-use JSON::PP ();
-use Test::More;
 use Time::HiRes qw(sleep time);
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -47,10 +42,8 @@ sub conf {
 }
 sub refused {
     my ($list, $why, $policy) = @_;
-    my ($ok, $out) = $t->check(conf($list, $policy));
-    ok(!$ok, 'refused: ' . substr $policy // $list, 0, 60);
-    like($out, $why, '  and says why');
-    return $out;
+    return $t->refuses(substr($policy // $list, 0, 60),
+                       conf($list, $policy), $why);
 }
 sub file { $t->write(@_) }
 
@@ -116,34 +109,31 @@ file('graph.json', '{"@odata.context": "x", "value": [
          "cidrAddress": "2001:db8::/48"}]},
     {"@odata.type": "#microsoft.graph.countryNamedLocation",
      "displayName": "DE", "countriesAndRegions": ["DE"]}]}');
-my ($ok, $out) = $t->check(conf('file %%DIR%%/graph.json display_name=Lab;'));
-ok($ok, 'one of a list of Graph') or diag $out;
+$t->accepts('one of a list of Graph',
+            conf('file %%DIR%%/graph.json display_name=Lab;'));
 refused('file %%DIR%%/graph.json display_name=lab;', qr{there are: "Lab"});
 refused('file %%DIR%%/graph.json display_name=DE;', qr{by country});
 
-($ok, $out) = $t->check(conf('10.0.0.0/8;')
-                        . "entra_trusted_proxies 10.1.1.1/24;\n");
-ok(!$ok && $out =~ /entra_trusted_proxies: "10.1.1.1\/24" has bits/,
-   'trusted proxies are ranges too') or diag $out;
-($ok, $out) = $t->check(conf('10.0.0.0/8;')
-                        . "entra_trusted_proxies 10.1.1.1 unix;\n");
-ok($ok && $out =~ /\[warn\].*prox/, 'a proxy inside an allowed location')
-    or diag $out;
+$t->refuses('a trusted proxy is no range',
+            conf('10.0.0.0/8;') . "entra_trusted_proxies 10.1.1.1/24;\n",
+            qr/entra_trusted_proxies: "10.1.1.1\/24" has bits/);
+like($t->accepts('a proxy inside an allowed location', conf('10.0.0.0/8;')
+                 . "entra_trusted_proxies 10.1.1.1 unix;\n"),
+     qr/\[warn\].*prox/, 'with a warning');
 
 # A relative name is beside nginx.conf, a list may be in an included file
 mkdir $t->dir('lists');
 file('lists/rel.cidr', "127.0.0.0/24\n");
 file('lists/more.conf', "127.0.9.0/24;\n");
-($ok, $out) = $t->check(conf('file ../lists/rel.cidr;'
-                             . ' include ../lists/more.conf;'));
-ok($ok, 'relative names') or diag $out;
+$t->accepts('relative names',
+            conf('file ../lists/rel.cidr; include ../lists/more.conf;'));
 
 # a running nginx
 
 file('list.cidr', "# the lab\n127.0.1.0/24   # first\n\n");
 file('two.cidr', "127.0.8.0/24\n");
 $t->start(conf('file %%DIR%%/list.cidr; 127.0.2.0/24; file two.cidr;'));
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 sub answers {
     my ($from) = @_;

@@ -3,14 +3,10 @@
 # A list of 100,000 ranges: read at start, and again when it changes, without
 # a pause for those who are being served.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time);
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module->need('http_realip_module');
 my $e = $t->emulator;
@@ -54,7 +50,7 @@ server {
 }
 EOC
 cmp_ok(time - $begin, '<', $t->seconds(10), 'nginx starts with it');
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 sub from {
     my ($address) = @_;

@@ -3,14 +3,10 @@
 # Callers that show a client certificate: by SAN, by SHA-256 of the key or of
 # the certificate; and every way of showing one that proves nothing.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 plan(skip_all => 'no IO::Socket::SSL')
     unless eval { require IO::Socket::SSL; 1 };
@@ -303,11 +299,9 @@ my %wrong = (
         qr{not a SHA-256},
 );
 for my $key (sort keys %wrong) {
-    my ($ok, $out) = $t->check("entra_caller x {\ncertificate $key;\n}\n");
-    ok(!$ok && $out =~ $wrong{$key} && $out =~ /conf:2$/m, "refused: $key")
-        or diag $out;
+    $t->refuses($key, "entra_caller x {\ncertificate $key;\n}\n",
+                qr/$wrong{$key}.*conf:2$/m);
 }
-($r, my $out) = $t->check("entra_caller x { }\n");
-ok(!$r && $out =~ /"x": an empty block/, 'an empty block') or diag $out;
+$t->refuses('nothing', "entra_caller x { }\n", qr/"x": an empty block/);
 
 $t->finish;

@@ -3,15 +3,11 @@
 # Callers that show an access token of Entra's: v1.0 and v2.0, who they are by
 # its claims, what they are answered without one, and that it ends here.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64);
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -86,8 +82,7 @@ server {
     location = /entra/ready { entra_auth off; entra_status ready; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready')
-    or diag $t->get('/entra/ready')->body;
+$t->ready;
 
 my %app = (claims => { aud => $audience, idtyp => 'app' });
 sub token {
@@ -318,23 +313,20 @@ my %wrong = (
     "$tenant audience x; issuer y;" => qr{unknown parameter "issuer"},
 );
 for my $text (sort keys %wrong) {
-    my ($ok, $out) = $t->check("entra_caller_token { $text }\n");
-    ok(!$ok && $out =~ $wrong{$text} && $out =~ /nginx\.conf:1$/m,
-       "refused: \"$text\"") or diag $out;
+    $t->refuses("\"$text\"", "entra_caller_token { $text }\n",
+                qr/$wrong{$text}.*nginx\.conf:1$/m);
 }
 for my $key ('upn=a@b.c', 'email=x', 'preferred_username=x', 'appid=x',
              'oid=me', 'idtyp=robot', 'azpacr=3', 'max_age=0', 'foo=x', '')
 {
-    my ($ok, $out) = $t->check("entra_caller x { token $key; }\n");
-    ok(!$ok && $out =~ /\[emerg\].*nginx\.conf:1$/m, "refused: token $key")
-        or diag $out;
+    $t->refuses("token $key", "entra_caller x { token $key; }\n",
+                qr/\[emerg\].*nginx\.conf:1$/m);
 }
-my ($ok, $out) = $t->check("entra_caller x { token oid=$oid; }\n"
-    . "entra_policy p { callers x; grant; }\n");
-ok(!$ok && $out =~ /"x" asks for a token .* write "entra_caller_token/,
-   'tokens without entra_caller_token can never match') or diag $out;
-($ok, $out) = $t->check("entra_policy p { locations any; "
-                        . "grant any certificate amr=mfa; }\n");
-ok(!$ok && $out =~ /"p" asks for a token/, 'nor be a control') or diag $out;
+$t->refuses('tokens without entra_caller_token',
+            "entra_caller x { token oid=$oid; }\n"
+            . "entra_policy p { callers x; grant; }\n",
+            qr/"x" asks for a token .* write "entra_caller_token/);
+$t->refuses('such a control', "entra_policy p { locations any; "
+            . "grant any certificate amr=mfa; }\n", qr/"p" asks for a token/);
 
 $t->finish;

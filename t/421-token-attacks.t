@@ -3,14 +3,10 @@
 # Tokens that somebody made up, changed, or got for something else: each is
 # 401, also where nobody asked for a token.  Made by lib/attacks.py.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -45,7 +41,7 @@ server {
     location = /entra/ready { entra_auth off; entra_status ready; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 my $out = $t->dir('attacks.json');
 my $iss2 = $t->value('AUTHORITY') . '/' . $t->value('TENANT') . '/v2.0';

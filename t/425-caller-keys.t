@@ -4,30 +4,20 @@
 # asked for again because of an unknown kid at most every 5 minutes, kept when
 # the provider is down.  Without any the gateway cannot tell: 503.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
 
-my $lib = $t->faketime;
-my %env = !$lib ? () : (env => {
-    LD_PRELOAD => $lib, FAKETIME_TIMESTAMP_FILE => $t->dir('clock'),
-    FAKETIME_NO_CACHE => 1, FAKETIME_DONT_FAKE_MONOTONIC => 1,
-    DONT_FAKE_MONOTONIC => 1 }, main => join '', map { "env $_;\n" }
-    qw(FAKETIME_TIMESTAMP_FILE FAKETIME_NO_CACHE
-       FAKETIME_DONT_FAKE_MONOTONIC DONT_FAKE_MONOTONIC LD_PRELOAD));
+my %fake = $t->faketime;
 
 # the clock of nginx, and of the tokens that are made
 sub clock {
     my ($seconds, $tokens) = @_;
-    $t->write('clock', sprintf "%+d\n", $seconds);
+    $t->clock(sprintf '%+d', $seconds);
     $e->settings(clock_offset => $tokens // $seconds);
 }
 clock(0);
@@ -79,7 +69,7 @@ sub asked { return $e->count(at => 'keys') + $e->count(at => 'discovery') }
 sub again {
     $t->stop if $t->pid;
     $t->write('error.log', '');
-    $t->start($http, %env);
+    $t->start($http, %fake);
 }
 
 # never loaded
@@ -107,7 +97,7 @@ like($t->get('/entra/ready')->body, qr/entra_caller_token/, 'and says why');
 my $load = $t->load('/anybody', clients => 1, pause => 0.05);
 $e->clear_faults;
 ok(wait_until(sub { status('/token', $good) == 200 }, 20), 'they come');
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }, 5), 'ready');
+$t->ready(5);
 my $sum = $load->stop;
 is($sum->{failed}, 0, 'others never noticed') or diag explain $sum;
 
@@ -162,7 +152,7 @@ ok($t->wait_log(qr/key signs for another issuer/), 'is why');
 $e->clear_faults;
 
 SKIP: {
-    skip 'libfaketime is not installed, or not to be had here', 1 unless $lib;
+    skip 'libfaketime is not installed, or does not mix', 1 unless %fake;
 
     # rotation
     again();
@@ -192,7 +182,7 @@ SKIP: {
     $t->many(30, uri => '/token', each => sub { (headers => [Authorization =>
         'Bearer ' . token(header => { kid => "more-$_[0]" })]) });
     is(asked() - $n, 4, 'a flood of kids asks nobody again');
-    ok($t->reload($http, %env, wait => 1), 'reload');
+    ok($t->reload($http, %fake, wait => 1), 'reload');
     is(status('/token', $new), 200, 'with the keys at hand');
     is(asked() - $n, 4, 'nobody is asked');
 
@@ -213,7 +203,7 @@ SKIP: {
     is_deeply(\%known, { 200 => 1 }, 'down: known keys serve');
     is_deeply(\%unknown, { 503 => 1 }, 'unknown ones cannot be told');
     cmp_ok(asked() - $n, '<=', 3, 'few attempts');
-    ok($t->reload($http, %env, wait => 1), 'reload while it is down');
+    ok($t->reload($http, %fake, wait => 1), 'reload while it is down');
     is(status('/token', $new), 200, 'the keys stay');
     ok($t->wait_log(qr/entra_caller_token: .*the last keys are used/),
        'the log says so');

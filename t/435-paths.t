@@ -5,13 +5,9 @@
 # proxy_pass: whatever arrives with a token must be allowed also for an
 # upstream that decodes, folds and normalises as much as it can.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until);
+use EntraTest;
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -139,7 +135,7 @@ server {
 }
 EOC
 $t->start($conf);
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 # all that a lenient server could make of a path
 my %readings;
@@ -244,8 +240,8 @@ sub try_way {
     my %answers;
     $answers{ $_->status }++ for @r;
 
-    my @seen = grep { grep { lc $_->[0] eq 'authorization' }
-        @{ $_->{headers} } } $e->requests(at => 'upstream', since => $n);
+    my @seen = grep { sent($_, 'authorization') }
+        $e->requests(at => 'upstream', since => $n);
     my @wrong = grep { defined } map { wrong($policy, $_) } @seen;
     push @wrong, 'more requests than were sent'
         if @seen > ($answers{200} || 0);

@@ -6,14 +6,10 @@
 # The caller's address is inside or outside of a named location; each road is
 # taken by both.  What counts is what the upstreams received.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes 'sleep';
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -241,8 +237,7 @@ server {
 EOS
 
 $t->start($conf);
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready')
-    or diag $t->log;
+$t->ready;
 
 my @in = ('X-Real-IP' => '10.1.2.3');
 my @out = ('X-Real-IP' => '203.0.113.9');

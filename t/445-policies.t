@@ -3,19 +3,15 @@
 # Policies in a running nginx: states, how they are combined, controls, time
 # windows, what is seen of them, and what of them is refused by nginx -t.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
 use POSIX 'strftime';
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
-my $lib = $t->faketime;
+my %fake = $t->faketime;
 
 # windows around this minute, and others, in UTC and elsewhere
 sub window {
@@ -102,9 +98,7 @@ for my $policies (sort(keys %want), 't-clock', 'b-op g-op', 'g-friend b-in',
     }
 }
 
-if ($lib) {
-    $t->write('clock', "+0\n");
-}
+$t->clock('+0');
 my $http = <<"EOC";
 entra_trusted_certificate %%CA%%;
 entra_caller_token { tenant_id %%TENANT%%; audience api://gateway;
@@ -136,20 +130,10 @@ server {
     location = /what { entra_auth off; entra_what_if; }
 }
 EOC
-$t->start($http, $lib ? (main => <<'EOM', env => {
-env FAKETIME_TIMESTAMP_FILE;
-env FAKETIME_NO_CACHE;
-env FAKETIME_DONT_FAKE_MONOTONIC;
-env DONT_FAKE_MONOTONIC;
-env LD_PRELOAD;
-EOM
-    LD_PRELOAD => $lib, FAKETIME_TIMESTAMP_FILE => $t->dir('clock'),
-    FAKETIME_NO_CACHE => 1, FAKETIME_DONT_FAKE_MONOTONIC => 1,
-    DONT_FAKE_MONOTONIC => 1 }) : ());
+$t->start($http, %fake);
 like(slurp($t->dir('stderr.log')), qr/b-past.*$yesterday|b-past.*until|past/,
      'a date that has passed is reported');
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }, 20), 'ready')
-    or diag $t->log;
+$t->ready(20);
 
 sub ask {
     my ($policies, $uri, @headers) = @_;
@@ -277,28 +261,26 @@ for my $policies (grep { $want{$_} =~ /^(?:200|403)$/ && !/report|past/ }
 
 # time passes, on one connection
 SKIP: {
-    skip 'libfaketime is not installed, or does not mix', 4 unless $lib;
+    skip 'libfaketime is not installed, or does not mix', 4 unless %fake;
     my $s = EntraTest::HTTP::connect_to(port => $t->port);
     my $clock = sub { $t->get('/clock/x', socket => $s, keepalive => 1,
                               headers => ['X-Cred' => $cred{'t-clock'}]) };
     is($clock->()->status, 200, 'in the window');
     my $n = $e->count(at => 'upstream');
-    $t->write('clock', "+3h\n");
+    $t->clock('+3h');
     ok(wait_until(sub { $clock->()->status == 403 }, 10),
        'it closes, for an open connection too');
     $n = $e->count(at => 'upstream');
     $clock->() for 1 .. 3;
     is($e->count(at => 'upstream'), $n, 'nothing arrives');
-    $t->write('clock', "+0\n");
+    $t->clock('+0');
     ok(wait_until(sub { $clock->()->status == 200 }, 10), 'it opens again');
 }
 
 # what is refused when it is read
 sub refused {
     my ($what, $text, $why) = @_;
-    my ($ok, $out) = $t->check($text);
-    ok(!$ok, "$what: refused");
-    like($out, $why // qr/nginx\.conf:\d+/, "$what: why and where");
+    $t->refuses($what, $text, $why // qr/nginx\.conf:\d+/);
 }
 refused('no location', "entra_named_location x { }\n");
 refused('no networks in a policy', "entra_policy x { locations; grant; }\n");

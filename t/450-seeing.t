@@ -3,14 +3,10 @@
 # Who was denied, and why: variables in access_log, one line in the error log,
 # counters; report-only policies are seen everywhere and change nothing.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -130,7 +126,7 @@ server {
     location = /off { return 200; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 my $json = JSON::PP->new->utf8;
 

@@ -3,14 +3,10 @@
 # entra_what_if says of a described request what the gateway does with the
 # real one; and bears what is put to it.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module->need('http_realip');
 my $e = $t->emulator;
@@ -76,7 +72,7 @@ server {
                       proxy_pass http://127.0.0.1:%%UPSTREAM_PLAIN%%; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 my $json = JSON::PP->new->utf8->canonical;
 

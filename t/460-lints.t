@@ -3,13 +3,9 @@
 # What nginx -t says of policies that do not do what they seem to do: each
 # with the place, what to write, once; and nothing about the sound variant.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until);
+use EntraTest;
 
 my $t = EntraTest->new->module->need('http_realip');
 my $e = $t->emulator;
@@ -58,9 +54,8 @@ EOC
 sub warnings {
     my ($rules, %o) = @_;
 
-    my ($ok, $out) = $t->check(conf($rules, %o), %o);
-    ok($ok, 'is taken') or diag $out;
-    return grep { /\[warn\]/ } split /\n/, $out;
+    return grep { /\[warn\]/ } split /\n/,
+        $t->accepts('it', conf($rules, %o), %o);
 }
 
 # "..." stands for anything
@@ -227,9 +222,7 @@ fires('a second token', $g . "entra_policy p { locations corp; block; }\n"
 # mistakes that are no warnings have a place too
 sub refused {
     my ($name, $want, $rules, %o) = @_;
-    my ($ok, $out) = $t->check(conf($rules, %o));
-    ok(!$ok, "$name: refused");
-    like($out, phrase($want), "$name: says why and where");
+    $t->refuses($name, conf($rules, %o), phrase($want));
 }
 refused('an unknown location',
       'entra_policy "p", "locations": unknown location "crop"; there '

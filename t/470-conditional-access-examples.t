@@ -4,15 +4,10 @@
 # through, with the gateway's token and not with its own, and who does not,
 # of whom nothing arrives.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
-use MIME::Base64 'decode_base64url';
-use Test::More;
-use EntraTest qw(wait_until slurp);
 use EntraTest::Examples;
 
 plan(skip_all => 'no IO::Socket::SSL')
@@ -22,7 +17,7 @@ my $t = EntraTest->new->need('http_ssl_module')->need('http_realip_module')
     ->module;
 my $e = $t->emulator;
 $e->grant('AzureML Data Scientist');
-my $lib = $t->faketime;
+my %fake = $t->faketime;
 my $x = EntraTest::Examples->new($t);
 system('/usr/bin/python3', "$FindBin::Bin/lib/certificates.py", $t->dir) == 0
     or plan(skip_all => 'no python3-cryptography');
@@ -47,13 +42,9 @@ sub example {
     $text = $o{change}->($text) if $o{change};
     my %o2 = $x->options;
     if (defined $o{clock}) {
-        my %fake = (FAKETIME_TIMESTAMP_FILE => $t->dir('clock'),
-                    map { $_ => 1 } qw(FAKETIME_NO_CACHE DONT_FAKE_MONOTONIC
-                                       FAKETIME_DONT_FAKE_MONOTONIC));
-        $o2{main} .= join '', map { "env $_;\n" } sort(keys %fake),
-            'LD_PRELOAD';
-        $o2{env} = { %{ $o2{env} }, %fake,
-                     LD_PRELOAD => "$lib $o2{env}{LD_PRELOAD}" };
+        my $preload = "$fake{env}{LD_PRELOAD} $o2{env}{LD_PRELOAD}";
+        $o2{main} .= $fake{main};
+        $o2{env} = { %{ $o2{env} }, %{ $fake{env} }, LD_PRELOAD => $preload };
     }
     $t->start($text . <<'EOC', %o2);
 server {
@@ -62,8 +53,7 @@ server {
     location = /entra/ready { entra_status ready; }
 }
 EOC
-    ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }, 20),
-       "$name.conf: ready") or diag $t->get('/entra/ready')->body, $t->log;
+    $t->ready(20, "$name.conf: ready");
 }
 
 sub ask {
@@ -76,12 +66,6 @@ sub ask {
         $o{cert} ? (cert => $t->dir("$o{cert}.pem")) : (),
         headers => [$o{token} ? (Authorization => "Bearer $o{token}") : (),
                     @{ $o{headers} || [] }]);
-}
-
-sub header {
-    my ($record, $name) = @_;
-    return map { $_->[1] } grep { lc $_->[0] eq $name }
-        @{ $record->{headers} };
 }
 
 sub arrived {
@@ -103,10 +87,8 @@ sub passes {
     is(int $r->status / 100, 2, "$what: passes") or diag $r->status, $r->body;
     my @got = arrived($n);
     is(scalar @got, 1, "$what: arrives once");
-    my @auth = header($got[0] || {}, 'authorization');
-    my ($claims) = ($auth[0] // '') =~ /^Bearer [^.]+\.([^.]+)\.[^.]+$/;
-    is($claims ? JSON::PP::decode_json(decode_base64url($claims))->{aud} : '',
-       $aud, "$what: with the gateway's token");
+    my @auth = sent($got[0] || {}, 'authorization');
+    is(claims($auth[0])->{aud}, $aud, "$what: with the gateway's token");
     my %o = @request[2 .. $#request];
     unlike(JSON::PP::encode_json($got[0] || {}), qr/\Q$o{token}/,
            "$what: without the caller's") if $o{token};
@@ -274,11 +256,11 @@ $t->expect(qr/ignoring stale global SSL error .*EVP lib/);
 
 example('least-privilege');
 my $blue = passes('scoring', @score);
-is_deeply([header($blue, 'azureml-model-deployment')], ['blue'],
+is_deeply([sent($blue, 'azureml-model-deployment')], ['blue'],
           'the deployment is set');
 $blue = passes('scoring, with a deployment of its own', @score,
                headers => ['azureml-model-deployment' => 'green']);
-is_deeply([header($blue, 'azureml-model-deployment')], ['blue'],
+is_deeply([sent($blue, 'azureml-model-deployment')], ['blue'],
           'it is the same, and one');
 denied(403, 'another method', 'GET', '/score');
 denied(403, 'another method in a header', 'GET', '/score',
@@ -392,7 +374,7 @@ for my $do (qw(score listKeys token regenerateKeys)) {
 # working-hours.conf
 
 SKIP: {
-    skip 'libfaketime is not installed, or does not mix', 1 unless $lib;
+    skip 'libfaketime is not installed, or does not mix', 1 unless %fake;
 
     # days from now at a time, UTC, 0: Sunday
     my $now = time;
@@ -405,13 +387,13 @@ SKIP: {
     };
     my $clock = sub {
         my ($offset, $status, @request) = @_;
-        $t->write('clock', "+$offset\n");
+        $t->clock("+$offset");
         $e->settings(clock_offset => $offset);
         return wait_until(sub { ask(@request)->status == $status }, 15);
     };
     $e->settings(expires_in => 14 * 86400);
     my $noon = $at->(3, 12, 0, 0);
-    $t->write('clock', "+$noon\n");
+    $t->clock("+$noon");
     $e->settings(clock_offset => $noon);
     example('working-hours', clock => 1);
 

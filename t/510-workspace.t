@@ -3,13 +3,9 @@
 # entra_workspace: which config.json is read, what it gives, and "confine":
 # a location that is bound to a workspace is of no use for another one.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 
 my $t = EntraTest->new->need('http_ssl_module')->module;
 my $e = $t->emulator;
@@ -85,27 +81,20 @@ made('bad/provider.json', '{"Scope": "/subscriptions/x/resourceGroups/y/'
      . 'providers/Microsoft.Storage/storageAccounts/z"}');
 made('bad/large.json', config('x') . ' ' x 70_000);
 made('bad/dir/x', '');
-for my $file (map { s{.*/}{}r } sort glob "$d/bad/*.json") {
-    my ($ok, $said) = $t->check("server { location / {"
-                                . " entra_workspace $d/bad/$file; } }");
-    ok(!$ok, "$file is refused");
-    like($said, qr/\Q$file\E.*nginx\.conf:1\b/s, "$file: by name and line")
-        or diag $said;
+sub bad_workspace {
+    my ($name, $workspace, $why) = @_;
+    $t->refuses($name, "server { location / { entra_workspace $workspace; } }",
+                $why);
 }
-my ($ok, $said) = $t->check("server { location / {"
-                            . " entra_workspace $d/nowhere.json; } }");
-like($said, qr/there is no workspace file.*nowhere\.json.*Download/s,
-     'no such file: where to get it');
-($ok, $said) = $t->check("server { location / {"
-                         . " entra_workspace $d/bad/dir; } }");
-like($said, qr/no config\.json of an Azure ML workspace in/,
-     'none in a directory');
-($ok, $said) = $t->check("server { location / {"
-                         . " entra_workspace $d/both tight; } }");
-like($said, qr/only "confine"/, 'a word that is none');
-($ok, $said) = $t->check("server { location / { entra_workspace $d/both;"
-                         . " entra_workspace $d/both; } }");
-like($said, qr/is duplicate/, 'twice in a location');
+for my $file (map { s{.*/}{}r } sort glob "$d/bad/*.json") {
+    bad_workspace($file, "$d/bad/$file", qr/\Q$file\E.*nginx\.conf:1\b/s);
+}
+bad_workspace('no such file', "$d/nowhere.json",
+        qr/there is no workspace file.*nowhere\.json.*Download/s);
+bad_workspace('none in a directory', "$d/bad/dir",
+        qr/no config\.json of an Azure ML workspace in/);
+bad_workspace('a word that is none', "$d/both tight", qr/only "confine"/);
+bad_workspace('two', "$d/both; entra_workspace $d/both", qr/is duplicate/);
 
 
 # confined
@@ -159,7 +148,7 @@ server {
     location / { proxy_pass https://echo.test; }
 }
 EOC2
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }, 20), 'ready');
+$t->ready(20);
 
 for my $i (0 .. $#paths) {
     my $name = $found{ $paths[$i] };

@@ -3,15 +3,9 @@
 # entra_token: a second token on the same request, with policies and an egress
 # guard of its own.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use JSON::PP ();
-use MIME::Base64 'decode_base64url';
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 
 my $t = EntraTest->new->need('http_ssl_module')->module;
 my $e = $t->emulator;
@@ -87,7 +81,7 @@ $t->start(block(<<"EOC"));
     location = /entra/status { entra_auth off; entra_status; }
     location = /entra/ready { entra_auth off; entra_status ready; }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }, 20), 'ready');
+$t->ready(20);
 
 # who a token is of, and for what
 sub whose {
@@ -97,9 +91,8 @@ sub whose {
     return 'none' unless @all;
     return 'several' if @all > 1;
     return 'not bare' if $header ne 'authorization' && $all[0] =~ / /;
-    my ($jwt) = $all[0] =~ /^(?:Bearer )?[^.]+\.([^.]+)\.[^.]+$/
-        or return $all[0];
-    my $c = JSON::PP::decode_json(decode_base64url($jwt));
+    my $c = claims($all[0]);
+    return $all[0] unless %$c;
     my ($name) = grep { $id{$_} eq $c->{appid} } keys %id;
     return "$name " . $c->{aud} =~ s{https://(\w+)\..*}{$1}r;
 }
@@ -167,9 +160,7 @@ is(arrived(), $n, 'nothing arrives');
 $e->clear_faults;
 ok(wait_until(sub { $t->get('/slow')->status == 200 }, 20), 'it recovers');
 
-my ($c) = grep { $_->{credential} eq 'slow' }
-    @{ $t->status->{credentials} };
-cmp_ok($c->{failures}, '>=', 1, 'the status tells of it');
+cmp_ok($t->credential('slow')->{failures}, '>=', 1, 'the status tells of it');
 
 # refused by nginx -t
 for (['entra_token aml second;', qr/needs a variable first/, 'no variable'],
@@ -188,9 +179,7 @@ for (['entra_token aml second;', qr/needs a variable first/, 'no variable'],
       . ' proxy_pass https://echo.test;', qr/verif/, 'without verified TLS'])
 {
     my ($line, $want, $what) = @$_;
-    my ($ok, $said) = $t->check(block("location / { $line }"));
-    ok(!$ok, "nginx -t: $what") or diag $said;
-    like($said, $want, "$what: and says so");
+    $t->refuses($what, block("location / { $line }"), $want);
 }
 my ($ok, $said) = $t->check(block('location / { entra_auth first;'
     . ' entra_token $aml obo; include %%PROXY%%;'

@@ -4,14 +4,9 @@
 # the gateway itself refuses.  What Entra refuses: in status and log, with
 # what to do.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use JSON::PP ();
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 
 my $t = EntraTest->new->need('http_ssl_module')->module;
 my $e = $t->emulator;
@@ -66,15 +61,8 @@ server {
     location = /entra/ready { entra_auth off; entra_status ready; }
 }
 EOC
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }, 20), 'ready');
+$t->ready(20);
 
-sub credential {
-    my ($name, $scope) = @_;
-    my ($c) = grep { $_->{credential} eq $name
-                     && (!$scope || $_->{scope} =~ /$scope/) }
-        @{ $t->status->{credentials} };
-    return $c;
-}
 sub ask { return $t->http(uri => $_[0], body => '{"data":[]}', method =>
     $_[1] // 'POST', headers => ['Content-Type' => 'application/json']) }
 
@@ -153,11 +141,12 @@ cmp_ok($e->count(at => 'token') - $n, '<=', 1, '401: one forced fetch');
 
 # counted
 
-is_deeply(credential('app', 'ml')->{upstream},
+is_deeply($t->credential('app', 'ml')->{upstream},
           { 401 => 0, 403 => 0, 424 => 1, 429 => 1 }, 'JSON: app');
-is(credential('weak', 'ml')->{upstream}{403}, 1, 'JSON: weak, aml');
-is(credential('weak', 'management')->{upstream}{403}, 1, 'JSON: weak, arm');
-cmp_ok(credential('app', 'management')->{upstream}{401}, '>=', 5,
+is($t->credential('weak', 'ml')->{upstream}{403}, 1, 'JSON: weak, aml');
+is($t->credential('weak', 'management')->{upstream}{403}, 1,
+   'JSON: weak, arm');
+cmp_ok($t->credential('app', 'management')->{upstream}{401}, '>=', 5,
        'JSON: 401');
 my $text = $t->get('/entra/status?format=prometheus')->body;
 my $aml = 'scope="https://ml\.azure\.com/\.default"';
@@ -176,7 +165,7 @@ $r = ask('/blocked/x');
 is($r->status, 503, "53003: the gateway's own answer");
 like($r->header('content-type'), qr/problem\+json/, '53003: a problem');
 unlike($r->body, qr/AADSTS|53003|blocked/, '53003: the client learns nothing');
-my $c = credential('blocked');
+my $c = $t->credential('blocked');
 is($c->{last_error}{aadsts}, 'AADSTS53003', '53003: in the status');
 like($c->{last_error}{text}, qr/blocked by Conditional Access/,
      '53003: with its text');

@@ -4,15 +4,11 @@
 # only, callers do not keep shared credentials waiting, and fetches share an
 # HTTP/2 connection.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use IO::Socket::INET;
-use Test::More;
 use Time::HiRes 'time';
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new(workers => 1)->module->need('http_v2_module');
 my $e = $t->emulator;

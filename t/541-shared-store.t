@@ -4,16 +4,12 @@
 # his own token all the same, whoever is evicted and whoever is killed, and
 # the configuration's own token is not one of those that have to go.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use JSON::PP ();
 use MIME::Base64 'decode_base64url';
-use Test::More;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -91,7 +87,7 @@ sub full { return scalar(() = $t->log =~ /zone "small" is full/g) }
 # --- more callers than there is room for, and some who stay
 
 $t->start(conf('128k'));
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+$t->ready;
 
 # at their refresh those who stay look at the store, not at a copy
 $e->settings(expires_in => 4);
@@ -156,7 +152,7 @@ SKIP: {
     $e->settings(expires_in => 3600);
     $t->write('error.log', '');
     $t->start(conf('128k'));
-    ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }), 'ready');
+    $t->ready;
 
     # a worker keeps 1,024 of them: in turn, each one is new to it each time
     my %token = map { +"c$_" => visitor("c$_") } 1 .. 1200;

@@ -4,15 +4,11 @@
 # the end of a back-off then, whatever the type, and whether the file is the
 # credential's own or that of one that it asks.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use MIME::Base64 'encode_base64url';
-use Test::More;
 use Time::HiRes 'time';
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;

@@ -3,14 +3,10 @@
 # Changes of files, however they are made, are seen in time; and credentials
 # whose files do not change cost nothing, how many they may be.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes 'time';
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->module;
 my $e = $t->emulator;
@@ -146,8 +142,7 @@ ok(defined $t->stop, 'nginx stops');
 put("$d/error.log", '');
 $t->start("$credentials$server}\n");
 
-ok(wait_until(sub { $t->get('/entra/ready')->status == 200 }, 60),
-   "$many credentials: all get their token");
+$t->ready(60, "$many credentials: all get their token");
 unlike($t->log, qr/\[(error|crit)\]/, 'and no error is logged');
 
 my ($workers) = scalar $t->workers;

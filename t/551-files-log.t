@@ -3,14 +3,10 @@
 # A log in the directory of a secret: its lines are no changes of files, and a
 # log at debug level does not feed itself.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Test::More;
+use EntraTest;
 use Time::HiRes qw(sleep);
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new(level => 'debug')->module;
 my $e = $t->emulator;

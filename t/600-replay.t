@@ -3,16 +3,12 @@
 # A 401 of the upstream: the request is sent once more with another token, and
 # nothing of the first answer is seen.  Where that cannot be, the 401 passes.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use Digest::SHA 'sha256_hex';
 use JSON::PP ();
-use Test::More;
 use Time::HiRes qw(time sleep);
-use EntraTest qw(wait_until);
 
 my $t = EntraTest->new->need('http_ssl_module')->module;
 my $e = $t->emulator;
@@ -124,16 +120,7 @@ sub refuse {
 sub asked { my ($path) = @_;
             return $e->requests(at => 'upstream', path => $path) }
 
-sub auth { my ($r) = @_;
-           return join ',', map { $_->[1] }
-               grep { lc $_->[0] eq 'authorization' } @{ $r->{headers} } }
-
-sub credential {
-    my ($name) = @_;
-    my ($c) = grep { $_->{credential} eq $name && $_->{scope} =~ /ml\.azure/ }
-        @{ $t->status->{credentials} };
-    return $c;
-}
+sub auth { return join ',', sent($_[0], 'authorization') }
 
 # one request that is refused and healed; the upstream gets the same twice
 sub healed {
@@ -176,7 +163,7 @@ sub no_trace {
 my $big = join '', map { chr(32 + $_ % 90) } 1 .. 300_000;
 
 healed('GET', '/plain/a?b=c&d=%20');
-is(credential('plain')->{replays}, 1, 'counted');
+is($t->credential('plain', qr/ml\.azure/)->{replays}, 1, 'counted');
 healed('HEAD', '/head/x', method => 'HEAD');
 healed('body in memory', '/block/p', method => 'PUT', body => '{"a":1}');
 healed('body in a file', '/small/p?q', method => 'POST', body => $big);
@@ -300,9 +287,10 @@ is(scalar(asked('/steady/')), 21, 'steady: one replay');
 @steady = $t->many(50, uri => '/steady/many', body => 'x');
 is(scalar(grep { $_->status == 401 } @steady), 50, 'steady: at once');
 is($e->count(at => 'token'), 1, 'steady: still one fetch');
-is(credential('steady')->{state}, 'valid', 'steady: the token stays valid');
-cmp_ok(credential('steady')->{upstream_401} // 0, '>', 60,
-       'steady: counted') if exists credential('steady')->{upstream_401};
+my $steady = $t->credential('steady', qr/ml\.azure/);
+is($steady->{state}, 'valid', 'steady: the token stays valid');
+cmp_ok($steady->{upstream_401} // 0, '>', 60, 'steady: counted')
+    if exists $steady->{upstream_401};
 
 
 # the provider is down at that moment
@@ -326,7 +314,7 @@ $e->clear_faults;
 
 # their next attempts are not to be counted below
 ok(wait_until(sub { !grep { $_->{failures_in_a_row} || $_->{fetching} }
-                    map { credential($_) } qw(down gone) }, 40),
+                    map { $t->credential($_, qr/ml\.azure/) } qw(down gone) }, 40),
    'provider up again: fetched without being asked');
 
 

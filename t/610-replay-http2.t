@@ -3,14 +3,10 @@
 # Upstreams that speak HTTP/2: grpc_pass, and proxy_http_version 2 from nginx
 # 1.29.4 on.  The token is there, and a 401 is healed as with HTTP/1.1.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use EntraTest;
 use Digest::SHA 'sha256_hex';
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $t = EntraTest->new->need('http_v2_module')->module;
 my $e = $t->emulator;
@@ -75,10 +71,7 @@ sub refuse {
     $e->forget;
 }
 
-sub auth {
-    return join ',', map { $_->[1] }
-        grep { lc $_->[0] eq 'authorization' } @{ $_[0]{headers} };
-}
+sub auth { return join ',', sent($_[0], 'authorization') }
 
 sub healed {
     my ($path, $body, %o) = @_;

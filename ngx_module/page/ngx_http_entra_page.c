@@ -2,7 +2,8 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * A header of a page; those of all pages are of ngx_http_entra_answer_text().
+ * Adds a header to a page; ngx_http_entra_answer_text() adds those that all
+ * pages have.
  */
 
 #include "ngx_http_entra_page.h"

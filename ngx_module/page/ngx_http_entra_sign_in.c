@@ -80,7 +80,7 @@ ngx_http_entra_sign_in_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
     for (i = 0; i < mcf->credentials.nelts; i++) {
 
-        if (!entra_signed_in_type(c[i]->core)) {
+        if (!c[i]->core->type->interactive) {
             continue;
         }
 
@@ -94,7 +94,7 @@ ngx_http_entra_sign_in_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
         for (j = 0; j < i; j++) {
 
-            if (!entra_signed_in_type(c[j]->core)) {
+            if (!c[j]->core->type->interactive) {
                 continue;
             }
 

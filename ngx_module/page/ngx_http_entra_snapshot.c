@@ -237,7 +237,7 @@ ngx_http_entra_snapshot_record(ngx_pool_t *pool,
 }
 
 
-/* with a mutex of its own: it is of no importance for anybody else */
+/* under a mutex of its own, which nothing else waits for */
 
 static ngx_int_t
 ngx_http_entra_snapshot_recent(ngx_http_request_t *r,

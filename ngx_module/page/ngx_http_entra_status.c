@@ -2,8 +2,8 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * entra_status: the status in three forms; ready and live for those who send
- * requests here, or restart what does not answer.
+ * entra_status: the status in three forms; ready and live for load balancers
+ * and orchestrators.
  */
 
 #include "ngx_http_entra_page.h"
@@ -249,7 +249,7 @@ ngx_http_entra_status_ready(ngx_http_request_t *r,
 }
 
 
-/* does its absence hold up readiness?  With names those alone do. */
+/* does readiness require it?  With names, only those are required. */
 
 static ngx_uint_t
 ngx_http_entra_status_wanted(ngx_http_entra_loc_conf_t *lcf,

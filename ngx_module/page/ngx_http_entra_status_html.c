@@ -2,8 +2,8 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * entra_status for a person, to be left open: it loads itself anew, what
- * fails comes first, and it is legible on a telephone.  No scripts.
+ * entra_status for a person, to be left open: it reloads itself, failures come
+ * first, and it fits a phone.  No scripts.
  */
 
 #include "ngx_http_entra_page.h"
@@ -113,7 +113,7 @@ ngx_http_entra_html_number(entra_buf_t *b, const char *label,
 }
 
 
-/* "?..." with what is asked for now, but this state and page */
+/* the query of this view, with another state and page */
 
 static void
 ngx_http_entra_html_link(entra_buf_t *b, const ngx_http_entra_view_t *view,

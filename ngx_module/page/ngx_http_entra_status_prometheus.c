@@ -227,7 +227,10 @@ ngx_http_entra_prometheus_tokens(const ngx_http_entra_snapshot_t *s,
         for (i = 0; i < s->ntokens; i++) {
             t = &s->tokens[i];
 
-            /* "below 10 minutes" is not to be said of what is not needed */
+            /*
+             * an alert on "less than 10 minutes" must not fire for unused
+             * tokens
+             */
 
             if (n == 0 && ngx_http_entra_prometheus_idle(t)) {
                 continue;

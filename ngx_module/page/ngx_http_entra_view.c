@@ -3,7 +3,7 @@
  * Copyright (C) nginx-entra authors
  *
  * Which credentials of the status are asked for: ?search=, ?state=, ?page=,
- * ?refresh=.  What makes no sense is as if it was not there.
+ * ?refresh=.  Invalid values are ignored.
  */
 
 #include "ngx_http_entra_page.h"

@@ -372,7 +372,7 @@ ngx_http_entra_what_if_policies(ngx_http_request_t *r,
 }
 
 
-/* the name may be in several servers: no matter while they say the same */
+/* the name may be in several servers, as long as they agree */
 
 static ngx_http_entra_policies_t *
 ngx_http_entra_what_if_location(ngx_http_entra_main_conf_t *mcf,

@@ -539,7 +539,7 @@ ngx_http_entra_curl_collect(ngx_http_entra_curl_t *curl)
 }
 
 
-/* after an error the multi handle is good for nothing but being emptied */
+/* after an error the multi handle can only be emptied */
 
 static void
 ngx_http_entra_curl_rebuild(ngx_http_entra_curl_t *curl, CURLMcode rc)

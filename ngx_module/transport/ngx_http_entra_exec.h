@@ -3,8 +3,7 @@
  * Copyright (C) nginx-entra authors
  *
  * Child processes of the core on nginx's event loop: entra_platform_t.process
- * and process_cancel.  The first argument, the world's data, is not looked
- * at.
+ * and process_cancel.  The first argument, the platform's data, is not used.
  *
  * Forking copies the page tables of the worker and stops it for that long:
  * 2.5 ms per 100 MB of its own memory, shared zones not counted.  Meant for

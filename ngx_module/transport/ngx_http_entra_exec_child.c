@@ -117,7 +117,7 @@ ngx_http_entra_exec_fds(const ngx_http_entra_exec_child_t *child)
 {
     int  i, fds[NGX_HTTP_ENTRA_EXEC_FDS];
 
-    /* up first: one may be where another has to go */
+    /* moved up first: one may have the number that another needs */
 
     for (i = 0; i < NGX_HTTP_ENTRA_EXEC_FDS; i++) {
         fds[i] = fcntl(child->fds[i], F_DUPFD, NGX_HTTP_ENTRA_EXEC_FDS);

@@ -90,7 +90,7 @@ entra_arm_types(entra_arm_t *arm)
         entra_arm_add(arm, type);
         name = entra_arm_next(arm);
 
-        /* who looks for "/providers/" in the text would find another one */
+        /* a search for "/providers/" in the text would find another one */
 
         if (entra_arm_is(name, "providers")) {
             arm->unclear = 1;
@@ -99,7 +99,7 @@ entra_arm_types(entra_arm_t *arm)
 }
 
 
-/* what stands at the end, by the method; 0: not a method of ARM */
+/* the verb at the end, from the method; 0: not a method of ARM */
 
 static const char *
 entra_arm_verb(entra_str_t method)

@@ -20,24 +20,24 @@
 typedef enum {
     ENTRA_ARM_OTHER = 0,        /* not a path of Resource Manager */
     ENTRA_ARM_ACTION,
-    ENTRA_ARM_UNKNOWN           /* one, but what it does cannot be told */
+    ENTRA_ARM_UNKNOWN           /* one, but its action is not known */
 } entra_arm_e;
 
 
 /*
- * Fills action[*len] in lower case, as letter case is of no importance to
- * Resource Manager; "microsoft.x/types/listkeys/action".
+ * Fills action[*len] in lower case, as Resource Manager ignores letter case;
+ * "microsoft.x/types/listkeys/action".
  *
  * GET and HEAD are "read", PUT and PATCH "write", DELETE "delete"; POST is
- * "action", below the name that follows the resource, if one does.  Types
- * and names alternate after /providers/NAMESPACE; "providers" where a type
- * is expected begins an extension resource, whose own provider counts.
- * Without a provider it is Microsoft.Resources.  POST /batch, whose inner
- * requests nobody here sees, is "microsoft.resources/batch/action".
+ * "action", below the name that follows the resource, if one does.  Types and
+ * names alternate after /providers/NAMESPACE; "providers" where a type is
+ * expected begins an extension resource, whose own provider counts.  Without a
+ * provider it is Microsoft.Resources.  POST /batch, whose inner requests are
+ * not visible here, is "microsoft.resources/batch/action".
  *
- * The path is one that entra_path_check() has nothing against; it has no
- * empty segment but for the last one.  Unknown: "%" in it, other methods, a
- * resource called "providers", more than ENTRA_ARM_ACTION_MAX.
+ * The path must have passed entra_path_check(); it has no empty segment but
+ * perhaps the last one.  Unknown: "%" in it, other methods, a resource called
+ * "providers", more than ENTRA_ARM_ACTION_MAX.
  */
 entra_arm_e entra_arm_action(entra_str_t method, entra_str_t path,
     char action[ENTRA_ARM_ACTION_MAX], size_t *len);

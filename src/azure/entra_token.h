@@ -36,8 +36,8 @@ void entra_token_init(entra_token_t *token);
 void entra_token_free(entra_token_t *token);                    /* wipes */
 
 /*
- * Takes a copy of value.  A header that does not end in CR, LF or a space is
- * a must: only visible ASCII is accepted.  0, or -1 and err (protocol).
+ * Takes a copy of value.  Only visible ASCII is accepted, so that the value
+ * cannot end its header or begin another one.  0, or -1 and err (protocol).
  */
 int entra_token_set(entra_token_t *token, entra_str_t value, int64_t lifetime,
     int64_t refresh_in, entra_err_t *err);

@@ -63,13 +63,13 @@ void entra_workspace_free(entra_workspace_t *ws);   /* content, not itself */
 void entra_workspace_path(const entra_workspace_t *ws, entra_buf_t *out);
 
 /*
- * Judges the path of a request as the upstream will get it (no query): that
+ * Compares the path of a request, as the upstream will get it (no query): that
  * of Resource Manager, or of the regional data plane and MLflow, where a
  * service and a version come first (/mlflow/v1.0/subscriptions/...); or the
  * state of an operation in the same subscription (/subscriptions/S/providers/
  * Microsoft.MachineLearningServices/locations/REGION/mfeOperationsStatus/ID).
- * Letter case is of no importance, as in Resource Manager.  What names
- * another workspace further down is OTHER.
+ * Letter case is ignored, as in Resource Manager.  What names another
+ * workspace further down is OTHER.
  *
  * UNCLEAR, never SAME, is what an upstream may read differently: a '%' up to
  * the workspace's name, or one that encodes '.', '/', '\', '%', ';', '?',

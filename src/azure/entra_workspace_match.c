@@ -190,8 +190,8 @@ entra_match_nested(const entra_workspace_t *ws, entra_str_t rest)
 
 /*
  * .../locations/REGION/mfeOperationsStatus/ID: what answers about long
- * operations refer to.  There is no workspace in it, but an ID that nobody
- * guesses.
+ * operations refer to.  There is no workspace in it, but an ID that cannot be
+ * guessed.
  */
 
 static int

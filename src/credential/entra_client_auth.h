@@ -63,6 +63,19 @@ void entra_client_auth_files(const entra_credential_t *c,
     entra_file_visit_pt visit, void *data);
 void entra_client_auth_secrets(const entra_credential_t *c, entra_buf_t *out);
 
+/* what types with such a conf have in common */
+
+#define ENTRA_CLIENT_AUTH_TYPE                                                \
+    .conf_size = sizeof(entra_client_auth_conf_t),                            \
+    .state_size = sizeof(entra_client_auth_state_t),                          \
+    .needs_tenant = 1,                                                        \
+    .needs_client_id = 1,                                                     \
+    .load = entra_client_auth_load,                                           \
+    .free = entra_client_auth_free,                                           \
+    .watch = entra_client_auth_watch,                                         \
+    .files = entra_client_auth_files,                                         \
+    .secrets = entra_client_auth_secrets
+
 /* with the grant "client_credentials" */
 entra_next_e entra_client_auth_step(entra_acquire_t *a);
 

@@ -35,7 +35,7 @@ struct entra_credential_s {
     /* what init() and watch() want to be logged, separated by LF */
     entra_buf_t                     warnings;
 
-    /* of nginx's workers, set by the glue; or ENTRA_ACCESS_NO_GROUP */
+    /* of nginx's workers, set by the nginx module; or ENTRA_ACCESS_NO_GROUP */
     gid_t                           group;
 
     struct entra_env_s             *env;               /* borrowed */

@@ -111,20 +111,12 @@ entra_on_behalf_of_step(entra_acquire_t *a)
 const entra_credential_type_t  entra_on_behalf_of_credential = {
     .name = "on_behalf_of",
     .azure_name = "OnBehalfOfCredential",
-    .conf_size = sizeof(entra_client_auth_conf_t),
-    .state_size = sizeof(entra_client_auth_state_t),
     .params = { entra_client_secret_params, entra_client_certificate_params,
                 entra_service_principal_params },
     .client_auth = ENTRA_CLIENT_AUTH_SECRET | ENTRA_CLIENT_AUTH_CERTIFICATE,
-    .needs_tenant = 1,
-    .needs_client_id = 1,
     .per_caller = 1,
     .delegated = 1,
-    .load = entra_client_auth_load,
     .init = entra_on_behalf_of_init,
-    .free = entra_client_auth_free,
     .step = entra_on_behalf_of_step,
-    .watch = entra_client_auth_watch,
-    .files = entra_client_auth_files,
-    .secrets = entra_client_auth_secrets
+    ENTRA_CLIENT_AUTH_TYPE
 };

@@ -34,8 +34,8 @@ typedef struct {
 
 /*
  * 0; or -1 and err: a name with a NUL, a control or a non-ASCII character, or
- * longer than the bound.  Nobody makes those in good faith: such a
- * certificate is invalid.  cert is to be zeroed before, and freed after.
+ * longer than the bound.  No legitimate certificate has those: it is invalid.
+ * cert is to be zeroed before, and freed after.
  */
 int entra_cert_read(entra_cert_t *cert, X509 *x509, entra_err_t *err);
 void entra_cert_free(entra_cert_t *cert);               /* not itself */

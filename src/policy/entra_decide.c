@@ -11,7 +11,7 @@
 #include "entra_policy.h"
 
 
-/* in the best case that is left open; without that: as it is */
+/* with "open": what could still be, in the best case */
 
 typedef struct {
     entra_truth_t  applies;
@@ -107,7 +107,7 @@ entra_policy_control(const entra_control_t *control,
 }
 
 
-/* what has both ends apart is unknown to those who only read */
+/* an interval that is not a single value is reported as unknown */
 
 static unsigned
 entra_collapse(entra_truth_t value)
@@ -281,8 +281,8 @@ entra_decide_result(entra_decision_t *decision, unsigned i,
 
 
 /*
- * Another token or certificate in place of the one that was presented would
- * do: the caller is known and may not, and lacks nothing else
+ * Another token or certificate in place of the one presented would be allowed:
+ * the caller is identified and not authorized, and nothing else is missing
  */
 
 static int
@@ -310,7 +310,7 @@ entra_decide_insufficient(const entra_decision_t *decision,
 }
 
 
-/* what the caller did not present, and would have to */
+/* the credentials that the caller did not present and would need */
 
 static unsigned
 entra_decide_missing(const entra_decision_t *decision,

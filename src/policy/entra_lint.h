@@ -42,9 +42,9 @@ void entra_lint_policies(const entra_policy_t *const *policies, unsigned n,
     entra_lint_pt lint, void *data);
 
 /*
- * A list of addresses in the policy has ranges of IPv4 but none of IPv6,
- * which is of interest when there are IPv6 listeners.  The name of its first
- * location ("": ranges written in the policy), or NULL.
+ * A list of addresses in the policy has ranges of IPv4 but none of IPv6, which
+ * matters when there are IPv6 listeners.  The name of its first location ("":
+ * ranges written in the policy), or NULL.
  */
 const char *entra_lint_ipv4_only(const entra_policy_t *policy);
 

@@ -308,7 +308,9 @@ entra_named_location_watch(entra_named_location_t *location, int64_t now,
     for (i = 0; i < location->nfiles; i++) {
         file = &location->files[i];
 
-        /* this is no look at the others: it comes too soon after the last */
+        /*
+         * only files that are half read: the others were looked at moments ago
+         */
 
         if (busy && !file->loading) {
             continue;

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * What the operations of Microsoft.MachineLearningServices do, as far as
- * somebody has looked at them.
+ * What the operations of Microsoft.MachineLearningServices do, as far as they
+ * are classified.
  */
 
 #ifndef ENTRA_OPERATION_ML_H
@@ -21,7 +21,7 @@
 
 /*
  * Of an action in lower case; the flags, or -1: of another provider; -2: of
- * Azure ML, and nobody has classified it.
+ * Azure ML, and not classified.
  */
 int entra_operation_ml(entra_str_t action);
 

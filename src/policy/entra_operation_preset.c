@@ -2,10 +2,9 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * Presets of operations.  Their lists lean to the wide side where they are
- * meant for a block (secrets, run, escape), to the narrow side where they are
- * meant for a grant (score, read).  What Azure ML adds and nobody has
- * classified is unknown: blocked, and not granted.
+ * Presets of operations.  Those for a block (secrets, run, escape) err on the
+ * wide side, those for a grant (score, read) on the narrow side.  Operations
+ * that Azure ML adds later are unknown: blocked, and not granted.
  */
 
 #include <string.h>

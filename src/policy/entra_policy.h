@@ -4,7 +4,7 @@
  *
  * entra_policy NAME { ... }, and the decision that policies make about a
  * request.  Pure: entra_decide() allocates nothing, and the order of policies
- * is of no importance.
+ * does not matter.
  */
 
 #ifndef ENTRA_POLICY_H

@@ -63,9 +63,8 @@ typedef struct {
     unsigned                  tls;              /* 0x0303: TLS 1.2; 0: none */
 
     /*
-     * The request that the upstream will get is not made yet: operation and
-     * deployment are not looked at, and the decision is ALLOW if there could
-     * be one for which it is.
+     * The upstream request does not exist yet: operation and deployment are
+     * ignored, and the decision is ALLOW if some request could be allowed.
      */
     unsigned                  early:1;
 

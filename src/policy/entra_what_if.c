@@ -252,7 +252,7 @@ entra_what_if_set_flag(entra_what_if_t *what_if,
 
 static const entra_what_if_param_t  entra_what_if_params[] = {
 
-    /* what "notGiven" speaks of; all but the first need not be given */
+    /* those that "notGiven" lists; all but the first are optional */
 
     { "address", entra_what_if_set_addr, entra_what_if_at(signals.address), 0 },
     { "peer", entra_what_if_set_addr, entra_what_if_at(signals.peer), 0 },

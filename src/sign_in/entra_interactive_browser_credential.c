@@ -6,8 +6,6 @@
  * sends back to the gateway's page (authorization code with PKCE).
  */
 
-#include <stddef.h>
-
 #include "entra_signed_in.h"
 
 
@@ -36,30 +34,17 @@ entra_interactive_browser_load(entra_credential_t *c, entra_err_t *err)
                              " as it is registered in the application");
     }
 
-    return entra_signed_in_load_common(c, err);
+    if (entra_credential_default(&c->tenant_id, ENTRA_SIGNED_IN_TENANT) != 0) {
+        return entra_err_no_memory(err);
+    }
+
+    return 0;
 }
-
-
-static const entra_param_t  entra_interactive_browser_params[] = {
-    ENTRA_SIGNED_IN_PARAMS,
-    { NULL, 0, 0 }
-};
 
 
 const entra_credential_type_t  entra_interactive_browser_credential = {
     .name = "interactive_browser",
     .azure_name = "InteractiveBrowserCredential",
-    .conf_size = sizeof(entra_signed_in_conf_t),
-    .state_size = sizeof(entra_signed_in_state_t),
-    .params = { entra_interactive_browser_params },
-    .interactive = 1,
-    .delegated = 1,
     .load = entra_interactive_browser_load,
-    .init = entra_signed_in_init,
-    .free = entra_signed_in_conf_free,
-    .step = entra_signed_in_step,
-    .state_free = entra_signed_in_state_free,
-    .watch = entra_signed_in_watch,
-    .identity = entra_signed_in_identity,
-    .secrets = entra_signed_in_secrets
+    ENTRA_SIGNED_IN_TYPE
 };

@@ -113,8 +113,8 @@ entra_session_write(const entra_session_t *session, entra_buf_t *out)
 }
 
 
-static int
-entra_session_string(const entra_json_t *root, const char *name, char *dst,
+int
+entra_session_text(const entra_json_t *root, const char *name, char *dst,
     size_t size)
 {
     size_t       i;
@@ -160,18 +160,17 @@ entra_session_members(const entra_json_t *root, entra_session_t *s)
     s->kind = (entra_session_kind_e) kind;
     s->progress = (entra_session_progress_e) progress;
 
-    return entra_session_string(root, "browser", s->browser,
-                                sizeof(s->browser))
-           | entra_session_string(root, "state", s->state, sizeof(s->state))
-           | entra_session_string(root, "verifier", s->verifier,
-                                  sizeof(s->verifier))
-           | entra_session_string(root, "nonce", s->nonce, sizeof(s->nonce))
-           | entra_session_string(root, "device_code", s->device_code,
-                                  sizeof(s->device_code))
-           | entra_session_string(root, "user_code", s->user_code,
-                                  sizeof(s->user_code))
-           | entra_session_string(root, "uri", s->uri, sizeof(s->uri))
-           | entra_session_string(root, "text", s->text, sizeof(s->text));
+    return entra_session_text(root, "browser", s->browser, sizeof(s->browser))
+           | entra_session_text(root, "state", s->state, sizeof(s->state))
+           | entra_session_text(root, "verifier", s->verifier,
+                                sizeof(s->verifier))
+           | entra_session_text(root, "nonce", s->nonce, sizeof(s->nonce))
+           | entra_session_text(root, "device_code", s->device_code,
+                                sizeof(s->device_code))
+           | entra_session_text(root, "user_code", s->user_code,
+                                sizeof(s->user_code))
+           | entra_session_text(root, "uri", s->uri, sizeof(s->uri))
+           | entra_session_text(root, "text", s->text, sizeof(s->text));
 }
 
 

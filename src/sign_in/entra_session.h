@@ -21,18 +21,18 @@
 #define ENTRA_SESSION_BLOB_MAX  (32 * 1024)
 
 /*
- * Of one credential at a time; the oldest gives way.  With the record of who
- * has signed in and two locks, a credential has at most 11 blobs, most of
- * them of one or two KB.
+ * Sign-ins of one credential that are under way; a new one replaces the
+ * oldest.  With the record of who has signed in and two locks, a credential
+ * has at most 11 blobs, most of them of one or two KB.
  */
 #define ENTRA_SESSION_SLOTS     8
 
-#define ENTRA_SESSION_LIFE      900         /* seconds to come back within */
-#define ENTRA_SESSION_SHOWN     600         /* its outcome can be seen for */
+#define ENTRA_SESSION_LIFE      900         /* s, until the browser is back */
+#define ENTRA_SESSION_SHOWN     600         /* s, its outcome is shown */
 
 
 /*
- * The interface of the store.  Every function is atomic towards all workers.
+ * The interface of the store.  Every function is atomic across all workers.
  * ttl is in seconds, counted by a clock that does not step; 0: for ever.
  * Blobs hold secrets: they are wiped before their memory is given back.
  */
@@ -40,7 +40,7 @@
 typedef struct entra_session_store_s  entra_session_store_t;
 
 struct entra_session_store_s {
-    void   *data;                           /* passed back first */
+    void   *data;                           /* first argument of each */
 
     /* replaces what is there; 0, or -1: no room (what was there is gone) */
     int   (*put)(void *data, const unsigned char key[ENTRA_SESSION_KEY],
@@ -63,6 +63,7 @@ struct entra_session_store_s {
 
 
 struct entra_credential_s;
+struct entra_json_s;
 
 
 typedef enum {
@@ -125,6 +126,10 @@ void entra_session_key(const struct entra_credential_s *c, const char *purpose,
 /* to and from the text in the store; 0, or -1.  Public for tests */
 int entra_session_write(const entra_session_t *session, entra_buf_t *out);
 int entra_session_read(entra_str_t text, entra_session_t *session);
+
+/* a member of visible ASCII and spaces, perhaps empty; 0, or -1 */
+int entra_session_text(const struct entra_json_s *root, const char *name,
+    char *dst, size_t size);
 
 /*
  * A slot of the credential's store.  get: 1 when a session is there that has

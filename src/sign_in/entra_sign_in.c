@@ -66,7 +66,7 @@ entra_sign_in_add(entra_sign_in_t *site, entra_credential_t *c)
 {
     entra_credential_t  **all;
 
-    if (!entra_signed_in_type(c)) {
+    if (!c->type->interactive) {
         return 0;
     }
 

@@ -73,8 +73,8 @@ typedef void (*entra_sign_in_done_pt)(void *data,
     const entra_sign_in_response_t *response);
 
 /*
- * Somebody has signed in here: the material of the credential is another one,
- * and its tokens are due.  Other workers see it with type->watch().
+ * Somebody has signed in, in this worker: the secret of the credential has
+ * changed, and its tokens are due.  Other workers notice in type->watch().
  */
 typedef void (*entra_sign_in_signed_pt)(void *data, entra_credential_t *c);
 
@@ -84,14 +84,14 @@ entra_sign_in_t *entra_sign_in_create(entra_platform_t *platform,
     entra_sign_in_signed_pt signed_in, void *data);
 
 /*
- * Credentials of other types are passed over.  c->store is set before.  0, or
+ * Credentials of other types are ignored.  c->store must be set before.  0, or
  * -1 without memory.
  */
 int entra_sign_in_add(entra_sign_in_t *site, entra_credential_t *c);
 
 /*
- * Ends what is polled for in the background; another worker goes on with it.
- * Calls have to be over, or cancelled, before.
+ * Stops polling in the background; another worker takes over.  All calls must
+ * have ended, or been cancelled, before.
  */
 void entra_sign_in_free(entra_sign_in_t *site);
 

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * What the files of the sign-in page share: a site is a worker's, a call is a
- * request of a browser.  Not for others.
+ * Private to the files of the sign-in page.  There is one site in a worker,
+ * and a call for each request of a browser.
  */
 
 #ifndef ENTRA_SIGN_IN_CALL_H
@@ -78,11 +78,11 @@ void entra_sign_in_cookie(entra_sign_in_call_t *call, int secure,
 /* the answer is complete: done() follows */
 void entra_sign_in_answer(entra_sign_in_call_t *call, int status);
 
-/* a page with a sentence; advice may be NULL; refresh < 0: stays */
+/* a page with a sentence; advice may be NULL; refresh < 0: no reload */
 void entra_sign_in_say(entra_sign_in_call_t *call, int status,
     const char *title, const char *text, const char *advice, int refresh);
 
-/* 502, or 503 for what is this machine's own, with err's words */
+/* 502, or 503 when the cause is on this machine, with the text of err */
 void entra_sign_in_fail(entra_sign_in_call_t *call, const entra_err_t *err);
 
 /* 303 to the page */
@@ -137,7 +137,7 @@ void entra_sign_in_device_begin(entra_sign_in_call_t *call);
 void entra_sign_in_poll(entra_sign_in_t *site, entra_credential_t *c,
     unsigned slot);
 
-/* looks for those that nobody polls for any more */
+/* takes over sign-ins that no worker polls for any more */
 void entra_sign_in_poll_orphans(entra_sign_in_t *site);
 
 void entra_sign_in_poll_free(entra_sign_in_t *site);

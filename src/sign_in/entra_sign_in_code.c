@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * Authorization code with PKCE: away to Entra, and back to the callback.
+ * Authorization code with PKCE: the way to Entra, and the callback.
  */
 
 #include <stdio.h>
@@ -121,8 +121,8 @@ entra_sign_in_code_begin(entra_sign_in_call_t *call)
     }
 
     /*
-     * Not a redirect: browsers hold form-action against where the answer to
-     * a form leads, and Entra may lead on to anybody.
+     * Not a redirect: browsers apply form-action (CSP) to the redirects that
+     * follow a form, and Entra may redirect to any host.
      */
 
     entra_sign_in_leave(&call->response.body, url.data,
@@ -161,7 +161,7 @@ entra_sign_in_code_find(entra_sign_in_call_t *call, entra_str_t state)
 }
 
 
-/* RFC 9207: who says iss must be the server that was asked */
+/* RFC 9207: iss, where present, must be the server that was asked */
 
 static int
 entra_sign_in_issuer_ok(const entra_credential_t *c, entra_str_t query)

@@ -61,25 +61,7 @@ static int
 entra_device_copy(const entra_json_t *root, const char *name, char *dst,
     size_t size)
 {
-    size_t       i;
-    entra_str_t  text;
-
-    text = entra_json_member_string(root, name);
-
-    if (text.len == 0 || text.len >= size) {
-        return -1;
-    }
-
-    for (i = 0; i < text.len; i++) {
-        if (text.data[i] < ' ' || text.data[i] >= 0x7f) {
-            return -1;
-        }
-    }
-
-    memcpy(dst, text.data, text.len);
-    dst[text.len] = '\0';
-
-    return 0;
+    return entra_session_text(root, name, dst, size) == 0 && dst[0] ? 0 : -1;
 }
 
 

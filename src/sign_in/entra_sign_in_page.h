@@ -21,7 +21,7 @@ typedef struct {
     const char             *type;
     const char             *client_id;
     const char             *tenant;
-    char *const            *scopes;         /* what tokens are had for */
+    char *const            *scopes;         /* what the tokens are for */
     unsigned                nscopes;
     int                     signed_in;
     const char             *user;

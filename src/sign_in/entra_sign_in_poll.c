@@ -2,9 +2,9 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * Device code (RFC 8628): asking whether the person has signed in.  One
- * worker does it, and keeps a lock meanwhile; when it is gone, another one
- * goes on, whether or not somebody looks at the page.
+ * Device code (RFC 8628): polling until the person has signed in.  One worker
+ * polls and holds a lock; when it is gone, another one takes over, whether or
+ * not the page is open.
  */
 
 #include <stdio.h>
@@ -91,7 +91,7 @@ entra_poll_end(entra_sign_in_poll_t *poll, entra_session_progress_e progress,
     s->expires = entra_acquire_now(&poll->a);
     entra_err_clean(s->text, sizeof(s->text), entra_str_c(text));
 
-    /* of no use any more */
+    /* no longer needed */
     entra_wipe(s->device_code, sizeof(s->device_code));
 
     (void) entra_session_put(poll->credential, poll->slot,

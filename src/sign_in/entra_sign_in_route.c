@@ -126,8 +126,9 @@ entra_sign_in_list(entra_sign_in_call_t *call)
 
 
 /*
- * Browsers of the last years say where a form was sent from; their own word
- * stands, because a proxy in front may have changed Host.
+ * Current browsers say themselves whether a form is of the same origin
+ * (Sec-Fetch-Site); that counts first, because a proxy in front may have
+ * changed Host.
  */
 
 static int
@@ -208,8 +209,8 @@ entra_sign_in_named(entra_sign_in_t *site, entra_str_t body)
 
 
 /*
- * Entra sends the browser to redirect_uri, and only there is its cookie: at
- * another address of this gateway the sign-in would end in vain.
+ * Entra sends the browser to redirect_uri, and the cookie is sent only there:
+ * a sign-in that begins at another address of this gateway would fail.
  */
 
 static int

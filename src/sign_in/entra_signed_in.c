@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "entra_credential.h"
-#include "entra_enc.h"
 #include "entra_file.h"
 #include "entra_json.h"
+#include "entra_json_write.h"
 #include "entra_signed_in.h"
 #include "entra_state_file.h"
 
@@ -40,27 +40,18 @@ entra_signed_in_free(entra_signed_in_t *record)
 
 
 int
-entra_signed_in_type(const entra_credential_t *c)
-{
-    return c->type->init == entra_signed_in_init;
-}
-
-
-int
 entra_signed_in_write(const entra_signed_in_t *record, entra_buf_t *out)
 {
-    entra_buf_addf(out, "{\"v\":1,\"since\":%lld,\"id\":",
-                   (long long) record->since);
-    entra_enc_json(out, entra_str_c(record->id));
-    entra_buf_add_c(out, ",\"user\":");
-    entra_enc_json(out, entra_str_c(record->user));
-    entra_buf_add_c(out, ",\"why\":");
-    entra_enc_json(out, entra_str_c(record->why));
-    entra_buf_addf(out, ",\"aadsts\":%lld", (long long) record->aadsts);
+    entra_buf_add_char(out, '{');
+    entra_json_add_int(out, "v", 1);
+    entra_json_add_int(out, "since", record->since);
+    entra_json_add_c(out, "id", record->id);
+    entra_json_add_c(out, "user", record->user);
+    entra_json_add_c(out, "why", record->why);
+    entra_json_add_int(out, "aadsts", record->aadsts);
 
     if (record->refresh_token) {
-        entra_buf_add_c(out, ",\"refresh_token\":");
-        entra_enc_json(out, entra_str_c(record->refresh_token));
+        entra_json_add_c(out, "refresh_token", record->refresh_token);
     }
 
     entra_buf_add_char(out, '}');
@@ -180,7 +171,7 @@ entra_signed_in_put(const entra_credential_t *c,
 }
 
 
-/* whose the file is: it is of no use for another credential */
+/* the owner of the file: no other credential can decrypt it */
 
 static entra_str_t
 entra_signed_in_owner(const entra_credential_t *c, unsigned char key[32])

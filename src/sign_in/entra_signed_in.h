@@ -3,11 +3,11 @@
  * Copyright (C) nginx-entra authors
  *
  * Who has signed in: the refresh token of a person, where it is kept, and how
- * tokens are had with it.  What the types device_code and interactive_browser
- * share.
+ * tokens are got with it.  Shared by the types device_code and
+ * interactive_browser.
  *
- * The workers' shared store is where the refresh token lives; state_file is
- * where it comes from after a restart.
+ * The refresh token is in the workers' shared store; after a restart it is
+ * read from state_file.
  */
 
 #ifndef ENTRA_SIGNED_IN_H
@@ -51,15 +51,6 @@ typedef struct {
 } entra_signed_in_conf_t;
 
 
-#define ENTRA_SIGNED_IN_PARAMS                                                \
-    { "state_file", ENTRA_PARAM_FILE,                                         \
-      offsetof(entra_signed_in_conf_t, state_file) },                         \
-    { "state_key_file", ENTRA_PARAM_FILE,                                     \
-      offsetof(entra_signed_in_conf_t, state_key_file) },                     \
-    { "redirect_uri", ENTRA_PARAM_STRING,                                     \
-      offsetof(entra_signed_in_conf_t, redirect_uri) }
-
-
 /* the record */
 
 typedef struct {
@@ -84,7 +75,7 @@ int entra_signed_in_read(entra_str_t text, entra_signed_in_t *record);
 
 /*
  * From the store, else from the file, which then goes to the store.  0, and a
- * record whose refresh_token may be NULL; -1 and err: the file is of no use.
+ * record whose refresh_token may be NULL; -1 and err: the file cannot be used.
  */
 int entra_signed_in_load(entra_credential_t *c, entra_signed_in_t *record,
     entra_err_t *err);
@@ -97,15 +88,12 @@ int entra_signed_in_save(entra_credential_t *c,
     const entra_signed_in_t *record, entra_err_t *err);
 
 /*
- * This refresh token is not good any more: forgets it, unless there is
- * another one already.  why, and the AADSTS code (0: none), are shown to
- * the operator.
+ * This refresh token is no longer accepted: discards it, unless it has been
+ * replaced already.  why, and the AADSTS code (0: none), are shown to the
+ * operator.
  */
 void entra_signed_in_discard(entra_credential_t *c, const char *refresh_token,
     const char *why, uint32_t aadsts, entra_err_t *err);
-
-/* is the credential of a type that a person signs in? */
-int entra_signed_in_type(const entra_credential_t *c);
 
 /* the state_file of both, each of which would replace the other's; or NULL */
 const char *entra_signed_in_same_file(const entra_credential_t *one,
@@ -114,7 +102,8 @@ const char *entra_signed_in_same_file(const entra_credential_t *one,
 
 /* for entra_credential_type_t */
 
-int entra_signed_in_load_common(entra_credential_t *c, entra_err_t *err);
+extern const entra_param_t  entra_signed_in_params[];
+
 int entra_signed_in_init(entra_credential_t *c, entra_err_t *err);
 void entra_signed_in_conf_free(entra_credential_t *c);
 int entra_signed_in_watch(entra_credential_t *c, entra_err_t *err);
@@ -133,6 +122,22 @@ typedef struct {
 
 entra_next_e entra_signed_in_step(entra_acquire_t *a);
 void entra_signed_in_state_free(entra_acquire_t *a);
+
+/* what these types have in common */
+
+#define ENTRA_SIGNED_IN_TYPE                                                  \
+    .conf_size = sizeof(entra_signed_in_conf_t),                              \
+    .state_size = sizeof(entra_signed_in_state_t),                            \
+    .params = { entra_signed_in_params },                                     \
+    .interactive = 1,                                                         \
+    .delegated = 1,                                                           \
+    .init = entra_signed_in_init,                                             \
+    .free = entra_signed_in_conf_free,                                        \
+    .step = entra_signed_in_step,                                             \
+    .state_free = entra_signed_in_state_free,                                 \
+    .watch = entra_signed_in_watch,                                           \
+    .identity = entra_signed_in_identity,                                     \
+    .secrets = entra_signed_in_secrets
 
 /*
  * a->request with this grant for the acquisition's scope and

@@ -5,6 +5,7 @@
  * The parameters of credentials that a person signs in.
  */
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,15 +18,15 @@
 #include "entra_url.h"
 
 
-int
-entra_signed_in_load_common(entra_credential_t *c, entra_err_t *err)
-{
-    if (entra_credential_default(&c->tenant_id, ENTRA_SIGNED_IN_TENANT) != 0) {
-        return entra_err_no_memory(err);
-    }
-
-    return 0;
-}
+const entra_param_t  entra_signed_in_params[] = {
+    { "state_file", ENTRA_PARAM_FILE,
+      offsetof(entra_signed_in_conf_t, state_file) },
+    { "state_key_file", ENTRA_PARAM_FILE,
+      offsetof(entra_signed_in_conf_t, state_key_file) },
+    { "redirect_uri", ENTRA_PARAM_STRING,
+      offsetof(entra_signed_in_conf_t, redirect_uri) },
+    { NULL, 0, 0 }
+};
 
 
 static int
@@ -168,7 +169,7 @@ entra_signed_in_dir(const char *path, entra_err_t *err)
 }
 
 
-/* a file that is of no use is one that the next sign-in replaces */
+/* a file that cannot be used is replaced by the next sign-in */
 
 static int
 entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
@@ -198,7 +199,7 @@ entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
         return -1;
     }
 
-    /* of the file itself, loading it tells */
+    /* the file itself is checked when it is loaded */
 
     entra_access_directory(conf->state_file, c->group, &c->warnings);
 

@@ -17,8 +17,8 @@
 
 
 /*
- * One refresh of a credential at a time: with rotation, servers take a
- * refresh token that comes twice for a stolen one, and end the sign-in.
+ * One refresh of a credential at a time: with rotation, servers take a refresh
+ * token that is used twice for stolen, and revoke the sign-in.
  */
 
 #define ENTRA_SIGNED_IN_LOCK       "refresh"

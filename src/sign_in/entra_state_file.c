@@ -304,7 +304,7 @@ entra_state_write_all(int fd, entra_str_t text)
 }
 
 
-/* so that the new name, too, is on the disk */
+/* the new name has to be on the disk, too */
 
 static void
 entra_state_sync_dir(const char *path)

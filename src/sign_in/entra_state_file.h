@@ -44,9 +44,8 @@ int entra_state_file_read(const char *path, entra_buf_t *out,
     entra_err_t *err);
 
 /*
- * Puts a new file of mode 0600 in the place of what is there: at no time, and
- * after no crash, is there half of one.  Waits for the disk (fsync) for one
- * block.  0, or -1 and err.
+ * Replaces the file atomically, mode 0600: not even a crash leaves half of
+ * one.  Waits for the disk (fsync).  0, or -1 and err.
  */
 int entra_state_file_write(const char *path, entra_str_t text,
     entra_err_t *err);

@@ -6,7 +6,7 @@
  * answer to each source, a challenge of an Arc agent, a federated token.
  */
 
-#include "../unit/fake_platform.h"
+#include "../unit/credentials.h"
 
 #include "entra_mi_source.h"
 

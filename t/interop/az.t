@@ -4,15 +4,9 @@
 # for login.microsoftonline.com: a proxy, which the environment names, leads
 # it there.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/../lib";
-use JSON::PP ();
-use MIME::Base64 'decode_base64url';
-use Test::More;
-use EntraTest qw(wait_until slurp);
+use EntraTest;
 use EntraTest::Proxy;
 
 my $az = '/usr/bin/az';
@@ -116,29 +110,14 @@ server {
 }
 EOC
 
-sub status {
-    my ($name) = @_;
-    my ($c) = grep { $_->{credential} eq $name }
-        @{ $t->status->{credentials} };
-    return $c;
-}
-
-# who an upstream's token belongs to
-sub claims {
-    my ($r) = @_;
-    my ($auth) = $r->seen('authorization');
-    my ($token) = ($auth // '') =~ /^Bearer ([^ ]+)$/ or return {};
-    return JSON::PP::decode_json(decode_base64url((split /\./, $token)[1]));
-}
-
 # a first failure is enough: whoever waits for a second one would wait long
 sub fails {
     my ($name, $why) = @_;
-    my $before = (status($name) // {})->{failures} // 0;
+    my $before = $t->credential($name)->{failures} // 0;
     my $r = $t->get("/$name", timeout => 0.5);
-    ok(wait_until(sub { status($name)->{failures} > $before }, 90),
+    ok(wait_until(sub { $t->credential($name)->{failures} > $before }, 90),
        "$name: no token");
-    like(status($name)->{last_error}{text}, $why, "$name: why");
+    like($t->credential($name)->{last_error}{text}, $why, "$name: why");
 }
 
 
@@ -168,7 +147,7 @@ for my $name (qw(principal named tenant)) {
     my $claims = claims($r);
     is($claims->{appid} // $claims->{azp}, $client, "$name: of whom");
     like($claims->{aud}, qr{^https://ml\.azure\.com}, "$name: for what");
-    my $left = status($name)->{expires_in};
+    my $left = $t->credential($name)->{expires_in};
     cmp_ok($left, '>', 3000, "$name: an hour, wherever nginx stands");
     cmp_ok($left, '<=', 3600, "$name: and not more");
 }
@@ -206,12 +185,12 @@ my $arm = $all =~ s/scope aml;/scope storage;/gr;
 $t->reload(conf() =~ s/\Q$all\E/$arm/r);
 
 fails('person', qr/AADSTS\d+/);
-is(status('person')->{last_error}{class} // 'denied', 'denied',
+is($t->credential('person')->{last_error}{class} // 'denied', 'denied',
    'person: a refusal');
-like(status('person')->{last_error}{aadsts}, qr/^AADSTS\d+$/,
+like($t->credential('person')->{last_error}{aadsts}, qr/^AADSTS\d+$/,
      'person: its number');
 fails('principal', qr/AADSTS7000215/);
-is(status('principal')->{last_error}{aadsts}, 'AADSTS7000215',
+is($t->credential('principal')->{last_error}{aadsts}, 'AADSTS7000215',
    'principal: its number');
 
 # and signs in again

@@ -4,12 +4,9 @@
 # other sites can neither frame the page nor send its forms.  With
 # ENTRA_SCREENSHOTS=DIR pictures of it are left there.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/../lib";
-use Test::More;
+use EntraTest;
 
 use EntraTest qw(wait_until slurp);
 use EntraTest::Browser;

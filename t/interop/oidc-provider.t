@@ -5,15 +5,11 @@
 # assertion), for a device code and for a code with PKCE.  What it signed is
 # what the upstream gets.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use EntraTest;
 use JSON::PP ();
-use Test::More;
 use Time::HiRes 'sleep';
-use EntraTest qw(wait_until slurp);
 
 # the last one for the Node.js of Debian 12
 my $version = '8.8.1';
@@ -116,13 +112,6 @@ server {
 }
 EOC
 
-sub status {
-    my ($name) = @_;
-    my ($c) = grep { $_->{credential} eq $name }
-        @{ $t->status->{credentials} };
-    return $c;
-}
-
 # the claims of what the upstream got, when the provider has signed it:
 # PyJWT and the provider's own keys tell
 my $verify = <<'END';
@@ -144,7 +133,7 @@ sub token {
     return ($auth // '') =~ /^Bearer ([^ ]+)$/ ? $1 : '';
 }
 
-sub claims {
+sub verified {
     my ($r) = @_;
 
     my $pid = open my $out, '-|', '/usr/bin/python3', '-c', $verify,
@@ -162,19 +151,19 @@ for my $name (qw(secret certificate chain)) {
     is($r->status, 200, "$name: a token") or diag $t->log,
         slurp($t->dir('provider.log'));
     my $client = $name eq 'chain' ? 'certificate' : $name;
-    is(claims($r)->{client_id}, $client, "$name: signed, and of whom");
+    is(verified($r)->{client_id}, $client, "$name: signed, and of whom");
 }
 
 # each assertion is good for once: another one is made for the next token
 my $first = token($t->get('/certificate'));
 my $r = $t->get('/certificate?status=401');
 isnt(token($r), $first, 'certificate: a second assertion is another one');
-is(claims($r)->{client_id}, 'certificate', 'certificate: and accepted, too');
+is(verified($r)->{client_id}, 'certificate', 'certificate: and accepted, too');
 
 # a wrong secret, another key, another algorithm than the registered one
 for my $name (qw(wrong stranger rs256)) {
     is($t->get("/$name")->status, 503, "$name: no token");
-    like(status($name)->{last_error}{text}, qr/invalid_client/,
+    like($t->credential($name)->{last_error}{text}, qr/invalid_client/,
          "$name: refused");
 }
 
@@ -212,10 +201,11 @@ sub begin {
 
 sub signed_in {
     my ($name) = @_;
-    ok(wait_until(sub { (status($name)->{state} // '') eq 'valid' }, 30),
+    ok(wait_until(sub {
+           ($t->credential($name)->{state} // '') eq 'valid' }, 30),
        "$name: signed in") or diag $t->log, slurp($t->dir('provider.log'));
     my $r = $t->get("/$name");
-    my $claims = claims($r);
+    my $claims = verified($r);
     is($claims->{client_id}, $name, "$name: signed, for whom");
     is($claims->{sub}, 'alice', "$name: and of whom");
     return token($r);
@@ -226,14 +216,15 @@ sub signed_in {
 sub goes_on {
     my ($name, $seen) = @_;
     my %seen = ($seen => 1);
-    my $failures = status($name)->{failures};
+    my $failures = $t->credential($name)->{failures};
     ok(wait_until(sub {
         my $r = $t->get("/$name");
         $seen{ token($r) } = 1 if $r->status == 200;
         sleep 0.3;
         return keys %seen >= 4;
     }, 60), "$name: refreshed, thrice");
-    is(status($name)->{failures}, $failures, "$name: without a failure");
+    is($t->credential($name)->{failures}, $failures,
+       "$name: without a failure");
 }
 
 my $seen = $t->get('/device');

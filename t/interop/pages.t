@@ -4,13 +4,10 @@
 # telephone and on a wall, in both colour schemes, with one, 50 and 10,000
 # credentials.  With ENTRA_SCREENSHOTS=DIR pictures are left there.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use EntraTest;
 use JSON::PP ();
-use Test::More;
 
 use EntraTest qw(wait_until);
 use EntraTest::Chromium;

@@ -4,14 +4,10 @@
 # the metrics are clean by promtool, the alert rules pass their unit tests and
 # load, and each query of the rules and of the Grafana dashboard is run.
 
-use strict;
-use warnings;
-
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use EntraTest;
 use JSON::PP ();
-use Test::More;
-use EntraTest qw(wait_until slurp);
 
 my $root = "$FindBin::Bin/../..";
 my %tool = map { my $tool = $_; $tool => (grep { -x } map { "$_/$tool" }

@@ -2,6 +2,7 @@ package EntraTest;
 
 # Tests with a real nginx: see t/README.md.
 #
+#   use EntraTest;              # strict, warnings, Test::More, wait_until ...
 #   my $t = EntraTest->new->module;         # skips when there is no module
 #   my $e = $t->emulator;                   # Entra and an upstream
 #   $t->start($http_block);                 # %%NAME%% are filled in
@@ -12,11 +13,11 @@ use strict;
 use warnings;
 
 use Cwd 'abs_path';
-use Exporter 'import';
 use File::Basename 'dirname';
 use File::Temp 'tempdir';
 use IO::Socket::INET;
 use JSON::PP ();
+use MIME::Base64 'decode_base64url';
 use POSIX 'WNOHANG';
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -24,7 +25,7 @@ use Time::HiRes qw(time sleep);
 use EntraTest::Emulator;
 use EntraTest::HTTP;
 
-our @EXPORT_OK = qw(wait_until slurp);
+our @EXPORT_OK = qw(wait_until slurp claims sent);
 
 my $root = dirname(dirname(dirname(abs_path(__FILE__))));
 my $slow = $ENV{ENTRA_VALGRIND} || $ENV{ENTRA_SLOW} ? 6 : 1;
@@ -33,6 +34,21 @@ my $owner = $$;
 
 # so that END runs, and nothing is left behind
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+
+# "use EntraTest;" is all that a test begins with; with names, only these
+sub import {
+    my ($class, @names) = @_;
+
+    my $caller = caller;
+    unless (@names) {
+        strict->import;
+        warnings->import;
+        Test::More->export_to_level(1);
+        @names = @EXPORT_OK;
+    }
+    no strict 'refs';
+    *{"${caller}::$_"} = \&$_ for @names;
+}
 
 sub new {
     my ($class, %o) = @_;
@@ -82,14 +98,24 @@ sub sanitized {
     return $self->{sanitized} //= `$self->{nginx} -V 2>&1` =~ /-fsanitize/;
 }
 
-# libfaketime, where it is installed and nginx bears it: AddressSanitizer asks
-# for the time while it starts, and may then wait for itself
+# What start() needs for a clock that is as far ahead as clock() says, or as
+# %env tells libfaketime; nothing where that is not installed or does not mix:
+# AddressSanitizer asks for the time while it starts, and may then wait for
+# itself.
 sub faketime {
-    my ($self) = @_;
+    my ($self, %env) = @_;
+
     my ($lib) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';
-    return $ENV{ENTRA_PRELOAD} || $ENV{ENTRA_VALGRIND} || $self->sanitized
-        ? undef : $lib;
+    return if !$lib || $ENV{ENTRA_PRELOAD} || $ENV{ENTRA_VALGRIND}
+        || $self->sanitized;
+    %env = (FAKETIME_TIMESTAMP_FILE => $self->dir('clock'),
+            map { $_ => 1 } qw(FAKETIME_NO_CACHE DONT_FAKE_MONOTONIC
+                               FAKETIME_DONT_FAKE_MONOTONIC)) unless %env;
+    $env{LD_PRELOAD} = $lib;
+    return (env => \%env, main => join '', map { "env $_;\n" } sort keys %env);
 }
+
+sub clock { my ($self, $ahead) = @_; return $self->write('clock', "$ahead\n") }
 
 # of nginx, as nginx itself counts: 1025001
 sub version {
@@ -403,7 +429,8 @@ sub children {
 sub workers {
     my ($self, $master) = @_;
 
-    $master //= $self->pid // return;
+    my @pids;                           # none while there is no nginx.pid
+    $master //= $self->pid // return @pids;
     my %of = children($master);
     if ($ENV{ENTRA_VALGRIND}) {         # which hides the titles
         my $log = $self->log;
@@ -411,7 +438,7 @@ sub workers {
         delete @worker{ $log =~ /(\d+)#\d+: gracefully shutting down/g };
         return grep { $worker{$_} } keys %of;
     }
-    my @pids = sort { $a <=> $b }
+    @pids = sort { $a <=> $b }
         grep { $of{$_} =~ /worker process/ && $of{$_} !~ /shutting down/ }
         keys %of;
     return @pids;
@@ -563,6 +590,61 @@ sub queued {
 sub status {
     my ($self, $uri) = @_;
     return $self->get($uri // '/entra/status')->json;
+}
+
+# and of one credential, in a scope like this; an empty hash: of none
+sub credential {
+    my ($self, $name, $scope) = @_;
+    my ($one) = grep { $_->{credential} eq $name
+                       && (!defined $scope || $_->{scope} =~ $scope) }
+        @{ $self->status->{credentials} };
+    return $one || {};
+}
+
+# waits until entra_status says at /entra/ready that all tokens are there
+sub ready {
+    my ($self, $seconds, $name) = @_;
+    my $r;
+    return ok(wait_until(sub { $r = $self->get('/entra/ready');
+                               $r->status == 200 }, $seconds),
+              $name // 'ready') || diag($r->body, $self->log);
+}
+
+# that nginx -t passes, or fails and says why; what it said
+sub accepts {
+    my ($self, $name, $http, %o) = @_;
+    my ($ok, $out) = $self->check($http, %o);
+    ok($ok, "$name: nginx -t passes") || diag($out);
+    return $out;
+}
+
+sub refuses {
+    my ($self, $name, $http, $why, %o) = @_;
+    my ($ok, $out) = $self->check($http, %o);
+    ok(!$ok, "$name: nginx -t fails") || diag($out);
+    like($out, $why, "$name: and says why");
+    return $out;
+}
+
+
+# tokens and headers
+
+# of a JWT, "Bearer" and all, or of that which an upstream has seen; an empty
+# hash where there is none
+sub claims {
+    my ($jwt) = @_;
+
+    ($jwt) = $jwt->seen('authorization') if ref $jwt;
+    my ($part) = ($jwt // '') =~ /^(?:Bearer )?[^. ]+\.([^. ]+)\.[^. ]+$/;
+    return $part && eval { JSON::PP::decode_json(decode_base64url($part)) }
+        || {};
+}
+
+# the values of a header in a request that the emulator got
+sub sent {
+    my ($request, $name) = @_;
+    return map { $_->[1] } grep { lc $_->[0] eq $name }
+        @{ $request->{headers} };
 }
 
 

@@ -5,17 +5,14 @@
  * chain and default: who is asked, in which order, and what is said of it.
  */
 
-#include <unistd.h>
-#include <utime.h>
-
 #include "entra_chain.h"
-#include "entra_credential_types.h"
-#include "fake_platform.h"
-#include "tap.h"
+#include "credentials.h"
 
 
 #define SCOPE    "https://ml.azure.com/.default"
 #define TENANT   "72f988bf-0000-0000-0000-000000000000"
+#define SECRET   "tenant_id " TENANT "; client_id id;"                        \
+                 "client_secret_file @/secret"
 #define GOOD     "{\"token_type\":\"Bearer\",\"expires_in\":3599,"             \
                  "\"access_token\":\"TOKEN\"}"
 #define REFUSED  "{\"error\":\"invalid_client\",\"error_description\":"        \
@@ -23,87 +20,21 @@
                  "\"correlation_id\":\"11-22\"}"
 
 
-#define MEMBERS_MAX  20
-
-typedef struct {
-    entra_credential_t  *items[MEMBERS_MAX];
-    unsigned             n;
-} members_t;
-
-
-static char  dir[] = "/tmp/entra_chain_test_XXXXXX";
-
-
 static entra_credential_t *
-find(void *data, const char *name)
-{
-    unsigned    i;
-    members_t  *m = data;
-
-    for (i = 0; i < m->n; i++) {
-        if (strcmp(m->items[i]->name, name) == 0) {
-            return m->items[i];
-        }
-    }
-
-    return NULL;
-}
-
-
-static entra_credential_t *
-add(members_t *m, const char *type, const char *name, const char *block,
+add(credentials_t *m, const char *type, const char *name, const char *block,
     entra_env_t *env)
 {
-    char                           *copy, *line, *word, *lines, *words_at;
-    unsigned                        n;
-    entra_err_t                     err;
-    entra_str_t                     words[20];
-    entra_credential_t             *c;
-    const entra_credential_type_t  *t;
+    entra_err_t          err;
+    entra_credential_t  *c;
 
-    t = entra_credential_type(entra_str_c(type));
-    if (t == NULL) {
-        printf("# no type %s\n", type);
+    c = credentials_add(m, type, name, block, env, &err);
+
+    if (c == NULL) {
+        printf("# %s\n", err.text);
         abort();
     }
 
-    c = entra_credential_create(t, entra_str_c(name), env);
-    c->find = find;
-    c->find_data = m;
-
-    copy = strdup(block);
-
-    for (line = strtok_r(copy, ";", &lines); line;
-         line = strtok_r(NULL, ";", &lines))
-    {
-        n = 0;
-
-        for (word = strtok_r(line, " ", &words_at); word && n < 20;
-             word = strtok_r(NULL, " ", &words_at))
-        {
-            words[n++] = entra_str_c(word);
-        }
-
-        if (n && entra_credential_param(c, words, n, &err) != 0) {
-            printf("# %s\n", err.text);
-            abort();
-        }
-    }
-
-    free(copy);
-
-    m->items[m->n++] = c;
-
     return c;
-}
-
-
-static void
-drop(members_t *m)
-{
-    while (m->n) {
-        entra_credential_free(m->items[--m->n]);
-    }
 }
 
 
@@ -140,41 +71,11 @@ refused(entra_credential_t *c, const char *want)
 
 
 static void
-put(const char *name, const char *text)
-{
-    char   path[256];
-    FILE  *f;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    f = fopen(path, "w");
-    fputs(text, f);
-    fclose(f);
-
-    /* long ago: what has just been written is not taken at once */
-
-    (void) utime(path, &(struct utimbuf) { 1000000000, 1000000000 });
-}
-
-
-static const char *
-secret_block(void)
-{
-    static char  block[256];
-
-    put("secret", "hunter2");
-    snprintf(block, sizeof(block), "tenant_id " TENANT "; client_id id;"
-             "client_secret_file %s/secret", dir);
-
-    return block;
-}
-
-
-static void
 configuration(void)
 {
     unsigned             i;
     char                 name[16], many[256] = "use";
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_env_t         *env;
     entra_credential_t  *c;
 
@@ -182,20 +83,20 @@ configuration(void)
 
     c = add(&m, "chain", "c", "", env);
     refused(c, "\"use NAME ...;\"");
-    drop(&m);
+    credentials_free(&m);
 
     c = add(&m, "chain", "c", "use nobody", env);
     refused(c, "\"use\" of \"c\" names \"nobody\", but");
-    drop(&m);
+    credentials_free(&m);
 
     c = add(&m, "chain", "c", "use c", env);
     refused(c, "names the chain itself");
-    drop(&m);
+    credentials_free(&m);
 
     c = add(&m, "chain", "a", "use b", env);
     add(&m, "chain", "b", "use a", env);
     refused(c, "chains that use each other");
-    drop(&m);
+    credentials_free(&m);
 
     c = add(&m, "chain", "a", "use b", env);
     add(&m, "chain", "b", "use c", env);
@@ -203,17 +104,17 @@ configuration(void)
     add(&m, "managed_identity", "mi", "", env);
     refused(c, "nested more than 1 deep");
     ok(init_ok(m.items[1]), "one deep is fine");
-    drop(&m);
+    credentials_free(&m);
 
     c = add(&m, "chain", "c", "use key", env);
     add(&m, "endpoint_key", "key", "key_file /nonexistent", env);
     refused(c, "cannot be in a chain: its tokens are an endpoint's own");
-    drop(&m);
+    credentials_free(&m);
 
     c = add(&m, "chain", "c", "use wi", env);
     add(&m, "workload_identity", "wi", "", env);
     refused(c, "its member \"wi\": tenant_id is missing");
-    drop(&m);
+    credentials_free(&m);
 
     for (i = 0; i < 17; i++) {
         snprintf(name, sizeof(name), "m%u", i);
@@ -223,7 +124,7 @@ configuration(void)
 
     c = add(&m, "chain", "c", many, env);
     refused(c, "more than 16 credentials");
-    drop(&m);
+    credentials_free(&m);
 
     entra_env_free(env);
 }
@@ -234,7 +135,7 @@ configuration(void)
 static void
 walk(void)
 {
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
@@ -242,7 +143,7 @@ walk(void)
     env = entra_env_create(NULL, 0);
     c = add(&m, "chain", "c", "use mi secret; scope aml", env);
     add(&m, "managed_identity", "mi", "", env);
-    add(&m, "client_secret", "secret", secret_block(), env);
+    add(&m, "client_secret", "secret", SECRET, env);
     ok(init_ok(c) && init_ok(m.items[1]) && init_ok(m.items[2]),
        "a chain before its members");
 
@@ -288,7 +189,7 @@ walk(void)
 
     ok(fake_pending(&w) == 0, "nothing left");
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -296,14 +197,14 @@ walk(void)
 static void
 first(void)
 {
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
 
     env = entra_env_create(NULL, 0);
     add(&m, "managed_identity", "mi", "", env);
-    add(&m, "client_secret", "secret", secret_block(), env);
+    add(&m, "client_secret", "secret", SECRET, env);
     c = add(&m, "chain", "c", "use secret mi", env);
     ok(init_ok(c), "a chain after its members");
 
@@ -324,7 +225,7 @@ first(void)
     is(c->note, "\"secret\" (client_secret) is used", "note");
 
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -334,7 +235,7 @@ nobody(void)
 {
     unsigned             i;
     char                 name[80], use[1500] = "use";
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c, *outer;
@@ -370,12 +271,12 @@ nobody(void)
     ok(w.outcome.err.class == ENTRA_ERR_CONFIG, "an operator's matter");
 
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
 
     outer = add(&m, "chain", "outer", "use inner secret", env);
     add(&m, "chain", "inner", "use mi", env);
     add(&m, "managed_identity", "mi", "", env);
-    add(&m, "client_secret", "secret", secret_block(), env);
+    add(&m, "client_secret", "secret", SECRET, env);
     ok(init_ok(outer), "a chain in a chain");
     fake_init(&w);
     fake_reply(&w, 0, "");
@@ -383,7 +284,7 @@ nobody(void)
     (void) fake_acquire(&w, outer, SCOPE, NULL);
     ok(w.outcome.ok && w.nrequests == 2, "the outer one goes on");
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
 
     entra_env_free(env);
 }
@@ -395,7 +296,7 @@ static void
 keys(void)
 {
     unsigned char        one[32], two[32], three[32];
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
     entra_credential_t  *c, *d, *e;
@@ -405,7 +306,7 @@ keys(void)
     d = add(&m, "chain", "d", "use secret mi", env);
     e = add(&m, "chain", "e", "use mi secret", env);
     add(&m, "managed_identity", "mi", "client_id x", env);
-    add(&m, "client_secret", "secret", secret_block(), env);
+    add(&m, "client_secret", "secret", SECRET, env);
     ok(init_ok(c) && init_ok(d) && init_ok(e), "three chains");
 
     entra_credential_key(c, entra_str(SCOPE), one);
@@ -415,13 +316,13 @@ keys(void)
     ok(memcmp(one, three, 32) != 0, "so does its name");
 
     ok(c->type->watch(c, &err) == 0, "nothing new");
-    put("secret", "hunter3");
+    fixture_write("secret", "hunter3");
     ok(c->type->watch(c, &err) == 0, "the member looks at its file itself");
     ok(m.items[4]->type->watch(m.items[4], &err) == 1, "and has seen it");
     ok(c->type->watch(c, &err) == 1, "so the chain has, too");
     ok(c->type->watch(c, &err) == 0, "once");
 
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -449,7 +350,7 @@ default_order(const char *choice, const char *want)
 {
     char                   got[512] = "";
     unsigned               i;
-    members_t              m = { .n = 0 };
+    credentials_t          m = { .n = 0 };
     entra_env_t           *env;
     entra_chain_t         *chain;
     entra_credential_t    *c;
@@ -468,7 +369,7 @@ default_order(const char *choice, const char *want)
 
     is(got, want, choice);
 
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -476,7 +377,7 @@ default_order(const char *choice, const char *want)
 static void
 default_choice(void)
 {
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_env_t         *env;
     entra_credential_t  *c;
 
@@ -495,7 +396,7 @@ default_choice(void)
     env = env_of("AZURE_TOKEN_CREDENTIALS", "VisualStudioCodeCredential");
     c = add(&m, "default", "d", "", env);
     refused(c, "AZURE_TOKEN_CREDENTIALS is \"VisualStudioCodeCredential\"");
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -503,7 +404,7 @@ default_choice(void)
 static void
 default_walk(void)
 {
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
@@ -526,7 +427,7 @@ default_walk(void)
        && strstr(c->note, "; WorkloadIdentityCredential: ") != NULL, "%s",
        c->note);
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
 
     c = add(&m, "default", "d", "scope aml; client_id mine", env);
     ok(init_ok(c), "default with client_id");
@@ -540,7 +441,7 @@ default_walk(void)
        && strstr(w.outcome.err.text, "none of 3 credentials") != NULL,
        "nobody");
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 
     /* chosen by name: no probe */
@@ -554,7 +455,7 @@ default_walk(void)
     ok(w.outcome.ok && w.nrequests == 1
        && strstr(w.requests[0].headers, "Metadata: true"), "not probed");
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 
     /* configured and refused: the end */
@@ -574,7 +475,7 @@ default_walk(void)
     is(w.requests[0].url, "https://login.example/" TENANT
        "/oauth2/v2.0/token", "at the authority of the environment");
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 
     /* a member that cannot be set up says so, the others are asked */
@@ -591,7 +492,7 @@ default_walk(void)
        && strstr(w.outcome.err.text, "ManagedIdentityCredential: Cloud Shell"),
        "%s", w.outcome.err.text);
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -601,7 +502,7 @@ default_walk(void)
 static void
 forgiving(void)
 {
-    members_t             m = { .n = 0 };
+    credentials_t         m = { .n = 0 };
     entra_err_t           err;
     entra_env_t          *env;
     fake_platform_t       w;
@@ -610,7 +511,7 @@ forgiving(void)
 
     env = entra_env_create(NULL, 0);
     c = add(&m, "chain", "c", "use secret mi", env);
-    add(&m, "client_secret", "secret", secret_block(), env);
+    add(&m, "client_secret", "secret", SECRET, env);
     add(&m, "managed_identity", "mi", "", env);
     ok(init_ok(c), "a chain");
 
@@ -628,7 +529,7 @@ forgiving(void)
 
     entra_err_clear(&err);
     ok(entra_chain_add(chain, "x", NULL, "broken", &err) == 0, "added");
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -636,9 +537,7 @@ forgiving(void)
 int
 main(void)
 {
-    char  command[128];
-
-    ok(mkdtemp(dir) != NULL, "temporary directory");
+    fixture_write("secret", "hunter2");
 
     configuration();
     walk();
@@ -648,9 +547,6 @@ main(void)
     default_choice();
     default_walk();
     forgiving();
-
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    ok(system(command) == 0, "cleaned up");
 
     return done();
 }

@@ -7,52 +7,19 @@
 
 #include "entra_cli.h"
 #include "entra_enc.h"
-#include "fake_platform.h"
-#include "fixture.h"
-#include "tap.h"
+#include "credentials.h"
 
 
 #define SCOPE  "https://ml.azure.com/.default"
 #define TOOL   "executable /bin/true;"
 #define LONG   "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwcyJ9.c2ln"
 
+#define refused(type, block, want)                                             \
+    credential_refused(type, block, env, want)
+#define make(type, block)  credential_made(type, block, env)
+
 
 static entra_env_t  *env;
-
-
-static void
-refused(const char *type, const char *block, const char *want)
-{
-    entra_err_t          err;
-    entra_credential_t  *c;
-
-    c = fake_credential(type, block, env, &err);
-
-    if (!ok(c == NULL && strstr(err.text, want) != NULL, "%s: %s", type,
-            want))
-    {
-        printf("#   got: %s\n", c ? "accepted" : err.text);
-    }
-
-    entra_credential_free(c);
-}
-
-
-static entra_credential_t *
-make(const char *type, const char *block)
-{
-    entra_err_t          err;
-    entra_credential_t  *c;
-
-    c = fake_credential(type, block, env, &err);
-
-    if (c == NULL) {
-        printf("# %s: %s\n", type, err.text);
-        exit(2);
-    }
-
-    return c;
-}
 
 
 static void

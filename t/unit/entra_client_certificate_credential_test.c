@@ -8,9 +8,7 @@
 #include "entra_assertion.h"
 #include "entra_enc.h"
 #include "entra_json.h"
-#include "fake_platform.h"
-#include "fixture.h"
-#include "tap.h"
+#include "credentials.h"
 
 
 #define SCOPE  "https://ml.azure.com/.default"
@@ -26,7 +24,7 @@ static entra_env_t  *no_env;
 static char *
 keep(const char *name, char *pem)
 {
-    (void) fixture_write(name, pem);
+    fixture_write(name, pem);
     free(pem);
 
     return (char *) (uintptr_t) fixture_path(name);
@@ -258,7 +256,7 @@ test_files(void)
     unsigned char       *der;
     entra_credential_t  *c;
 
-    (void) fixture_write("pw", "pass word\n");
+    fixture_write("pw", "pass word\n");
 
     c = credential(keep("b.pem", fixture_pem(NULL, key, NULL, cert)), "",
                    &err);
@@ -282,7 +280,7 @@ test_files(void)
        "encrypted PEM without password");
 
     der = fixture_p12(cert, key, "pass word", &n);
-    (void) fixture_bytes("c.p12", der, (size_t) n);
+    fixture_bytes("c.p12", der, (size_t) n);
     OPENSSL_free(der);
     c = credential(fixture_path("c.p12"), more, &err);
     ok(c != NULL, "PKCS#12");
@@ -292,14 +290,14 @@ test_files(void)
     ok(c == NULL && strstr(err.text, "client_certificate_password_file"),
        "PKCS#12 without password");
 
-    (void) fixture_write("pw", "wrong\n");
+    fixture_write("pw", "wrong\n");
     c = credential(fixture_path("c.p12"), more, &err);
     ok(c == NULL && strstr(err.text, "password does not"), "wrong password");
     c = credential(fixture_path("b.pem"), more, &err);
     ok(c == NULL && strstr(err.text, "password does not"), "wrong password");
 
     der = fixture_p12(cert, key, "", &n);
-    (void) fixture_bytes("c.p12", der, (size_t) n);
+    fixture_bytes("c.p12", der, (size_t) n);
     OPENSSL_free(der);
     c = credential(fixture_path("c.p12"), "", &err);
     ok(c != NULL, "PKCS#12 with an empty password");
@@ -318,7 +316,7 @@ test_files(void)
     c = credential(fixture_path("b.pem"), "", &err);
     ok(c == NULL && strstr(err.text, "belongs to none"), "no match");
 
-    (void) fixture_write("b.pem", "hello");
+    fixture_write("b.pem", "hello");
     c = credential(fixture_path("b.pem"), "", &err);
     ok(c == NULL && strstr(err.text, "neither PEM nor PKCS#12"), "neither");
 
@@ -356,7 +354,7 @@ test_legacy(void)
                                NULL);
         n = i2d_PKCS12(p12, &der);
         PKCS12_free(p12);
-        (void) fixture_bytes("old.pfx", der, (size_t) n);
+        fixture_bytes("old.pfx", der, (size_t) n);
         OPENSSL_free(der);
 
         c = credential(fixture_path("old.pfx"), "", &err);
@@ -420,17 +418,15 @@ test_keys(void)
 static void
 test_watch(void)
 {
-    char                 more[600];
     entra_err_t          err;
     unsigned char        a[32], b[32];
     entra_credential_t  *c;
 
     entra_err_clear(&err);
-    (void) fixture_write("pw2", "one");
+    fixture_write("pw2", "one");
     (void) keep("e.pem", fixture_pem(cert, key, "one", NULL));
-    snprintf(more, sizeof(more), "client_certificate_password_file %s",
-             fixture_path("pw2"));
-    c = credential(fixture_path("e.pem"), more, &err);
+    c = credential(fixture_path("e.pem"),
+                   "client_certificate_password_file @/pw2", &err);
     entra_credential_secret_digest(c, a);
     ok(c->type->watch(c, &err) == 0, "nothing new");
 
@@ -441,12 +437,12 @@ test_watch(void)
     ok(memcmp(a, b, 32) == 0, "the last good one stays");
     ok(c->type->watch(c, &err) == 0, "told once");
 
-    (void) fixture_write("pw2", "two");
+    fixture_write("pw2", "two");
     ok(c->type->watch(c, &err) == 1, "both are there");
     entra_credential_secret_digest(c, b);
     ok(memcmp(a, b, 32) != 0, "other material");
 
-    (void) fixture_write("e.pem", "-----BEGIN half");
+    fixture_write("e.pem", "-----BEGIN half");
     ok(c->type->watch(c, &err) == -1, "half written: an error");
     (void) keep("e.pem", fixture_pem(cert, key, NULL, NULL));
     ok(c->type->watch(c, &err) == 1, "and good again");
@@ -486,7 +482,7 @@ test_sources(void)
     entra_env_free(env);
 
     (void) keep("g.pem", fixture_pem(NULL, key, NULL, cert));
-    (void) fixture_write("sp.json", "{\"appId\":\"a\",\"password\":null,"
+    fixture_write("sp.json", "{\"appId\":\"a\",\"password\":null,"
                          "\"tenant\":\"adfs\",\"fileWithCertAndPrivateKey\":"
                          "\"g.pem\"}");
     snprintf(text, sizeof(text), "service_principal_file %s",

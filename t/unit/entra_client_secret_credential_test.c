@@ -3,11 +3,8 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "entra_credential_types.h"
 #include "entra_enc.h"
-#include "fake_platform.h"
-#include "fixture.h"
-#include "tap.h"
+#include "credentials.h"
 
 
 #define SCOPE  "https://ml.azure.com/.default"
@@ -37,32 +34,20 @@ block(const char *more)
 static entra_credential_t *
 credential(const char *more)
 {
-    entra_err_t          err;
-    entra_credential_t  *c;
-
-    c = fake_credential("client_secret", block(more), no_env, &err);
-
-    if (c == NULL) {
-        printf("# %s\n", err.text);
-        exit(2);
-    }
-
-    return c;
+    return credential_made("client_secret", block(more), no_env);
 }
 
 
 static void
 test_wire(void)
 {
-    char                 more[600];
     fake_platform_t      w;
     fake_request_t      *r;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
-    snprintf(more, sizeof(more), "client_secret_file %s;",
-             fixture_write("one", "s3cr+t/&=~\n"));
-    c = credential(more);
+    fixture_write("one", "s3cr+t/&=~\n");
+    c = credential("client_secret_file @/one;");
     is(c->scopes[0], SCOPE, "scope");
     is(c->authority_host, "https://login.microsoftonline.com", "authority");
 
@@ -125,18 +110,15 @@ static void
 test_two(void)
 {
     int                  rc;
-    char                 more[1200];
     entra_err_t          err;
     fake_platform_t      w;
     fake_outcome_t      *o;
     unsigned char        before[32], after[32];
     entra_credential_t  *c;
 
-    (void) fixture_write("one", "first");
-    (void) fixture_write("two", "second");
-    snprintf(more, sizeof(more), "client_secret_file %s %s;",
-             fixture_path("one"), fixture_path("two"));
-    c = credential(more);
+    fixture_write("one", "first");
+    fixture_write("two", "second");
+    c = credential("client_secret_file @/one @/two;");
     entra_credential_secret_digest(c, before);
 
     fake_init(&w);
@@ -166,7 +148,7 @@ test_two(void)
 
     /* changed on disk, and found before watch() looked */
 
-    (void) fixture_write("one", "third");
+    fixture_write("one", "third");
     fake_reply(&w, 401, DENIED);
     fake_reply(&w, 401, DENIED);
     fake_reply(&w, 200, TOKEN);
@@ -183,7 +165,7 @@ test_two(void)
     entra_credential_secret_digest(c, after);
     ok(memcmp(before, after, 32) != 0, "the material is another");
 
-    (void) fixture_write("two", "");
+    fixture_write("two", "");
     fake_reply(&w, 401, DENIED);
     fake_reply(&w, 401, DENIED);
     (void) fake_acquire(&w, c, SCOPE, NULL);
@@ -199,7 +181,6 @@ test_two(void)
 static void
 test_watch(void)
 {
-    char                 more[600];
     entra_err_t          err;
     const char          *path;
     unsigned char        before[32], after[32];
@@ -211,9 +192,7 @@ test_watch(void)
         perror("symlink");
     }
 
-    snprintf(more, sizeof(more), "client_secret_file %s;",
-             fixture_path("link"));
-    c = credential(more);
+    c = credential("client_secret_file @/link;");
     entra_credential_secret_digest(c, before);
 
     entra_err_clear(&err);
@@ -228,19 +207,19 @@ test_watch(void)
     entra_credential_secret_digest(c, after);
     ok(memcmp(before, after, 32) != 0, "other material");
 
-    (void) fixture_write("target-b", "");
+    fixture_write("target-b", "");
     ok(c->type->watch(c, &err) == -1 && strstr(err.text, "is empty"),
        "emptied: an error");
     ok(c->type->watch(c, &err) == 0, "told once");
     entra_credential_secret_digest(c, before);
     ok(memcmp(before, after, 32) == 0, "the last good one stays");
 
-    (void) fixture_write("target-b", "two\nlines\n");
+    fixture_write("target-b", "two\nlines\n");
     ok(c->type->watch(c, &err) == -1, "nonsense: an error");
     entra_credential_secret_digest(c, before);
     ok(memcmp(before, after, 32) == 0, "the last good one stays");
 
-    (void) fixture_write("target-b", "ccc\n");
+    fixture_write("target-b", "ccc\n");
     ok(c->type->watch(c, &err) == 1, "good again");
 
     unlink(fixture_path("link"));
@@ -270,10 +249,7 @@ refused(const char *more, const char *want, const char *name)
 static void
 test_refused(void)
 {
-    char         more[1200];
-    const char  *file;
-
-    file = fixture_write("good", "secret");
+    fixture_write("good", "secret");
 
     refused("client_secret xyz", "client_secret_file", "a literal secret");
     refused("password xyz", "client_secret_file", "a literal password");
@@ -299,20 +275,18 @@ test_refused(void)
     refused("tenant_id", "no value", "no value");
     refused("tenant_id a b", "too many", "two values");
 
-    snprintf(more, sizeof(more), "client_secret_file %s;client_secret_env X",
-             file);
-    refused(block(more), "mutually exclusive", "file and variable");
-    snprintf(more, sizeof(more), "client_secret_file %s %s", file, file);
-    refused(block(more), "the same", "twice the same file");
-    snprintf(more, sizeof(more), "client_secret_file %s",
-             fixture_write("empty", " \n"));
-    refused(block(more), "is empty", "empty file");
-    snprintf(more, sizeof(more), "client_secret_file %s",
-             fixture_write("json", "{\"appId\":1}"));
-    refused(block(more), "service_principal_file", "JSON as secret");
-    snprintf(more, sizeof(more), "client_secret_file %s",
-             fixture_write("pem", "-----BEGIN X"));
-    refused(block(more), "client_certificate", "PEM as secret");
+    refused(block("client_secret_file @/good;client_secret_env X"),
+            "mutually exclusive", "file and variable");
+    refused(block("client_secret_file @/good @/good"), "the same",
+            "twice the same file");
+    fixture_write("empty", " \n");
+    refused(block("client_secret_file @/empty"), "is empty", "empty file");
+    fixture_write("json", "{\"appId\":1}");
+    refused(block("client_secret_file @/json"), "service_principal_file",
+            "JSON as secret");
+    fixture_write("pem", "-----BEGIN X");
+    refused(block("client_secret_file @/pem"), "client_certificate",
+            "PEM as secret");
     refused(block("client_secret_file /dev/null"), "regular", "a device");
     refused("cloud china;authority_host login.microsoftonline.us;tenant_id x;"
             "client_id y", "belongs to", "authority of another cloud");
@@ -355,7 +329,7 @@ test_sources(void)
        "client_secret_env");
     entra_credential_free(c);
 
-    (void) fixture_write("sp.json", "{\"clientId\":\"spc\",\"clientSecret\":"
+    fixture_write("sp.json", "{\"clientId\":\"spc\",\"clientSecret\":"
                          "\"sps\",\"tenantId\":\"spt\","
                          "\"activeDirectoryEndpointUrl\":"
                          "\"https://login.microsoftonline.us/\"}");
@@ -371,7 +345,7 @@ test_sources(void)
        "&scope=https%3A%2F%2Fmanagement.usgovcloudapi.net%2F.default"
        "&client_secret=sps", "what is in the block wins");
 
-    (void) fixture_write("sp.json", "{\"appId\":\"spc\",\"password\":"
+    fixture_write("sp.json", "{\"appId\":\"spc\",\"password\":"
                          "\"new\",\"tenant\":\"spt\"}");
     entra_err_clear(&err);
     ok(c->type->watch(c, &err) == 1, "a new secret of it is seen");
@@ -379,23 +353,23 @@ test_sources(void)
     (void) fake_acquire(&w, c, c->scopes[0], NULL);
     ok(strstr(w.requests[3].body, "&client_secret=new") != NULL, "and used");
 
-    (void) fixture_write("sp.json", "{\"appId\":\"other\",\"password\":"
+    fixture_write("sp.json", "{\"appId\":\"other\",\"password\":"
                          "\"new\",\"tenant\":\"spt\"}");
     ok(c->type->watch(c, &err) == -1 && strstr(err.text, "reload"),
        "another application wants a reload");
     entra_credential_free(c);
 
-    (void) fixture_write("sp.json", "{\"appId\":\"a\",\"password\":null,"
+    fixture_write("sp.json", "{\"appId\":\"a\",\"password\":null,"
                          "\"tenant\":\"t\",\"fileWithCertAndPrivateKey\":"
                          "\"/x.pem\"}");
     c = fake_credential("client_secret", more, env, &err);
     ok(c == NULL && strstr(err.text, "client_certificate"),
        "one with a certificate is refused here");
 
-    snprintf(more, sizeof(more), "tenant_id t;client_id c;client_secret_file"
-             " %s /nonexistent/two",
-             fixture_write("id", "11111111-2222-3333-4444-555555555555"));
-    c = fake_credential("client_secret", more, env, &err);
+    fixture_write("id", "11111111-2222-3333-4444-555555555555");
+    c = fake_credential("client_secret", "tenant_id t;client_id c;"
+                        "client_secret_file @/id /nonexistent/two", env,
+                        &err);
     ok(c && strstr(entra_buf_str(&c->warnings).data, "/nonexistent/two")
        && strstr(entra_buf_str(&c->warnings).data, "secret's ID"),
        "warnings: the second file, an ID instead of a secret");

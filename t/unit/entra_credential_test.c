@@ -6,6 +6,7 @@
 #include "entra_credential_types.h"
 #include "fake_platform.h"
 #include "tap.h"
+#include "words.h"
 
 
 typedef struct {
@@ -56,22 +57,11 @@ static entra_err_t  err;
 static int
 set(entra_credential_t *c, const char *line)
 {
-    int           rc;
-    char         *copy = strdup(line), *word, *at;
-    unsigned      n = 0;
-    entra_str_t   words[40];
-
-    for (word = strtok_r(copy, " ", &at); word;
-         word = strtok_r(NULL, " ", &at))
-    {
-        words[n++] = entra_str_c(word);
-    }
+    entra_str_t  words[WORDS_MAX];
 
     entra_err_clear(&err);
-    rc = entra_credential_param(c, words, n, &err);
-    free(copy);
 
-    return rc;
+    return entra_credential_param(c, words, words_of(line, words), &err);
 }
 
 

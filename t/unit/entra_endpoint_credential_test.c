@@ -5,14 +5,9 @@
  * endpoint_key and endpoint_token.
  */
 
-#include <unistd.h>
-#include <utime.h>
-
 #include <openssl/evp.h>
 
-#include "entra_credential_types.h"
-#include "fake_platform.h"
-#include "tap.h"
+#include "credentials.h"
 
 
 #define SUB   "11112222-3333-4444-5555-666677778888"
@@ -24,118 +19,14 @@
               "\"access_token\":\"ARM-TOKEN\"}"
 
 
-typedef struct {
-    entra_credential_t  *items[8];
-    unsigned             n;
-} members_t;
-
-
-static char  dir[] = "/tmp/entra_endpoint_test_XXXXXX";
-
-
-static entra_credential_t *
-find(void *data, const char *name)
-{
-    unsigned    i;
-    members_t  *m = data;
-
-    for (i = 0; i < m->n; i++) {
-        if (strcmp(m->items[i]->name, name) == 0) {
-            return m->items[i];
-        }
-    }
-
-    return NULL;
-}
-
-
 static void
-put(const char *name, const char *text)
-{
-    char   path[256];
-    FILE  *f;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    f = fopen(path, "w");
-    fputs(text, f);
-    fclose(f);
-
-    /* long ago: what has just been written is not taken at once */
-
-    (void) utime(path, &(struct utimbuf) { 1000000000, 1000000000 });
-}
-
-
-/* "@" in the block is the directory */
-
-static entra_credential_t *
-add(members_t *m, const char *type, const char *name, const char *block,
-    entra_env_t *env, entra_err_t *err)
-{
-    char                           *p, *line, *word, *lines, *words_at;
-    char                            copy[1024];
-    unsigned                        n;
-    entra_str_t                     words[8];
-    entra_credential_t             *c;
-    const entra_credential_type_t  *t;
-
-    t = entra_credential_type(entra_str_c(type));
-    c = entra_credential_create(t, entra_str_c(name), env);
-    c->types = entra_credential_types;
-    c->find = find;
-    c->find_data = m;
-    m->items[m->n++] = c;
-
-    for (p = copy; *block; block++) {
-        if (*block == '@') {
-            p += sprintf(p, "%s", dir);
-
-        } else {
-            *p++ = *block;
-        }
-    }
-
-    *p = '\0';
-
-    entra_err_clear(err);
-
-    for (line = strtok_r(copy, ";", &lines); line;
-         line = strtok_r(NULL, ";", &lines))
-    {
-        n = 0;
-
-        for (word = strtok_r(line, " ", &words_at); word && n < 8;
-             word = strtok_r(NULL, " ", &words_at))
-        {
-            words[n++] = entra_str_c(word);
-        }
-
-        if (n && entra_credential_param(c, words, n, err) != 0) {
-            return NULL;
-        }
-    }
-
-    return c;
-}
-
-
-static void
-drop(members_t *m)
-{
-    while (m->n) {
-        entra_credential_free(m->items[--m->n]);
-    }
-}
-
-
-static entra_credential_t *
-control(members_t *m, entra_env_t *env)
+control(credentials_t *m, entra_env_t *env)
 {
     entra_err_t  err;
 
-    put("secret", "s3cret");
+    fixture_write("secret", "s3cret");
 
-    return add(m, "client_secret", "control", "tenant_id t.example;"
+    credentials_add(m, "client_secret", "control", "tenant_id t.example;"
                "client_id id; client_secret_file @/secret", env, &err);
 }
 
@@ -144,15 +35,15 @@ static void
 refuse(const char *type, const char *block, const char *want)
 {
     int                  rc;
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
     entra_credential_t  *c;
 
     env = entra_env_create(NULL, 0);
-    (void) control(&m, env);
-    (void) add(&m, "endpoint_key", "key", "key_file @/key", env, &err);
-    c = add(&m, type, "e", block, env, &err);
+    control(&m, env);
+    credentials_add(&m, "endpoint_key", "key", "key_file @/key", env, &err);
+    c = credentials_add(&m, type, "e", block, env, &err);
 
     rc = c ? entra_credential_init(c, &err) : -1;
 
@@ -163,7 +54,7 @@ refuse(const char *type, const char *block, const char *want)
         printf("# %s\n", err.text);
     }
 
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -174,12 +65,12 @@ refuse(const char *type, const char *block, const char *want)
 static void
 configuration(void)
 {
-    put("config.json", "{\"subscription_id\":\"" SUB "\",\"resource_group\":"
-        "\"rg\",\"workspace_name\":\"ws\"}");
-    put("bad.json", "{\"subscription_id\":\"a/b\"}");
-    put("key", "k1\n");
-    put("empty", " ");
-    put("words", "a b");
+    fixture_write("config.json", "{\"subscription_id\":\"" SUB "\","
+                  "\"resource_group\":\"rg\",\"workspace_name\":\"ws\"}");
+    fixture_write("bad.json", "{\"subscription_id\":\"a/b\"}");
+    fixture_write("key", "k1\n");
+    fixture_write("empty", " ");
+    fixture_write("words", "a b");
 
     refuse("endpoint_key", "", "no key: write \"key_file FILE [FILE2];\"");
     refuse("endpoint_key", "key_file @/nothing", "cannot open");
@@ -244,18 +135,19 @@ acquire_refused(fake_platform_t *w, entra_credential_t *c, const char *key)
 static void
 key_files(void)
 {
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
     fake_platform_t      w;
     unsigned char        one[32], two[32];
     entra_credential_t  *c;
 
-    put("k1", "primary\n");
-    put("k2", "secondary\n");
+    fixture_write("k1", "primary\n");
+    fixture_write("k2", "secondary\n");
 
     env = entra_env_create(NULL, 0);
-    c = add(&m, "endpoint_key", "e", "key_file @/k1 @/k2", env, &err);
+    c = credentials_add(&m, "endpoint_key", "e", "key_file @/k1 @/k2", env,
+                        &err);
     ok(entra_credential_init(c, &err) == 0, "two files");
 
     fake_init(&w);
@@ -269,32 +161,32 @@ key_files(void)
        "that refused: the first again");
 
     entra_credential_secret_digest(c, one);
-    put("k1", "regenerated\n");
+    fixture_write("k1", "regenerated\n");
     ok(c->type->watch(c, &err) == 1, "a new key is seen");
     entra_credential_secret_digest(c, two);
     ok(memcmp(one, two, 32) != 0, "and makes a difference");
     is(acquire_refused(&w, c, "primary")->token, "regenerated", "and used");
 
-    put("k1", "");
+    fixture_write("k1", "");
     ok(c->type->watch(c, &err) == -1, "an empty file");
     is(fake_acquire(&w, c, "", NULL)->token, "regenerated",
        "leaves the last good one");
-    put("k1", "two words");
+    fixture_write("k1", "two words");
     ok(!fake_acquire(&w, c, "", NULL)->ok
        && strstr(w.outcome.err.text, "two words") == NULL,
        "nonsense is not sent, nor told");
 
     ok(w.nrequests == 0, "nobody was asked");
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
 
-    c = add(&m, "endpoint_key", "e", "key_file @/k2", env, &err);
+    c = credentials_add(&m, "endpoint_key", "e", "key_file @/k2", env, &err);
     ok(entra_credential_init(c, &err) == 0, "one file");
     fake_init(&w);
     is(acquire_refused(&w, c, "secondary")->token, "secondary",
        "there is no other");
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -302,15 +194,15 @@ key_files(void)
 static void
 key_asked(void)
 {
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
 
     env = entra_env_create(NULL, 0);
-    c = add(&m, "endpoint_key", "e", ASK, env, &err);
-    (void) control(&m, env);
+    c = credentials_add(&m, "endpoint_key", "e", ASK, env, &err);
+    control(&m, env);
 
     if (!ok(entra_credential_init(c, &err) == 0, "asked for")) {
         printf("# %s\n", err.text);
@@ -361,7 +253,7 @@ key_asked(void)
 
     ok(fake_pending(&w) == 0, "nothing left");
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
     entra_env_free(env);
 }
 
@@ -423,7 +315,7 @@ static const answer_t  answers[] = {
 static void
 replies(void)
 {
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
     fake_platform_t      w;
@@ -434,8 +326,8 @@ replies(void)
     env = entra_env_create(NULL, 0);
 
     for (r = answers; r->type; r++) {
-        c = add(&m, r->type, "e", ASK, env, &err);
-        (void) control(&m, env);
+        c = credentials_add(&m, r->type, "e", ASK, env, &err);
+        control(&m, env);
         ok(entra_credential_init(c, &err) == 0, "%s", r->type);
 
         fake_init(&w);
@@ -455,7 +347,7 @@ replies(void)
         ok(strstr(o->err.text, "ARM-TOKEN") == NULL, "no token in it");
 
         fake_free(&w);
-        drop(&m);
+        credentials_free(&m);
     }
 
     entra_env_free(env);
@@ -465,16 +357,16 @@ replies(void)
 static void
 token(void)
 {
-    members_t            m = { .n = 0 };
+    credentials_t        m = { .n = 0 };
     entra_err_t          err;
     entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
 
     env = entra_env_create(NULL, 0);
-    c = add(&m, "endpoint_token", "e", ASK
+    c = credentials_add(&m, "endpoint_token", "e", ASK
             "resource_manager https://localhost:8443/arm/", env, &err);
-    (void) control(&m, env);
+    control(&m, env);
     ok(entra_credential_init(c, &err) == 0, "a token");
 
     fake_init(&w);
@@ -500,11 +392,11 @@ token(void)
        "a refresh in the past is none");
 
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
 
-    c = add(&m, "endpoint_token", "e", ASK, env, &err);
-    put("secret", "s3cret");
-    (void) add(&m, "client_secret", "control", "tenant_id t.example;"
+    c = credentials_add(&m, "endpoint_token", "e", ASK, env, &err);
+    fixture_write("secret", "s3cret");
+    credentials_add(&m, "client_secret", "control", "tenant_id t.example;"
                "client_id id; client_secret_file @/secret; cloud usgov", env,
                &err);
     ok(entra_credential_init(c, &err) == 0, "in another cloud");
@@ -516,7 +408,7 @@ token(void)
        && strstr(w.requests[1].url, "https://management.usgovcloudapi.net/")
           == w.requests[1].url, "the cloud is that of the credential used");
     fake_free(&w);
-    drop(&m);
+    credentials_free(&m);
 
     entra_env_free(env);
 }
@@ -525,18 +417,11 @@ token(void)
 int
 main(void)
 {
-    char  command[128];
-
-    ok(mkdtemp(dir) != NULL, "temporary directory");
-
     configuration();
     key_files();
     key_asked();
     replies();
     token();
-
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    ok(system(command) == 0, "cleaned up");
 
     return done();
 }

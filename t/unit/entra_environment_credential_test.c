@@ -3,9 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "fake_platform.h"
-#include "fixture.h"
-#include "tap.h"
+#include "credentials.h"
 
 
 #define SCOPE  "https://ml.azure.com/.default"
@@ -67,7 +65,6 @@ test_variables(void)
 static void
 test_dotenv(void)
 {
-    char                 block[600];
     entra_env_t         *env;
     entra_err_t          err;
     fake_platform_t      w;
@@ -76,11 +73,10 @@ test_dotenv(void)
 
     env = fixture_env("AZURE_TENANT_ID=outer\nAZURE_CLIENT_ID=outer\n"
                       "BASE=https://login.microsoftonline.us\nN=1\n");
-    snprintf(block, sizeof(block), "dotenv %s;scope arm",
-             fixture_write("env", "export AZURE_CLIENT_ID='inner' # ours\n"
-                           "AZURE_CLIENT_SECRET=\"se${N}cret\"\n"
-                           "AZURE_AUTHORITY_HOST=${BASE}/\n"));
-    c = fake_credential("environment", block, env, &err);
+    fixture_write("env", "export AZURE_CLIENT_ID='inner' # ours\n"
+                  "AZURE_CLIENT_SECRET=\"se${N}cret\"\n"
+                  "AZURE_AUTHORITY_HOST=${BASE}/\n");
+    c = fake_credential("environment", "dotenv @/env;scope arm", env, &err);
     ok(c != NULL, "read");
     is(c->tenant_id, "outer", "what the file does not set");
     is(c->client_id, "inner", "what it does");
@@ -95,13 +91,13 @@ test_dotenv(void)
 
     entra_credential_secret_digest(c, a);
     entra_err_clear(&err);
-    (void) fixture_write("env", "# the same\nAZURE_CLIENT_SECRET=se${N}cret");
+    fixture_write("env", "# the same\nAZURE_CLIENT_SECRET=se${N}cret");
     ok(c->type->watch(c, &err) == 0, "only a comment has changed");
-    (void) fixture_write("env", "AZURE_CLIENT_SECRET=se${N}cret2");
+    fixture_write("env", "AZURE_CLIENT_SECRET=se${N}cret2");
     ok(c->type->watch(c, &err) == 1, "another secret");
     entra_credential_secret_digest(c, b);
     ok(memcmp(a, b, 32) != 0, "other material");
-    (void) fixture_write("env", "AZURE_CLIENT_SECRET='open");
+    fixture_write("env", "AZURE_CLIENT_SECRET='open");
     ok(c->type->watch(c, &err) == -1 && strstr(err.text, "line 1"),
        "broken: an error");
     fake_reply(&w, 200, TOKEN);
@@ -110,14 +106,12 @@ test_dotenv(void)
        "the last good one is used");
     entra_credential_free(c);
 
-    snprintf(block, sizeof(block), "dotenv %s",
-             fixture_write("env", "A=1\n\nAZURE_CLIENT_SECRET s\n"));
-    c = fake_credential("environment", block, env, &err);
+    fixture_write("env", "A=1\n\nAZURE_CLIENT_SECRET s\n");
+    c = fake_credential("environment", "dotenv @/env", env, &err);
     ok(c == NULL && !err.unavailable && strstr(err.text, "line 3")
        && strstr(err.text, "/env\""), "a mistake, with file and line");
-    snprintf(block, sizeof(block), "dotenv %s",
-             fixture_write("env", "A=1\n"));
-    c = fake_credential("environment", block, env, &err);
+    fixture_write("env", "A=1\n");
+    c = fake_credential("environment", "dotenv @/env", env, &err);
     ok(c == NULL && err.unavailable && strstr(err.text, "/env\""),
        "not configured, with the file's name");
     c = fake_credential("environment", "dotenv /nonexistent/.env", env, &err);

@@ -51,7 +51,7 @@ unfinished(const char *path)
     FILE          *f;
     entra_file_t   file;
 
-    (void) fixture_write("file", "old");
+    fixture_write("file", "old");
     (void) entra_file_init(&file, path, 100);
     ok(refresh(&file) == 1, "a first content");
 
@@ -103,7 +103,7 @@ main(void)
     ok(err.class == ENTRA_ERR_CONFIG, "class");
     ok(refresh(&file) == 0, "told once");
 
-    (void) fixture_write("file", "  one\r\n");
+    fixture_write("file", "  one\r\n");
     ok(refresh(&file) == 1, "new");
     is(text(&file), "one", "trimmed");
     ok(refresh(&file) == 0 && refresh(&file) == 0, "the same");
@@ -117,22 +117,22 @@ main(void)
     (void) refresh(&file);
     is(text(&file), "six", "written in place");
 
-    (void) fixture_write("file", "  six\r\n");
+    fixture_write("file", "  six\r\n");
     ok(refresh(&file) == 0, "another file with the same content");
 
-    (void) fixture_write("file", " \n\t");
+    fixture_write("file", " \n\t");
     ok(refresh(&file) == -1 && strstr(err.text, "is empty"), "white space");
     ok(refresh(&file) == 0, "told once");
     is(text(&file), "six", "the last good one");
 
     memset(big, 'x', sizeof(big) - 1);
     big[sizeof(big) - 1] = '\0';
-    (void) fixture_write("file", big);
+    fixture_write("file", big);
     ok(refresh(&file) == -1 && strstr(err.text, "larger than 100"), "large");
     ok(refresh(&file) == 0, "told once");
 
     big[100] = '\0';
-    (void) fixture_write("file", big);
+    fixture_write("file", big);
     ok(refresh(&file) == 1, "exactly as large as allowed");
 
     unlink(path);
@@ -146,7 +146,7 @@ main(void)
     unlink(path);
     ok(refresh(&file) == -1, "removed again");
 
-    (void) fixture_write("file", "back");
+    fixture_write("file", "back");
     ok(refresh(&file) == 1, "back");
     is(text(&file), "back", "content");
 

@@ -58,7 +58,7 @@ static const request_t  requests[] = {
       APP_URL "&client_id=" CLIENT, APP_HEADERS, "" },
     { "App Service, object id", APP_ENV, "object_id " CLIENT, "GET",
       APP_URL "&object_id=" CLIENT, APP_HEADERS, "" },
-    { "App Service, resource id", APP_ENV, "resource_id /a/b c", "GET",
+    { "App Service, resource id", APP_ENV, "resource_id \"/a/b c\"", "GET",
       APP_URL "&mi_res_id=%2Fa%2Fb%20c", APP_HEADERS, "" },
     { "App Service before Azure ML", APP_ENV ";" AML_ENV, "", "GET", APP_URL,
       APP_HEADERS, "" },
@@ -117,7 +117,7 @@ wire(void)
 
     for (r = requests; r->name; r++) {
         env = env_of(r->env);
-        c = credential(r->block, env, "/nonexistent", NULL, &err);
+        c = credential(r->block, env, "/nonexistent", &err);
 
         if (!ok(c != NULL, "%s: configured", r->name)) {
             printf("# %s\n", err.text);
@@ -161,7 +161,7 @@ refuse(const char *environment, const char *block, const char *want)
     entra_credential_t  *c;
 
     env = env_of(environment);
-    c = credential(block, env, "/nonexistent", NULL, &err);
+    c = credential(block, env, "/nonexistent", &err);
 
     ok(c == NULL && err.class == ENTRA_ERR_CONFIG, "refused: %s",
        block[0] ? block : environment);
@@ -308,7 +308,7 @@ replies(void)
 
     for (r = answers; r->env; r++) {
         env = env_of(r->env);
-        c = credential("", env, "/nonexistent", NULL, &err);
+        c = credential("", env, "/nonexistent", &err);
 
         fake_init(&w);
         fake_reply(&w, r->status, r->body);
@@ -358,7 +358,7 @@ retry(const char *statuses, int64_t retry_after, const char *want_waits,
     entra_credential_t  *c;
 
     env = env_of("X=y");
-    c = credential("", env, "/nonexistent", NULL, &err);
+    c = credential("", env, "/nonexistent", &err);
     fake_init(&w);
 
     copy = strdup(statuses);
@@ -438,7 +438,7 @@ probe(void)
     entra_credential_t  *c;
 
     env = env_of("X=y");
-    c = credential("client_id " CLIENT, env, "/nonexistent", NULL, &err);
+    c = credential("client_id " CLIENT, env, "/nonexistent", &err);
 
     fake_init(&w);
     fake_reply(&w, 0, "")->timed_out = 1;
@@ -484,7 +484,7 @@ probe(void)
     entra_env_free(env);
 
     env = env_of("AZURE_POD_IDENTITY_AUTHORITY_HOST=http://127.0.0.1:1");
-    c = credential("", env, "/nonexistent", NULL, &err);
+    c = credential("", env, "/nonexistent", &err);
 
     fake_init(&w);
     fake_reply(&w, 200, GOOD);
@@ -514,7 +514,7 @@ refused(void)
 
     for (i = 0; i < 3; i++) {
         env = env_of(envs[i]);
-        c = credential("", env, "/nonexistent", NULL, &err);
+        c = credential("", env, "/nonexistent", &err);
 
         fake_init(&w);
         fake_reply(&w, 200, GOOD);

@@ -18,8 +18,6 @@
                   "?api-version=2020-06-01&resource=" RESOURCE
 
 
-static char  dir[] = "/tmp/entra_arc_test_XXXXXX";
-
 
 typedef struct {
     const char  *header;            /* %s: the directory */
@@ -68,6 +66,7 @@ static void
 arc_challenges(void)
 {
     char                *got, header[512];
+    const char          *dir = fixture_top();
     entra_err_t          err;
     const challenge_t   *c;
 
@@ -95,23 +94,10 @@ arc_challenges(void)
 }
 
 
-static void
-put(const char *name, const char *text, size_t len)
-{
-    char   path[256];
-    FILE  *f;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    f = fopen(path, "w");
-    fwrite(text, 1, len, f);
-    fclose(f);
-}
-
-
 static const char *
 arc_header(char *header, size_t size, const char *name)
 {
-    snprintf(header, size, "Basic realm=%s/%s", dir, name);
+    snprintf(header, size, "Basic realm=%s", fixture_path(name));
 
     return header;
 }
@@ -128,7 +114,7 @@ arc_key(const char *name, const char *want)
     entra_credential_t  *c;
 
     env = env_of(ARC_ENV);
-    c = credential("", env, "/nonexistent", dir, &err);
+    c = credential("", env, "/nonexistent", &err);
     fake_init(&w);
     fake_challenge(&w, 401, arc_header(header, sizeof(header), name));
     fake_reply(&w, 200, GOOD);
@@ -160,33 +146,31 @@ arc_key(const char *name, const char *want)
 static void
 arc_keys(void)
 {
-    char  big[4097], want[4200], path[256];
+    char  big[4097], want[4200];
 
-    put("a.key", "c2VjcmV0/+=\n", 12);
+    fixture_bytes("a.key", "c2VjcmV0/+=\n", 12);
     arc_key("a.key", "Metadata: true\nAuthorization: Basic c2VjcmV0/+=\n");
 
-    put("empty.key", " \n", 2);
+    fixture_bytes("empty.key", " \n", 2);
     arc_key("empty.key", NULL);
-    put("lines.key", "a\r\nX-Other: b", 13);
+    fixture_bytes("lines.key", "a\r\nX-Other: b", 13);
     arc_key("lines.key", NULL);
-    put("nul.key", "a\0b", 3);
+    fixture_bytes("nul.key", "a\0b", 3);
     arc_key("nul.key", NULL);
     arc_key("missing.key", NULL);
     arc_key("a.txt", NULL);
 
     memset(big, 'x', sizeof(big));
-    put("big.key", big, sizeof(big));
+    fixture_bytes("big.key", big, sizeof(big));
     arc_key("big.key", NULL);
-    put("limit.key", big, 4096);
+    fixture_bytes("limit.key", big, 4096);
     snprintf(want, sizeof(want), "Metadata: true\nAuthorization: Basic %.*s\n",
              4096, big);
     arc_key("limit.key", want);
 
-    snprintf(path, sizeof(path), "%s/fifo.key", dir);
-    ok(mkfifo(path, 0600) == 0, "a FIFO");
+    ok(mkfifo(fixture_path("fifo.key"), 0600) == 0, "a FIFO");
     arc_key("fifo.key", NULL);
-    snprintf(path, sizeof(path), "%s/dir.key", dir);
-    ok(mkdir(path, 0700) == 0, "a directory");
+    ok(mkdir(fixture_path("dir.key"), 0700) == 0, "a directory");
     arc_key("dir.key", NULL);
 }
 
@@ -205,7 +189,7 @@ arc_echo(const char *block, const char *parameter, const char *echo,
     entra_credential_t  *c;
 
     env = env_of(ARC_ENV);
-    c = credential(block, env, "/nonexistent", dir, &err);
+    c = credential(block, env, "/nonexistent", &err);
     fake_init(&w);
     fake_challenge(&w, 401, arc_header(header, sizeof(header), "a.key"));
     snprintf(body, sizeof(body), "{\"access_token\":\"T\",\"expires_in\":60"
@@ -233,7 +217,7 @@ arc_echo(const char *block, const char *parameter, const char *echo,
 static void
 arc_echoes(void)
 {
-    put("a.key", "key", 3);
+    fixture_bytes("a.key", "key", 3);
 
     arc_echo("client_id AbC", "client_id=AbC", ",\"client_id\":\"aBc\"", 1);
     arc_echo("client_id AbC", "client_id=AbC", "", 0);
@@ -249,7 +233,6 @@ arc_echoes(void)
 static void
 arc_agent(void)
 {
-    char                 path[256];
     entra_err_t          err;
     entra_env_t         *env;
     entra_mi_t          *mi;
@@ -257,11 +240,10 @@ arc_agent(void)
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
-    put("a.key", "key", 3);
+    fixture_bytes("a.key", "key", 3);
 
     env = env_of("X=y");
-    snprintf(path, sizeof(path), "%s/a.key", dir);
-    c = credential("", env, path, dir, &err);
+    c = credential("", env, fixture_path("a.key"), &err);
     mi = c->conf;
     is(mi->source->name, "Azure Arc", "the agent's program is enough");
     is(mi->endpoint, "http://127.0.0.1:40342/metadata/identity/oauth2/token",
@@ -294,17 +276,10 @@ arc_agent(void)
 int
 main(void)
 {
-    char  command[128];
-
-    ok(mkdtemp(dir) != NULL, "temporary directory");
-
     arc_challenges();
     arc_keys();
     arc_echoes();
     arc_agent();
-
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    ok(system(command) == 0, "cleaned up");
 
     return done();
 }

@@ -3,10 +3,8 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include "fake_platform.h"
-#include "fixture.h"
+#include "credentials.h"
 #include "refusals.h"
-#include "tap.h"
 
 
 #define SCOPE   "https://storage.azure.com/user_impersonation"
@@ -47,15 +45,13 @@ exchange(fake_platform_t *w, entra_credential_t *c, const char *claims,
 static void
 wire(void)
 {
-    char                 more[600];
     fake_platform_t      w;
     fake_request_t      *r;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
-    snprintf(more, sizeof(more), "tenant_id tenant-1;client_secret_file %s;"
-             "scope " SCOPE, fixture_write("one", "s3cret+\n"));
-    c = credential(more);
+    fixture_write("one", "s3cret+\n");
+    c = credential("tenant_id tenant-1;client_secret_file @/one;scope " SCOPE);
     ok(c != NULL, "configured: %s", err.text);
     is(c->scopes[0], SCOPE, "a delegated scope");
     ok(c->type->per_caller, "a token for each caller");
@@ -113,15 +109,12 @@ static void
 challenges(void)
 {
     int                  told, wanted;
-    char                 more[600];
     unsigned             i;
     fake_platform_t         w;
     const refusal_t     *row;
     entra_credential_t  *c;
 
-    snprintf(more, sizeof(more), "tenant_id t;client_secret_file %s",
-             fixture_path("one"));
-    c = credential(more);
+    c = credential("tenant_id t;client_secret_file @/one");
 
     for (i = 0; i < REFUSALS; i++) {
         row = &refusals[i];
@@ -148,16 +141,13 @@ challenges(void)
 static void
 two_secrets(void)
 {
-    char                 more[1200];
     fake_platform_t      w;
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
-    (void) fixture_write("old", "old-secret");
-    (void) fixture_write("new", "new-secret");
-    snprintf(more, sizeof(more), "tenant_id tenant-1;client_secret_file %s %s",
-             fixture_path("old"), fixture_path("new"));
-    c = credential(more);
+    fixture_write("old", "old-secret");
+    fixture_write("new", "new-secret");
+    c = credential("tenant_id tenant-1;client_secret_file @/old @/new");
 
     fake_init(&w);
     fake_reply(&w, 401, "{\"error\":\"invalid_client\","
@@ -177,7 +167,7 @@ two_secrets(void)
 static void
 certificate(void)
 {
-    char                *pem, more[600];
+    char                *pem;
     X509                *cert;
     EVP_PKEY            *key = fixture_key(2048);
     fake_platform_t      w;
@@ -186,9 +176,8 @@ certificate(void)
 
     cert = fixture_cert(key, "gateway", -60, 90 * 24 * 3600);
     pem = fixture_pem(cert, key, NULL, NULL);
-    snprintf(more, sizeof(more), "tenant_id tenant-1;client_certificate %s",
-             fixture_write("c.pem", pem));
-    c = credential(more);
+    fixture_write("c.pem", pem);
+    c = credential("tenant_id tenant-1;client_certificate @/c.pem");
     ok(c != NULL, "with a certificate: %s", err.text);
 
     fake_init(&w);
@@ -220,19 +209,14 @@ refused(const char *more, const char *says)
 static void
 mistakes(void)
 {
-    char  more[600];
-
     refused("tenant_id tenant-1", "client_secret_file");
     refused("client_secret_file /nonexistent", "tenant_id");
 
-    snprintf(more, sizeof(more), "tenant_id common;client_secret_file %s",
-             fixture_path("one"));
-    refused(more, "write its directory (tenant) ID");
+    refused("tenant_id common;client_secret_file @/one",
+            "write its directory (tenant) ID");
 
-    snprintf(more, sizeof(more), "tenant_id t;client_secret_file %s;"
-             "client_certificate %s", fixture_path("one"),
-             fixture_path("c.pem"));
-    refused(more, "mutually exclusive");
+    refused("tenant_id t;client_secret_file @/one;client_certificate @/c.pem",
+            "mutually exclusive");
 }
 
 

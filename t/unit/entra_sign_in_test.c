@@ -7,9 +7,8 @@
 #include "entra_form.h"
 #include "entra_sign_in.h"
 #include "entra_signed_in.h"
+#include "credentials.h"
 #include "fake_store.h"
-#include "fixture.h"
-#include "tap.h"
 
 
 #define SCOPE     "https://ml.azure.com/.default"

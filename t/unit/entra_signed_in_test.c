@@ -5,10 +5,9 @@
 
 #include "entra_signed_in.h"
 #include "entra_state_file.h"
+#include "credentials.h"
 #include "fake_store.h"
-#include "fixture.h"
 #include "refusals.h"
-#include "tap.h"
 
 
 #define SCOPE   "https://ml.azure.com/.default"
@@ -23,42 +22,20 @@
                 "\"AADSTS700082: The refresh token has expired due to"         \
                 " inactivity.\",\"error_codes\":[700082]}"
 
+#define refused(type, block, want)                                             \
+    credential_refused(type, block, env, want)
+
 
 static entra_env_t  *env;
 static const char   *key_file;
 
 
-static void
-refused(const char *type, const char *block, const char *want)
-{
-    entra_err_t          err;
-    entra_credential_t  *c;
-
-    c = fake_credential(type, block, env, &err);
-
-    if (!ok(c == NULL && strstr(err.text, want) != NULL, "%s: %s", type,
-            want))
-    {
-        printf("#   got: %s\n", c ? "accepted" : err.text);
-    }
-
-    entra_credential_free(c);
-}
-
-
 static entra_credential_t *
 make(const char *type, const char *block, fake_store_t *store)
 {
-    entra_err_t          err;
     entra_credential_t  *c;
 
-    c = fake_credential(type, block, env, &err);
-
-    if (c == NULL) {
-        printf("# %s: %s\n", type, err.text);
-        exit(2);
-    }
-
+    c = credential_made(type, block, env);
     c->store = store ? &store->store : NULL;
 
     return c;
@@ -146,9 +123,8 @@ configuration(void)
     snprintf(block, sizeof(block), "state_file %s;state_key_file %s",
              key_file, key_file);
     refused("device_code", block, "are the same");
-    snprintf(block, sizeof(block), "state_file %s;state_key_file "
-             "/nonexistent/x", fixture_path("state"));
-    refused("device_code", block, "there is no file \"/nonexistent/x\"");
+    refused("device_code", "state_file @/state;state_key_file /nonexistent/x",
+            "there is no file \"/nonexistent/x\"");
 
     short_key = fixture_write("short", "too short\n");
     snprintf(block, sizeof(block), "state_file %s;state_key_file %s",

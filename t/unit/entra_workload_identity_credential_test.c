@@ -3,11 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include <unistd.h>
-#include <utime.h>
-
-#include "fake_platform.h"
-#include "tap.h"
+#include "credentials.h"
 
 
 #define TENANT  "72f988bf-0000-0000-0000-000000000000"
@@ -21,27 +17,6 @@
                 "time range.\",\"error_codes\":[700024]}"
 
 
-static char  dir[] = "/tmp/entra_workload_test_XXXXXX";
-static char  path[128];
-
-
-static void
-put(const char *name, const char *text)
-{
-    char   full[256];
-    FILE  *f;
-
-    snprintf(full, sizeof(full), "%s/%s", dir, name);
-    f = fopen(full, "w");
-    fputs(text, f);
-    fclose(f);
-
-    /* long ago: what has just been written is not taken at once */
-
-    (void) utime(full, &(struct utimbuf) { 1000000000, 1000000000 });
-}
-
-
 static entra_env_t *
 aks(const char *name, const char *value)
 {
@@ -51,7 +26,7 @@ aks(const char *name, const char *value)
     entra_env_set(env, entra_str("AZURE_TENANT_ID"), entra_str(TENANT));
     entra_env_set(env, entra_str("AZURE_CLIENT_ID"), entra_str(CLIENT));
     entra_env_set(env, entra_str("AZURE_FEDERATED_TOKEN_FILE"),
-                  entra_str_c(path));
+                  entra_str_c(fixture_path("token")));
     entra_env_set(env, entra_str("AZURE_AUTHORITY_HOST"),
                   entra_str("https://login.microsoftonline.com/"));
 
@@ -88,7 +63,7 @@ wire(void)
     fake_outcome_t      *o;
     entra_credential_t  *c;
 
-    put("token", "\n first.one.sig \n");
+    fixture_write("token", "\n first.one.sig \n");
     env = aks(NULL, NULL);
     c = fake_credential("workload_identity", "scope aml", env, &err);
 
@@ -111,14 +86,14 @@ wire(void)
        "content type");
     ok(!w.requests[0].local, "through a proxy, if there is one");
 
-    put("token", "second.one.sig.longer");
+    fixture_write("token", "second.one.sig.longer");
     fake_reply(&w, 200, GOOD);
     o = fake_acquire(&w, c, SCOPE, NULL);
     ok(o->ok, "again");
     is(w.requests[1].body, body_of("second.one.sig.longer"),
        "the file is looked at each time");
 
-    put("token", "");
+    fixture_write("token", "");
     fake_reply(&w, 200, GOOD);
     o = fake_acquire(&w, c, SCOPE, NULL);
     ok(o->ok, "an empty file");
@@ -132,7 +107,7 @@ wire(void)
     o = fake_acquire(&w, c, SCOPE, NULL);
     ok(o->ok && w.log.len == 0, "once");
 
-    put("token", "two words");
+    fixture_write("token", "two words");
     o = fake_acquire(&w, c, SCOPE, NULL);
     ok(!o->ok && o->err.class == ENTRA_ERR_CONFIG
        && strstr(o->err.text, "does not hold a token"),
@@ -151,15 +126,15 @@ watch(void)
     entra_env_t         *env;
     entra_credential_t  *c;
 
-    put("token", "a.b.c");
+    fixture_write("token", "a.b.c");
     env = aks(NULL, NULL);
     c = fake_credential("workload_identity", "", env, &err);
 
     ok(c->type->watch(c, &err) == 0, "nothing new");
-    put("token", "a.b.changed");
+    fixture_write("token", "a.b.changed");
     ok(c->type->watch(c, &err) == 1, "a new token");
     ok(c->type->watch(c, &err) == 0, "seen");
-    put("token", " ");
+    fixture_write("token", " ");
     ok(c->type->watch(c, &err) == -1, "an empty one");
     ok(c->type->watch(c, &err) == 0, "told once");
 
@@ -178,7 +153,7 @@ late(void)
     fake_platform_t      w;
     entra_credential_t  *c;
 
-    put("token", "old.one.sig");
+    fixture_write("token", "old.one.sig");
     env = aks(NULL, NULL);
     c = fake_credential("workload_identity", "", env, &err);
 
@@ -186,7 +161,7 @@ late(void)
     (void) fake_start(&w, c, SCOPE, NULL, NULL);
     fake_run(&w);
     ok(w.nrequests == 1 && w.outcome.done == 0, "asked");
-    put("token", "new.one.sig");
+    fixture_write("token", "new.one.sig");
     ok(c->type->watch(c, &err) == 1, "and the new one was seen meanwhile");
     fake_reply(&w, 401, LATE);
     fake_reply(&w, 200, GOOD);
@@ -206,10 +181,10 @@ late(void)
     fake_init(&w);
     (void) fake_start(&w, c, SCOPE, NULL, NULL);
     fake_run(&w);
-    put("token", "third.one.sig");
+    fixture_write("token", "third.one.sig");
     fake_reply(&w, 401, LATE);
     fake_step(&w);
-    put("token", "fourth.one.sig");
+    fixture_write("token", "fourth.one.sig");
     fake_reply(&w, 401, LATE);
     fake_run(&w);
     ok(!w.outcome.ok && w.nrequests == 2, "and not a third time");
@@ -254,14 +229,13 @@ refuse(const char *name, const char *value, const char *block,
 static void
 configuration(void)
 {
-    char                 block[256];
     entra_err_t          err;
     entra_env_t         *env;
     entra_credential_t  *c;
 
-    put("token", "a.b.c");
-    put("empty", "\n");
-    put("words", "a b");
+    fixture_write("token", "a.b.c");
+    fixture_write("empty", "\n");
+    fixture_write("words", "a b");
 
     refuse("AZURE_TENANT_ID", "", "", "tenant_id is missing");
     refuse("AZURE_CLIENT_ID", "", "", "client_id is missing");
@@ -270,10 +244,8 @@ configuration(void)
     refuse("AZURE_FEDERATED_TOKEN_FILE", "/nonexistent", "", "cannot open");
     refuse("X", "y", "federated_token eyJx", "federated_token_file FILE");
 
-    snprintf(block, sizeof(block), "federated_token_file %s/empty", dir);
-    refuse("X", "y", block, "is empty");
-    snprintf(block, sizeof(block), "federated_token_file %s/words", dir);
-    refuse("X", "y", block, "does not hold a token");
+    refuse("X", "y", "federated_token_file @/empty", "is empty");
+    refuse("X", "y", "federated_token_file @/words", "does not hold a token");
 
     refuse("AZURE_KUBERNETES_SNI_NAME", "x", "", "but AZURE_KUBERNETES_TOKEN_"
            "PROXY is not");
@@ -282,10 +254,10 @@ configuration(void)
     refuse("AZURE_KUBERNETES_TOKEN_PROXY", "https://u@x/", "", "not a URL");
 
     /* {"aud":"api://other"} */
-    put("jwt", "e30.eyJhdWQiOiJhcGk6Ly9vdGhlciJ9.sig");
-    snprintf(block, sizeof(block), "federated_token_file %s/jwt", dir);
+    fixture_write("jwt", "e30.eyJhdWQiOiJhcGk6Ly9vdGhlciJ9.sig");
     env = aks(NULL, NULL);
-    c = fake_credential("workload_identity", block, env, &err);
+    c = fake_credential("workload_identity", "federated_token_file @/jwt", env,
+                      &err);
     ok(c && strstr(c->warnings.data,
                    "audience is not api://AzureADTokenExchange,"),
        "a warning about the audience");
@@ -293,12 +265,11 @@ configuration(void)
     entra_env_free(env);
 
     /* {"aud":["x","api://AzureADTokenExchangeChina"]} */
-    put("jwt", "e30.eyJhdWQiOlsieCIsImFwaTovL0F6dXJlQURUb2tlbkV4Y2hhbmdlQ2hpbmE"
-        "iXX0.sig");
-    snprintf(block, sizeof(block), "federated_token_file %s/jwt; cloud china",
-             dir);
+    fixture_write("jwt", "e30.eyJhdWQiOlsieCIsImFwaTovL0F6dXJlQURUb2tlbkV4Y2hh"
+                  "bmdlQ2hpbmEiXX0.sig");
     env = aks("AZURE_AUTHORITY_HOST", "");
-    c = fake_credential("workload_identity", block, env, &err);
+    c = fake_credential("workload_identity", "federated_token_file @/jwt;"
+                      " cloud china", env, &err);
     ok(c && c->warnings.len == 0, "none about the one of the cloud");
     entra_credential_free(c);
     entra_env_free(env);
@@ -308,21 +279,19 @@ configuration(void)
 static void
 proxy(void)
 {
-    char                 ca[256];
     entra_err_t          err;
     entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
 
-    put("token", "a.b.c");
-    put("ca", "-----BEGIN CERTIFICATE-----\n1\n");
-    snprintf(ca, sizeof(ca), "%s/ca", dir);
+    fixture_write("token", "a.b.c");
+    fixture_write("ca", "-----BEGIN CERTIFICATE-----\n1\n");
 
     env = aks("AZURE_KUBERNETES_TOKEN_PROXY", "https://10.0.0.1:8443/id/");
     entra_env_set(env, entra_str("AZURE_KUBERNETES_SNI_NAME"),
                   entra_str("proxy.ests.aks"));
     entra_env_set(env, entra_str("AZURE_KUBERNETES_CA_FILE"),
-                  entra_str_c(ca));
+                  entra_str_c(fixture_path("ca")));
     c = fake_credential("workload_identity", "", env, &err);
 
     if (!ok(c != NULL, "identity binding")) {
@@ -343,13 +312,13 @@ proxy(void)
     is(w.requests[0].ca_pem, "-----BEGIN CERTIFICATE-----\n1\n", "its CA");
     ok(w.requests[0].local, "and no other proxy");
 
-    put("ca", "-----BEGIN CERTIFICATE-----\n2 or so\n");
+    fixture_write("ca", "-----BEGIN CERTIFICATE-----\n2 or so\n");
     fake_reply(&w, 200, GOOD);
     (void) fake_acquire(&w, c, SCOPE, NULL);
     is(w.requests[1].ca_pem, "-----BEGIN CERTIFICATE-----\n2 or so\n",
        "a new CA");
 
-    put("ca", "");
+    fixture_write("ca", "");
     fake_reply(&w, 200, GOOD);
     (void) fake_acquire(&w, c, SCOPE, NULL);
     is(w.requests[2].ca_pem, "-----BEGIN CERTIFICATE-----\n2 or so\n",
@@ -401,7 +370,7 @@ exchange(void)
     fake_platform_t      w;
     entra_credential_t  *c;
 
-    put("token", "a.b.c");
+    fixture_write("token", "a.b.c");
     env = aks(NULL, NULL);
     c = fake_credential("managed_identity", "scope aml", env, &err);
 
@@ -431,20 +400,12 @@ exchange(void)
 int
 main(void)
 {
-    char  command[128];
-
-    ok(mkdtemp(dir) != NULL, "temporary directory");
-    snprintf(path, sizeof(path), "%s/token", dir);
-
     wire();
     watch();
     late();
     configuration();
     proxy();
     exchange();
-
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    ok(system(command) == 0, "cleaned up");
 
     return done();
 }

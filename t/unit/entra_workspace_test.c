@@ -3,11 +3,8 @@
  * Copyright (C) nginx-entra authors
  */
 
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "entra_workspace.h"
+#include "fixture.h"
 #include "tap.h"
 
 
@@ -20,9 +17,6 @@
                 "Microsoft.MachineLearningServices/workspaces/ws_1"
 #define CONFIG  "{\"subscription_id\":\"" SUB "\","                            \
                 "\"resource_group\":\"rg-1\",\"workspace_name\":\"ws_1\"}"
-
-
-static char  dir[] = "/tmp/entra_workspace_test_XXXXXX";
 
 
 static void
@@ -113,37 +107,13 @@ parse(void)
 
 
 static void
-put(const char *name, const char *text)
-{
-    char   path[512];
-    FILE  *f;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-
-    f = fopen(path, "w");
-    fputs(text, f);
-    fclose(f);
-}
-
-
-static void
-make(const char *name)
-{
-    char  path[512];
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    (void) mkdir(path, 0700);
-}
-
-
-static void
 found(const char *from, const char *want, const char *name)
 {
     char         path[512], expected[512], *got;
     entra_err_t  err;
 
-    snprintf(path, sizeof(path), "%s%s", dir, from);
-    snprintf(expected, sizeof(expected), "%s%s", dir, want);
+    snprintf(path, sizeof(path), "%s%s", fixture_top(), from);
+    snprintf(expected, sizeof(expected), "%s%s", fixture_top(), want);
 
     entra_err_clear(&err);
     got = entra_workspace_find(path, &err);
@@ -157,54 +127,53 @@ found(const char *from, const char *want, const char *name)
 static void
 find(void)
 {
-    char               path[512];
+    const char        *path;
     entra_err_t        err;
     entra_workspace_t  ws;
 
-    make("a");
-    make("a/b");
-    make("a/b/c");
+    mkdir(fixture_path("a"), 0700);
+    mkdir(fixture_path("a/b"), 0700);
+    mkdir(fixture_path("a/b/c"), 0700);
 
-    put("a/project.json", CONFIG);
+    fixture_write("a/project.json", CONFIG);
     found("/a/b/c", "/a/project.json", "a project.json far up");
 
-    put("a/b/c/config.json", CONFIG);
+    fixture_write("a/b/c/config.json", CONFIG);
     found("/a/b/c", "/a/b/c/config.json", "config.json goes first");
     found("/a/b/c/", "/a/b/c/config.json", "a slash at the end");
     found("/a/b", "/a/project.json", "not below");
     found("/a/b/c/config.json", "/a/b/c/config.json", "a file is taken");
 
-    make("aml_config");
-    put("aml_config/project.json", CONFIG);
+    mkdir(fixture_path("aml_config"), 0700);
+    fixture_write("aml_config/project.json", CONFIG);
     found("/a/b/c", "/aml_config/project.json", "aml_config goes first");
 
-    make(".azureml");
-    make(".azureml/config.json");
+    mkdir(fixture_path(".azureml"), 0700);
+    mkdir(fixture_path(".azureml/config.json"), 0700);
     found("/a/b/c", "/aml_config/project.json", "a directory is no file");
-    snprintf(path, sizeof(path), "%s/.azureml/config.json", dir);
-    (void) rmdir(path);
+    rmdir(fixture_path(".azureml/config.json"));
 
-    put(".azureml/config.json", "{}");
+    fixture_write(".azureml/config.json", "{}");
     found("/a/b/c", "/.azureml/config.json", ".azureml goes first");
 
     entra_err_clear(&err);
-    snprintf(path, sizeof(path), "%s/nothing", dir);
-    ok(entra_workspace_find(path, &err) == NULL, "nothing there");
+    ok(entra_workspace_find(fixture_path("nothing"), &err) == NULL,
+       "nothing there");
     ok(strstr(err.text, "there is no workspace file") == err.text,
        "and told so");
 
     entra_err_clear(&err);
-    snprintf(path, sizeof(path), "%s/a", dir);
+    path = fixture_path("a");
     ok(entra_workspace_load(&ws, path, &err) == -1, "load of a bad file");
     ok(strstr(err.text, ".azureml/config.json\": \"subscription_id\" is "
               "missing") != NULL, "names file and member");
 
-    put(".azureml/config.json", " ");
+    fixture_write(".azureml/config.json", " ");
     entra_err_clear(&err);
     ok(entra_workspace_load(&ws, path, &err) == -1, "load of an empty file");
     ok(strstr(err.text, "is empty") != NULL, "and told so");
 
-    put(".azureml/config.json", "\n" CONFIG "\n");
+    fixture_write(".azureml/config.json", "\n" CONFIG "\n");
     entra_err_clear(&err);
     ok(entra_workspace_load(&ws, path, &err) == 0, "load");
     is(ws.name, "ws_1", "workspace");
@@ -312,16 +281,9 @@ matches(void)
 int
 main(void)
 {
-    char  command[128];
-
-    ok(mkdtemp(dir) != NULL, "temporary directory");
-
     parse();
     find();
     matches();
-
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    ok(system(command) == 0, "cleaned up");
 
     return done();
 }

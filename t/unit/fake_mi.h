@@ -10,9 +10,8 @@
 #define FAKE_MI_H
 
 
-#include "entra_credential_types.h"
 #include "entra_mi_source.h"
-#include "fake_platform.h"
+#include "credentials.h"
 
 
 #define SCOPE     "https://ml.azure.com/.default"
@@ -52,40 +51,22 @@ env_of(const char *text)
 __attribute__((unused))
 static entra_credential_t *
 credential(const char *block, entra_env_t *env, const char *agent,
-    const char *tokens, entra_err_t *err)
+    entra_err_t *err)
 {
-    char                           *copy, *line, *save, *value;
-    entra_mi_t                     *mi;
-    entra_str_t                     words[2];
-    entra_credential_t             *c;
-    const entra_credential_type_t  *type;
+    entra_mi_t          *mi;
+    entra_credential_t  *c;
 
-    entra_err_clear(err);
-
-    type = entra_credential_type(entra_str("managed_identity"));
-    c = entra_credential_create(type, entra_str("mi"), env);
-
+    c = entra_credential_create(
+            entra_credential_type(entra_str("managed_identity")),
+            entra_str("mi"), env);
     mi = c->conf;
     mi->arc_agent = agent;
-    mi->arc_tokens = tokens;
+    mi->arc_tokens = fixture_top();
 
-    copy = strdup(block);
-
-    for (line = strtok_r(copy, ";", &save); line;
-         line = strtok_r(NULL, ";", &save))
-    {
-        value = strchr(line, ' ');
-        *value++ = '\0';
-        words[0] = entra_str_c(line);
-        words[1] = entra_str_c(value);
-
-        if (entra_credential_param(c, words, 2, err) != 0) {
-            printf("# %s\n", err->text);
-            abort();
-        }
+    if (credential_lines(c, block, err) != 0) {
+        printf("# %s\n", err->text);
+        abort();
     }
-
-    free(copy);
 
     if (entra_credential_init(c, err) != 0) {
         entra_credential_free(c);

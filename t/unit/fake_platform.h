@@ -30,7 +30,6 @@
 
 #include "entra_acquire.h"
 #include "entra_cloud.h"
-#include "entra_credential_types.h"
 #include "entra_env.h"
 
 
@@ -546,66 +545,6 @@ fake_acquire(fake_platform_t *w, entra_credential_t *c, const char *scope,
     fake_run(w);
 
     return &w->outcome;
-}
-
-
-/*
- * A credential from "name value ...;" lines, as in nginx.conf but without
- * quotes; NULL and err when it is refused.
- */
-
-__attribute__((unused))
-static entra_credential_t *
-fake_credential(const char *type, const char *block, entra_env_t *env,
-    entra_err_t *err)
-{
-    int                             rc = 0;
-    char                           *copy, *line, *word, *lines, *words_at;
-    unsigned                        n;
-    entra_str_t                     words[16];
-    entra_credential_t             *c;
-    const entra_credential_type_t  *t;
-
-    entra_err_clear(err);
-
-    t = entra_credential_type(entra_str_c(type));
-    if (t == NULL) {
-        fprintf(stderr, "no type \"%s\"\n", type);
-        return NULL;
-    }
-
-    c = entra_credential_create(t, entra_str("test"), env);
-    c->types = entra_credential_types;
-    copy = strdup(block);
-
-    for (line = strtok_r(copy, ";\n", &lines); line && rc == 0;
-         line = strtok_r(NULL, ";\n", &lines))
-    {
-        n = 0;
-
-        for (word = strtok_r(line, " ", &words_at); word && n < 16;
-             word = strtok_r(NULL, " ", &words_at))
-        {
-            words[n++] = entra_str_c(word);
-        }
-
-        if (n) {
-            rc = entra_credential_param(c, words, n, err);
-        }
-    }
-
-    free(copy);
-
-    if (rc == 0) {
-        rc = entra_credential_init(c, err);
-    }
-
-    if (rc != 0) {
-        entra_credential_free(c);
-        return NULL;
-    }
-
-    return c;
 }
 
 

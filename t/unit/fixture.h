@@ -39,26 +39,25 @@ static int    fixture_nfiles;
 static void
 fixture_cleanup(void)
 {
-    int  i;
+    char  command[300];
 
-    for (i = 0; i < fixture_nfiles; i++) {
-        unlink(fixture_files[i]);
-        free(fixture_files[i]);
+    snprintf(command, sizeof(command), "rm -rf %s", fixture_dir);
+
+    if (system(command) != 0) {
+        fprintf(stderr, "cannot remove %s\n", fixture_dir);
     }
 
-    rmdir(fixture_dir);
+    while (fixture_nfiles) {
+        free(fixture_files[--fixture_nfiles]);
+    }
 }
 
 
-/* the path of a file that will be removed at exit */
+/* the directory, which is removed at exit */
 
-__attribute__((unused))
 static const char *
-fixture_path(const char *name)
+fixture_top(void)
 {
-    int    i;
-    char   path[512];
-
     if (fixture_dir[0] == '\0') {
         snprintf(fixture_dir, sizeof(fixture_dir), "%s/entra-XXXXXX",
                  getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
@@ -71,7 +70,20 @@ fixture_path(const char *name)
         atexit(fixture_cleanup);
     }
 
-    snprintf(path, sizeof(path), "%s/%s", fixture_dir, name);
+    return fixture_dir;
+}
+
+
+/* the path of a file there */
+
+__attribute__((unused))
+static const char *
+fixture_path(const char *name)
+{
+    int   i;
+    char  path[512];
+
+    snprintf(path, sizeof(path), "%s/%s", fixture_top(), name);
 
     for (i = 0; i < fixture_nfiles; i++) {
         if (strcmp(fixture_files[i], path) == 0) {

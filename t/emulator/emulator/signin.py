@@ -92,9 +92,9 @@ class SignIn:
         if 'state' in query:
             values['state'] = query['state']
         uri = query.get('redirect_uri', '')
-        glue = '&' if '?' in uri else '?'
+        sep = '&' if '?' in uri else '?'
         return Response(302, b'', [
-            ('Location', uri + glue + urllib.parse.urlencode(values)),
+            ('Location', uri + sep + urllib.parse.urlencode(values)),
             ('Cache-Control', 'no-store')])
 
     def ask(self, request, app, query):

@@ -39,7 +39,7 @@ getaddrinfo(const char *node, const char *service,
 }
 
 
-/* fails once for each file $GLUE_FAIL that it finds */
+/* fails once for each file $TEST_FAIL that it finds */
 
 int
 curl_multi_socket_action(void *multi, int fd, int mask, int *running)
@@ -47,7 +47,7 @@ curl_multi_socket_action(void *multi, int fd, int mask, int *running)
     const char        *file;
     socket_action_pt   next;
 
-    file = getenv("GLUE_FAIL");
+    file = getenv("TEST_FAIL");
 
     if (file && fd != -1 && access(file, F_OK) == 0 && unlink(file) == 0) {
         return 4;       /* CURLM_INTERNAL_ERROR */

@@ -5,10 +5,10 @@
  * For tests only: makes a worker send requests and run processes as the
  * arguments of a request tell it, and answers with what came of it.
  *
- *     location = /fetch { glue_fetch; }
+ *     location = /fetch { test_fetch; }
  *         url= method= body= body_size= header=NAME:VALUE local=1 pin=
  *         ca=FILE timeout= connect_timeout= n=TIMES
- *     location = /run { glue_run; }
+ *     location = /run { test_run; }
  *         path= arg= env=NAME=VALUE timeout=
  *
  * The answer: lines "name: value", an empty line, the body.
@@ -22,27 +22,27 @@
 #include "ngx_http_entra_exec.h"
 
 
-#define GLUE_MAX  256
+#define TEST_MAX  256
 
 
 typedef struct {
     ngx_http_entra_curl_conf_t   curl;
     ngx_str_t                    ca_pem_file;
     ngx_str_t                    on_start;
-} ngx_http_entra_glue_conf_t;
+} ngx_http_entra_test_conf_t;
 
 
-typedef struct ngx_http_entra_glue_s  ngx_http_entra_glue_t;
+typedef struct ngx_http_entra_test_s  ngx_http_entra_test_t;
 
 typedef struct {
-    ngx_http_entra_glue_t       *glue;
+    ngx_http_entra_test_t       *test;
     entra_http_request_t         request;
     void                        *handle;
-} ngx_http_entra_glue_fetch_t;
+} ngx_http_entra_test_fetch_t;
 
-struct ngx_http_entra_glue_s {
+struct ngx_http_entra_test_s {
     ngx_http_request_t          *r;
-    ngx_http_entra_glue_fetch_t  fetches[GLUE_MAX];
+    ngx_http_entra_test_fetch_t  fetches[TEST_MAX];
     ngx_uint_t                   n;
     ngx_uint_t                   left;
     entra_process_t              process;
@@ -51,61 +51,61 @@ struct ngx_http_entra_glue_s {
 };
 
 
-static void *ngx_http_entra_glue_create_conf(ngx_conf_t *cf);
-static char *ngx_http_entra_glue_fetch(ngx_conf_t *cf, ngx_command_t *cmd,
+static void *ngx_http_entra_test_create_conf(ngx_conf_t *cf);
+static char *ngx_http_entra_test_fetch(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_entra_glue_run(ngx_conf_t *cf, ngx_command_t *cmd,
+static char *ngx_http_entra_test_run(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static ngx_int_t ngx_http_entra_glue_init(ngx_cycle_t *cycle);
-static void ngx_http_entra_glue_exit(ngx_cycle_t *cycle);
-static ngx_int_t ngx_http_entra_glue_fetch_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_entra_glue_run_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_test_init(ngx_cycle_t *cycle);
+static void ngx_http_entra_test_exit(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_entra_test_fetch_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_test_run_handler(ngx_http_request_t *r);
 
 
-static ngx_http_entra_curl_t  *ngx_http_entra_glue_curl;
-static entra_http_request_t    ngx_http_entra_glue_first;
+static ngx_http_entra_curl_t  *ngx_http_entra_test_curl;
+static entra_http_request_t    ngx_http_entra_test_first;
 
 
-static ngx_command_t  ngx_http_entra_glue_commands[] = {
+static ngx_command_t  ngx_http_entra_test_commands[] = {
 
-    { ngx_string("glue_ca_file"),
+    { ngx_string("test_ca_file"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_entra_glue_conf_t, curl.ca_file),
+      offsetof(ngx_http_entra_test_conf_t, curl.ca_file),
       NULL },
 
-    { ngx_string("glue_ca_pem"),
+    { ngx_string("test_ca_pem"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_entra_glue_conf_t, ca_pem_file),
+      offsetof(ngx_http_entra_test_conf_t, ca_pem_file),
       NULL },
 
-    { ngx_string("glue_proxy"),
+    { ngx_string("test_proxy"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_entra_glue_conf_t, curl.proxy),
+      offsetof(ngx_http_entra_test_conf_t, curl.proxy),
       NULL },
 
-    { ngx_string("glue_on_start"),
+    { ngx_string("test_on_start"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_entra_glue_conf_t, on_start),
+      offsetof(ngx_http_entra_test_conf_t, on_start),
       NULL },
 
-    { ngx_string("glue_fetch"),
+    { ngx_string("test_fetch"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
-      ngx_http_entra_glue_fetch,
+      ngx_http_entra_test_fetch,
       0,
       0,
       NULL },
 
-    { ngx_string("glue_run"),
+    { ngx_string("test_run"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
-      ngx_http_entra_glue_run,
+      ngx_http_entra_test_run,
       0,
       0,
       NULL },
@@ -114,11 +114,11 @@ static ngx_command_t  ngx_http_entra_glue_commands[] = {
 };
 
 
-static ngx_http_module_t  ngx_http_entra_glue_test_module_ctx = {
+static ngx_http_module_t  ngx_http_entra_test_module_ctx = {
     NULL,                                  /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
-    ngx_http_entra_glue_create_conf,       /* create main configuration */
+    ngx_http_entra_test_create_conf,       /* create main configuration */
     NULL,                                  /* init main configuration */
 
     NULL,                                  /* create server configuration */
@@ -129,55 +129,55 @@ static ngx_http_module_t  ngx_http_entra_glue_test_module_ctx = {
 };
 
 
-ngx_module_t  ngx_http_entra_glue_test_module = {
+ngx_module_t  ngx_http_entra_transport_test_module = {
     NGX_MODULE_V1,
-    &ngx_http_entra_glue_test_module_ctx,  /* module context */
-    ngx_http_entra_glue_commands,          /* module directives */
+    &ngx_http_entra_test_module_ctx,       /* module context */
+    ngx_http_entra_test_commands,          /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    ngx_http_entra_glue_init,              /* init process */
+    ngx_http_entra_test_init,              /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    ngx_http_entra_glue_exit,              /* exit process */
+    ngx_http_entra_test_exit,              /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
 
 
 static void *
-ngx_http_entra_glue_create_conf(ngx_conf_t *cf)
+ngx_http_entra_test_create_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_glue_conf_t));
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_test_conf_t));
 }
 
 
 static char *
-ngx_http_entra_glue_fetch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_entra_test_fetch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_entra_glue_fetch_handler;
+    clcf->handler = ngx_http_entra_test_fetch_handler;
 
     return NGX_CONF_OK;
 }
 
 
 static char *
-ngx_http_entra_glue_run(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_entra_test_run(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_entra_glue_run_handler;
+    clcf->handler = ngx_http_entra_test_run_handler;
 
     return NGX_CONF_OK;
 }
 
 
 static char *
-ngx_http_entra_glue_slurp(const char *file)
+ngx_http_entra_test_slurp(const char *file)
 {
     char         buf[4096];
     FILE        *f;
@@ -201,18 +201,18 @@ ngx_http_entra_glue_slurp(const char *file)
 
 
 static void
-ngx_http_entra_glue_first_done(void *ctx, const entra_http_reply_t *reply)
+ngx_http_entra_test_first_done(void *ctx, const entra_http_reply_t *reply)
 {
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "glue: first fetch: %d %s", reply->status, reply->error);
-    entra_http_request_free(&ngx_http_entra_glue_first);
+                  "test: first fetch: %d %s", reply->status, reply->error);
+    entra_http_request_free(&ngx_http_entra_test_first);
 }
 
 
 static ngx_int_t
-ngx_http_entra_glue_init(ngx_cycle_t *cycle)
+ngx_http_entra_test_init(ngx_cycle_t *cycle)
 {
-    ngx_http_entra_glue_conf_t  *conf;
+    ngx_http_entra_test_conf_t  *conf;
 
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
@@ -220,36 +220,36 @@ ngx_http_entra_glue_init(ngx_cycle_t *cycle)
     }
 
     conf = ngx_http_cycle_get_module_main_conf(cycle,
-                                               ngx_http_entra_glue_test_module);
+                                        ngx_http_entra_transport_test_module);
     if (conf == NULL) {
         return NGX_OK;
     }
 
     if (conf->ca_pem_file.len) {
         conf->curl.ca_pem.data = (u_char *)
-            ngx_http_entra_glue_slurp((char *) conf->ca_pem_file.data);
+            ngx_http_entra_test_slurp((char *) conf->ca_pem_file.data);
         conf->curl.ca_pem.len = ngx_strlen(conf->curl.ca_pem.data);
     }
 
-    ngx_http_entra_glue_curl = ngx_http_entra_curl_create(cycle, &conf->curl);
+    ngx_http_entra_test_curl = ngx_http_entra_curl_create(cycle, &conf->curl);
 
     if (conf->ca_pem_file.len) {
         ngx_free(conf->curl.ca_pem.data);
     }
 
-    if (ngx_http_entra_glue_curl == NULL) {
+    if (ngx_http_entra_test_curl == NULL) {
         return NGX_ERROR;
     }
 
     if (conf->on_start.len) {
-        entra_http_request_init(&ngx_http_entra_glue_first);
-        ngx_http_entra_glue_first.local = 1;
-        ngx_http_entra_glue_first.url =
+        entra_http_request_init(&ngx_http_entra_test_first);
+        ngx_http_entra_test_first.local = 1;
+        ngx_http_entra_test_first.url =
                           entra_str_dup(entra_str_c((char *)
                                                     conf->on_start.data));
-        (void) ngx_http_entra_curl_send(ngx_http_entra_glue_curl,
-                                        &ngx_http_entra_glue_first,
-                                        ngx_http_entra_glue_first_done, NULL);
+        (void) ngx_http_entra_curl_send(ngx_http_entra_test_curl,
+                                        &ngx_http_entra_test_first,
+                                        ngx_http_entra_test_first_done, NULL);
     }
 
     return NGX_OK;
@@ -257,18 +257,18 @@ ngx_http_entra_glue_init(ngx_cycle_t *cycle)
 
 
 static void
-ngx_http_entra_glue_exit(ngx_cycle_t *cycle)
+ngx_http_entra_test_exit(ngx_cycle_t *cycle)
 {
     ngx_http_entra_exec_exit();
-    ngx_http_entra_curl_destroy(ngx_http_entra_glue_curl);
-    entra_http_request_free(&ngx_http_entra_glue_first);
+    ngx_http_entra_curl_destroy(ngx_http_entra_test_curl);
+    entra_http_request_free(&ngx_http_entra_test_first);
 }
 
 
 /* the n-th argument of that name, unescaped, on the heap; NULL: none */
 
 static char *
-ngx_http_entra_glue_arg(ngx_http_request_t *r, const char *name, ngx_uint_t n)
+ngx_http_entra_test_arg(ngx_http_request_t *r, const char *name, ngx_uint_t n)
 {
     size_t   len;
     u_char  *p, *end, *last, *src, *dst;
@@ -305,12 +305,12 @@ ngx_http_entra_glue_arg(ngx_http_request_t *r, const char *name, ngx_uint_t n)
 
 
 static unsigned
-ngx_http_entra_glue_number(ngx_http_request_t *r, const char *name)
+ngx_http_entra_test_number(ngx_http_request_t *r, const char *name)
 {
     char      *arg;
     unsigned   n;
 
-    arg = ngx_http_entra_glue_arg(r, name, 0);
+    arg = ngx_http_entra_test_arg(r, name, 0);
     n = arg ? (unsigned) atoi(arg) : 0;
     free(arg);
 
@@ -319,56 +319,56 @@ ngx_http_entra_glue_number(ngx_http_request_t *r, const char *name)
 
 
 static void
-ngx_http_entra_glue_cleanup(void *data)
+ngx_http_entra_test_cleanup(void *data)
 {
-    ngx_http_entra_glue_t *glue = data;
+    ngx_http_entra_test_t *test = data;
 
     ngx_uint_t  i;
 
-    for (i = 0; i < glue->n; i++) {
-        if (glue->fetches[i].handle) {
-            ngx_http_entra_curl_cancel(ngx_http_entra_glue_curl,
-                                       glue->fetches[i].handle);
+    for (i = 0; i < test->n; i++) {
+        if (test->fetches[i].handle) {
+            ngx_http_entra_curl_cancel(ngx_http_entra_test_curl,
+                                       test->fetches[i].handle);
         }
 
-        entra_http_request_free(&glue->fetches[i].request);
+        entra_http_request_free(&test->fetches[i].request);
     }
 
-    if (glue->handle) {
-        ngx_http_entra_exec_cancel(NULL, glue->handle);
+    if (test->handle) {
+        ngx_http_entra_exec_cancel(NULL, test->handle);
     }
 
-    entra_process_free(&glue->process);
-    entra_buf_free(&glue->answer);
+    entra_process_free(&test->process);
+    entra_buf_free(&test->answer);
 }
 
 
-static ngx_http_entra_glue_t *
-ngx_http_entra_glue_create(ngx_http_request_t *r)
+static ngx_http_entra_test_t *
+ngx_http_entra_test_create(ngx_http_request_t *r)
 {
     ngx_http_cleanup_t     *cln;
-    ngx_http_entra_glue_t  *glue;
+    ngx_http_entra_test_t  *test;
 
-    glue = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_glue_t));
+    test = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_test_t));
     cln = ngx_http_cleanup_add(r, 0);
 
-    if (glue == NULL || cln == NULL) {
+    if (test == NULL || cln == NULL) {
         return NULL;
     }
 
-    glue->r = r;
-    entra_buf_init(&glue->answer, 16 * 1024 * 1024);
-    entra_process_init(&glue->process);
+    test->r = r;
+    entra_buf_init(&test->answer, 16 * 1024 * 1024);
+    entra_process_init(&test->process);
 
-    cln->handler = ngx_http_entra_glue_cleanup;
-    cln->data = glue;
+    cln->handler = ngx_http_entra_test_cleanup;
+    cln->data = test;
 
-    return glue;
+    return test;
 }
 
 
 static ngx_int_t
-ngx_http_entra_glue_park(ngx_http_request_t *r)
+ngx_http_entra_test_park(ngx_http_request_t *r)
 {
     /* a client that goes away cancels */
 
@@ -385,7 +385,7 @@ ngx_http_entra_glue_park(ngx_http_request_t *r)
 
 
 static void
-ngx_http_entra_glue_answer(ngx_http_entra_glue_t *glue)
+ngx_http_entra_test_answer(ngx_http_entra_test_t *test)
 {
     ngx_int_t            rc;
     ngx_buf_t           *b;
@@ -394,9 +394,9 @@ ngx_http_entra_glue_answer(ngx_http_entra_glue_t *glue)
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    r = glue->r;
+    r = test->r;
     c = r->connection;
-    text = entra_buf_str(&glue->answer);
+    text = entra_buf_str(&test->answer);
 
     b = ngx_create_temp_buf(r->pool, text.len + 1);
 
@@ -425,20 +425,20 @@ ngx_http_entra_glue_answer(ngx_http_entra_glue_t *glue)
 
 
 static void
-ngx_http_entra_glue_fetched(void *ctx, const entra_http_reply_t *reply)
+ngx_http_entra_test_fetched(void *ctx, const entra_http_reply_t *reply)
 {
-    ngx_http_entra_glue_fetch_t *fetch = ctx;
+    ngx_http_entra_test_fetch_t *fetch = ctx;
 
     entra_buf_t            *b;
-    ngx_http_entra_glue_t  *glue;
+    ngx_http_entra_test_t  *test;
 
-    glue = fetch->glue;
+    test = fetch->test;
     fetch->handle = NULL;
-    b = &glue->answer;
+    b = &test->answer;
 
     entra_buf_addf(b, "status: %d\n", reply->status);
 
-    if (glue->n == 1) {
+    if (test->n == 1) {
         entra_buf_addf(b, "error: %s\n", reply->error);
         entra_buf_addf(b, "too_large: %d\n", reply->too_large);
         entra_buf_addf(b, "timed_out: %d\n", reply->timed_out);
@@ -456,14 +456,14 @@ ngx_http_entra_glue_fetched(void *ctx, const entra_http_reply_t *reply)
         entra_buf_add_str(b, reply->body);
     }
 
-    if (--glue->left == 0) {
-        ngx_http_entra_glue_answer(glue);
+    if (--test->left == 0) {
+        ngx_http_entra_test_answer(test);
     }
 }
 
 
 static void
-ngx_http_entra_glue_request(ngx_http_request_t *r,
+ngx_http_entra_test_request(ngx_http_request_t *r,
     entra_http_request_t *request)
 {
     char        *arg, *colon;
@@ -471,14 +471,14 @@ ngx_http_entra_glue_request(ngx_http_request_t *r,
 
     entra_http_request_init(request);
 
-    request->url = ngx_http_entra_glue_arg(r, "url", 0);
-    request->pinned_sha1 = ngx_http_entra_glue_arg(r, "pin", 0);
-    request->local = (ngx_http_entra_glue_number(r, "local") != 0);
-    request->timeout = ngx_http_entra_glue_number(r, "timeout");
-    request->connect_timeout = ngx_http_entra_glue_number(r,
+    request->url = ngx_http_entra_test_arg(r, "url", 0);
+    request->pinned_sha1 = ngx_http_entra_test_arg(r, "pin", 0);
+    request->local = (ngx_http_entra_test_number(r, "local") != 0);
+    request->timeout = ngx_http_entra_test_number(r, "timeout");
+    request->connect_timeout = ngx_http_entra_test_number(r,
                                                           "connect_timeout");
 
-    arg = ngx_http_entra_glue_arg(r, "method", 0);
+    arg = ngx_http_entra_test_arg(r, "method", 0);
 
     if (arg) {
         request->method = ngx_strcmp(arg, "POST") == 0 ? "POST"
@@ -487,25 +487,25 @@ ngx_http_entra_glue_request(ngx_http_request_t *r,
         free(arg);
     }
 
-    arg = ngx_http_entra_glue_arg(r, "body", 0);
+    arg = ngx_http_entra_test_arg(r, "body", 0);
 
     if (arg) {
         entra_buf_add_c(&request->body, arg);
         free(arg);
     }
 
-    for (n = ngx_http_entra_glue_number(r, "body_size"); n; n--) {
+    for (n = ngx_http_entra_test_number(r, "body_size"); n; n--) {
         entra_buf_add_char(&request->body, 'x');
     }
 
-    arg = ngx_http_entra_glue_arg(r, "ca", 0);
+    arg = ngx_http_entra_test_arg(r, "ca", 0);
 
     if (arg) {
-        request->ca_pem = ngx_http_entra_glue_slurp(arg);
+        request->ca_pem = ngx_http_entra_test_slurp(arg);
         free(arg);
     }
 
-    for (n = 0; (arg = ngx_http_entra_glue_arg(r, "header", n)) != NULL; n++) {
+    for (n = 0; (arg = ngx_http_entra_test_arg(r, "header", n)) != NULL; n++) {
         colon = strchr(arg, ':');
         *colon = '\0';
         (void) entra_http_request_header(request, arg, entra_str_c(colon + 1));
@@ -515,56 +515,56 @@ ngx_http_entra_glue_request(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_entra_glue_fetch_handler(ngx_http_request_t *r)
+ngx_http_entra_test_fetch_handler(ngx_http_request_t *r)
 {
     ngx_int_t                     rc;
     ngx_uint_t                    i, n;
-    ngx_http_entra_glue_t        *glue;
-    ngx_http_entra_glue_fetch_t  *fetch;
+    ngx_http_entra_test_t        *test;
+    ngx_http_entra_test_fetch_t  *fetch;
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    glue = ngx_http_entra_glue_create(r);
-    if (glue == NULL) {
+    test = ngx_http_entra_test_create(r);
+    if (test == NULL) {
         return NGX_ERROR;
     }
 
-    n = ngx_http_entra_glue_number(r, "n");
-    n = n ? ngx_min(n, GLUE_MAX) : 1;
+    n = ngx_http_entra_test_number(r, "n");
+    n = n ? ngx_min(n, TEST_MAX) : 1;
 
     for (i = 0; i < n; i++) {
-        fetch = &glue->fetches[i];
-        fetch->glue = glue;
-        ngx_http_entra_glue_request(r, &fetch->request);
-        fetch->handle = ngx_http_entra_curl_send(ngx_http_entra_glue_curl,
+        fetch = &test->fetches[i];
+        fetch->test = test;
+        ngx_http_entra_test_request(r, &fetch->request);
+        fetch->handle = ngx_http_entra_curl_send(ngx_http_entra_test_curl,
                                                  &fetch->request,
-                                                 ngx_http_entra_glue_fetched,
+                                                 ngx_http_entra_test_fetched,
                                                  fetch);
-        glue->n++;
+        test->n++;
 
         if (fetch->handle == NULL) {
             return NGX_HTTP_SERVICE_UNAVAILABLE;
         }
 
-        glue->left++;
+        test->left++;
     }
 
-    return ngx_http_entra_glue_park(r);
+    return ngx_http_entra_test_park(r);
 }
 
 
 static void
-ngx_http_entra_glue_ran(void *ctx, const entra_process_result_t *result)
+ngx_http_entra_test_ran(void *ctx, const entra_process_result_t *result)
 {
-    ngx_http_entra_glue_t *glue = ctx;
+    ngx_http_entra_test_t *test = ctx;
 
     entra_buf_t  *b;
 
-    glue->handle = NULL;
-    b = &glue->answer;
+    test->handle = NULL;
+    b = &test->answer;
 
     entra_buf_addf(b, "started: %d\n", result->started);
     entra_buf_addf(b, "status: %d\n", result->status);
@@ -575,51 +575,51 @@ ngx_http_entra_glue_ran(void *ctx, const entra_process_result_t *result)
     entra_buf_add_str(b, result->out);
     entra_buf_add_str(b, result->err);
 
-    ngx_http_entra_glue_answer(glue);
+    ngx_http_entra_test_answer(test);
 }
 
 
 static ngx_int_t
-ngx_http_entra_glue_run_handler(ngx_http_request_t *r)
+ngx_http_entra_test_run_handler(ngx_http_request_t *r)
 {
     char                   *arg, *equals;
     ngx_int_t               rc;
     ngx_uint_t              n;
     entra_process_t        *process;
-    ngx_http_entra_glue_t  *glue;
+    ngx_http_entra_test_t  *test;
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    glue = ngx_http_entra_glue_create(r);
-    if (glue == NULL) {
+    test = ngx_http_entra_test_create(r);
+    if (test == NULL) {
         return NGX_ERROR;
     }
 
-    process = &glue->process;
-    process->path = ngx_http_entra_glue_arg(r, "path", 0);
-    process->timeout = ngx_http_entra_glue_number(r, "timeout");
+    process = &test->process;
+    process->path = ngx_http_entra_test_arg(r, "path", 0);
+    process->timeout = ngx_http_entra_test_number(r, "timeout");
     (void) entra_process_arg(process, process->path);
 
-    for (n = 0; (arg = ngx_http_entra_glue_arg(r, "arg", n)) != NULL; n++) {
+    for (n = 0; (arg = ngx_http_entra_test_arg(r, "arg", n)) != NULL; n++) {
         (void) entra_process_arg(process, arg);
         free(arg);
     }
 
-    for (n = 0; (arg = ngx_http_entra_glue_arg(r, "env", n)) != NULL; n++) {
+    for (n = 0; (arg = ngx_http_entra_test_arg(r, "env", n)) != NULL; n++) {
         equals = strchr(arg, '=');
         *equals = '\0';
         (void) entra_process_env(process, arg, equals + 1);
         free(arg);
     }
 
-    glue->handle = ngx_http_entra_exec_spawn(NULL, process,
-                                             ngx_http_entra_glue_ran, glue);
-    if (glue->handle == NULL) {
+    test->handle = ngx_http_entra_exec_spawn(NULL, process,
+                                             ngx_http_entra_test_ran, test);
+    if (test->handle == NULL) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    return ngx_http_entra_glue_park(r);
+    return ngx_http_entra_test_park(r);
 }

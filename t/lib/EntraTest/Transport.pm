@@ -1,7 +1,7 @@
-package EntraTest::Glue;
+package EntraTest::Transport;
 
-# nginx with the test module of t/glue: what a worker does when it is asked to
-# send requests and to run processes.
+# nginx with the test module of t/transport: what a worker does when it is
+# asked to send requests and to run processes.
 
 use strict;
 use warnings;
@@ -23,10 +23,10 @@ sub new {
 
     my $t = EntraTest->new(workers => 1,
                            level => $ENV{ENTRA_LEVEL} || 'info', %o);
-    my $build = ($ENV{ENTRA_BUILD} || "$t->{root}/build") . '/glue';
+    my $build = ($ENV{ENTRA_BUILD} || "$t->{root}/build") . '/transport-test';
     my $log = "$build.log";
-    mkdir $build =~ s{/glue$}{}r;
-    if (system("$t->{root}/t/glue/build $build >$log 2>&1") != 0) {
+    mkdir $build =~ s{/transport-test$}{}r;
+    if (system("$t->{root}/t/transport/build $build >$log 2>&1") != 0) {
         my @lines = split /\n/, slurp($log);
         plan(skip_all => 'no nginx sources')
             if grep { /There are no nginx sources/ } @lines;
@@ -35,7 +35,7 @@ sub new {
     }
     $t->{preload} = "$build/preload.so";
     $t->{load} =
-        "load_module $build/objs/ngx_http_entra_glue_test_module.so;\n";
+        "load_module $build/objs/ngx_http_entra_transport_test_module.so;\n";
     mkdir $t->dir('open');
     chmod 0777, $t->dir('open');
 
@@ -74,7 +74,7 @@ sub breakable {
 sub breakers {
     my ($t) = @_;
     return (env => { LD_PRELOAD => $t->{preload},
-                     GLUE_FAIL => $t->dir('open/fail') }) if $t->breakable;
+                     TEST_FAIL => $t->dir('open/fail') }) if $t->breakable;
     return ();
 }
 
@@ -87,7 +87,7 @@ sub server {
     $t->{server_pid} = fork // die "fork: $!";
     if ($t->{server_pid} == 0) {
         open STDERR, '>', $t->dir('server.err');
-        exec $^X, "$t->{root}/t/glue/server.pl", $port, $log;
+        exec $^X, "$t->{root}/t/transport/server.pl", $port, $log;
         die "exec: $!";
     }
     wait_until(sub { EntraTest::HTTP::connect_to(port => $port) }, 10)
