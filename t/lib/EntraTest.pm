@@ -14,6 +14,7 @@ use warnings;
 
 use Cwd 'abs_path';
 use File::Basename 'dirname';
+use File::Path ();
 use File::Temp 'tempdir';
 use IO::Socket::INET;
 use JSON::PP ();
@@ -700,6 +701,34 @@ sub finish {
     is(join("\n", @bad), '', 'no alerts in the error log');
     $self->{finished} = 1;
     done_testing();
+}
+
+# A process that cleans up when this one is killed: ends all that names the
+# test's directory, and removes that.
+sub guard {
+    my ($self) = @_;
+
+    pipe my $in, $self->{guard} or die "pipe: $!";
+    my $pid = fork // die "fork: $!";
+    return if $pid;
+
+    close $self->{guard};
+    open $_, '+<', '/dev/null' for \(*STDIN, *STDOUT, *STDERR);
+    $SIG{$_} = 'IGNORE' for qw(INT TERM HUP PIPE);
+    sysread $in, my $byte, 1;   # until the other end is gone
+
+    wait_until(sub { !kill KILL => naming($self->{dir}) }, 10);
+    wait_until(sub { File::Path::remove_tree($self->{dir}, { safe => 0 });
+                     return !-e $self->{dir} }, 10);
+    POSIX::_exit(0);
+}
+
+# processes whose command line has this text, but this one
+sub naming {
+    my ($text) = @_;
+
+    return grep { $_ != $$ && slurp("/proc/$_/cmdline") =~ /\Q$text/ }
+        map { m{(\d+)$} } glob '/proc/[0-9]*';
 }
 
 sub cleanup {
