@@ -137,8 +137,8 @@ entra_signed_in_wait(entra_acquire_t *a)
 
     if (state->waited >= ENTRA_SIGNED_IN_LOCK_WAIT) {
         (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
-                             "another refresh with the same sign-in does not"
-                             " end");
+                             "another refresh of the same sign-in has not"
+                             " ended in time");
         return ENTRA_NEXT_FAILED;
     }
 
