@@ -250,7 +250,7 @@ $e->fault({ at => 'token', times => 1, set => { id_token => 'e30.' .
                      . (time + 3600) . ',"nonce":"stolen"}') . '.c2ln' } });
 $r = $mine->get(entra($mine->leave($mine->sign_in('/in', 'bob'))));
 is $r->status, 502, 'another nonce';
-like $r->body, qr/not of this sign-in/, 'and it says so';
+like $r->body, qr/of another sign-in/, 'and it says so';
 $e->clear_faults;
 
 

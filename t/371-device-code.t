@@ -134,7 +134,7 @@ $e->control(POST => 'device', { user_code => $device{expired}{user_code},
 $e->settings(device_expires_in => 2);
 $device{late} = begin('late');
 $e->settings(device_expires_in => 900);
-ok wait_until(sub { section($_) =~ /The code has expired before anybody/ }),
+ok wait_until(sub { section($_) =~ /The code expired before anybody/ }),
     "$_: expired" for qw(expired late);
 
 

@@ -144,7 +144,7 @@ my @broken = (
     ["another credential's", $foreign, qr/cannot be decrypted/],
     ['empty', '', qr/cannot be decrypted/],
     ['too large', 'x' x 40000, qr/larger than/],
-    ['open to others', $good, qr/open to others/, 0644],
+    ['open to others', $good, qr/others than its owner/, 0644],
 );
 
 sub put {

@@ -113,7 +113,7 @@ fires('no grant at all', "entra_policy p { locations corp; block; }\n",
       'credential "app": none of ... grants anything ... ; add a '
       . 'policy with "grant;"');
 fires('only one that reports', "entra_policy p { state report_only; "
-      . "operations any; grant; }\n", 3 - 1, 'none of its policies');
+      . "operations any; grant; }\n", 3 - 1, 'none of its enabled policies');
 fires('everything for everybody', "entra_policy p { grant; }\n", 1,
       'entra_policy "p" grants everybody everything ... ; write who or what');
 
@@ -168,10 +168,10 @@ SKIP: {
 my $behind = "entra_trusted_proxies 10.0.0.4/32;\n";
 fires('a proxy in a grant', "${behind}entra_policy p { locations corp; "
       . "operations \"GET /a\"; grant; }\n", 2,
-      'a trusted proxy is inside of the locations that entra_policy '
-      . '"p" grants ... ; take it');
+      'a trusted proxy is in the locations that entra_policy '
+      . '"p" grants ... ; remove it');
 fires('a proxy in an exception', "$behind${g}entra_policy p { locations any "
-      . "except corp; block; }\n", 3, '"p" excepts; take its address out');
+      . "except corp; block; }\n", 3, '"p" excepts; remove its address');
 silent('a proxy outside', "${behind}entra_policy p { locations lab; "
        . "operations \"GET /a\"; grant; }\n");
 silent('a proxy that is excepted', "${behind}entra_policy p { locations corp "
@@ -200,7 +200,7 @@ silent('satisfy any elsewhere', $g, more => 'location /y { satisfy any; '
 
 # one mistake is told once, however many locations it is in
 fires('in many locations', "entra_policy p { locations corp; block; }\n", 2,
-      'credential "app": none of its policies', more => join '', map {
+      'credential "app": none of its enabled policies', more => join '', map {
           "location /$_ { entra_auth app; proxy_pass "
           . "http://127.0.0.1:%%UPSTREAM_PLAIN%%; }\n" } 1 .. 20);
 
@@ -212,11 +212,11 @@ fires('policies of a location', $g . "entra_policy p { block; }\n", 1,
 my $other = 'entra_credential other client_secret { %%CREDENTIAL%% scope arm;'
     . ' upstreams http://127.0.0.1:%%UPSTREAM_PLAIN%%; policies p; }' . "\n";
 fires('a variable', $g . "entra_policy p { locations corp; block; }\n$other",
-      'nginx.conf:' . ($n + 3), 'credential "other": none of its policies',
+      'nginx.conf:' . ($n + 3), 'credential "other": none of its enabled',
       policies => 'g', more => 'location /v { entra_auth $arg_c; '
       . 'proxy_pass http://127.0.0.1:%%UPSTREAM_PLAIN%%; }');
 fires('a second token', $g . "entra_policy p { locations corp; block; }\n"
-      . $other, 'nginx.conf:' . ($n + 3), '"other": none of its policies',
+      . $other, 'nginx.conf:' . ($n + 3), '"other": none of its enabled',
       policies => 'g', location => 'entra_token $second other;');
 
 # mistakes that are no warnings have a place too

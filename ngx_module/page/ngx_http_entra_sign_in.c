@@ -131,7 +131,7 @@ ngx_http_entra_sign_in_init(ngx_http_entra_worker_t *worker)
 
     ngx_http_entra_session_store(worker->conf, &worker->store);
 
-    worker->site = entra_sign_in_create(&worker->world,
+    worker->site = entra_sign_in_create(&worker->platform,
                                         ngx_http_entra_signed_in, worker);
     if (worker->site == NULL) {
         return NGX_ERROR;

@@ -166,10 +166,10 @@ ngx_http_entra_status_html(const ngx_http_entra_snapshot_t *s,
 
     if (view->refresh < 0) {
         ngx_http_entra_html_link(b, view, view->state, view->page, 10);
-        entra_buf_add_c(b, ">Load anew every 10 s</a>.");
+        entra_buf_add_c(b, ">Reload every 10 s</a>.");
 
     } else {
-        entra_buf_addf(b, "Loaded anew every %ld s; ", (long) view->refresh);
+        entra_buf_addf(b, "Reloads every %ld s; ", (long) view->refresh);
         ngx_http_entra_html_link(b, view, view->state, view->page, -1);
         entra_buf_add_c(b, ">keep it still</a>.");
     }

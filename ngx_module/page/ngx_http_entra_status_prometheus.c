@@ -211,7 +211,7 @@ ngx_http_entra_prometheus_tokens(const ngx_http_entra_snapshot_t *s,
           "Seconds until the token expires, 0 without one; no series while "
           "nobody has asked for it.", ngx_http_entra_sample_expiry },
         { "entra_token_consecutive_failures", "gauge",
-          "Attempts that failed since the last one that did not.",
+          "Failed attempts since the last success.",
           ngx_http_entra_sample_fails },
         { "entra_replays_total", "counter",
           "Requests sent again after a 401.", ngx_http_entra_sample_replays },
@@ -322,8 +322,8 @@ ngx_http_entra_prometheus_credentials(const ngx_http_entra_snapshot_t *s,
     ngx_http_entra_shown_token_t  *t;
 
     static const char *const  families[][2] = {
-        { "entra_credential_stale_files", "Files whose present content is not "
-          "in use: unreadable, or no secret or certificate." },
+        { "entra_credential_stale_files", "Files whose current content is not"
+          " in use: unreadable, or no secret or certificate." },
         { "entra_certificate_expiry_timestamp_seconds",
           "When the client certificate expires, Unix time." },
         { "entra_sign_in_due", "1 while a person has to sign in." }
@@ -379,7 +379,7 @@ ngx_http_entra_prometheus_requests(const ngx_http_entra_snapshot_t *s,
     }
 
     ngx_http_entra_prometheus_head(b, refused, "counter",
-                                   "Answers of the upstream with the status "
+                                   "Upstream responses with status "
                                    "401, 403, 424 or 429.");
 
     for (i = 0; i < s->ntokens; i++) {
@@ -408,7 +408,7 @@ ngx_http_entra_prometheus_decisions(const ngx_http_entra_snapshot_t *s,
     n = s->counters;
 
     ngx_http_entra_prometheus_head(b, "entra_decisions_total", "counter",
-                                   "Decisions of Conditional Access.");
+                                   "Decisions of the policies.");
 
     for (i = 0; i < 3; i++) {
         entra_buf_addf(b, "entra_decisions_total{decision=\"%s\"} %lu\n",

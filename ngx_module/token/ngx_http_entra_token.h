@@ -104,7 +104,7 @@ struct ngx_http_entra_waiter_s {
 typedef struct {
     ngx_cycle_t                  *cycle;
     ngx_http_entra_main_conf_t   *conf;
-    entra_platform_t              world;
+    entra_platform_t              platform;
     ngx_http_entra_curl_t        *curl;
     entra_session_store_t         store;        /* of sign-ins */
     entra_sign_in_t              *site;

@@ -70,7 +70,7 @@ ngx_http_entra_token_fetch(ngx_http_entra_token_t *token, entra_buf_t *claims,
 {
     token->started = ngx_http_entra_clock();
 
-    token->acquire = entra_acquire_start(&ngx_http_entra_worker->world,
+    token->acquire = entra_acquire_start(&ngx_http_entra_worker->platform,
                                          token->credential->core,
                                          (entra_str_t) {
                                              token->scope.len,

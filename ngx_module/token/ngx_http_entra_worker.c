@@ -240,19 +240,19 @@ ngx_http_entra_worker_free(ngx_http_entra_worker_t *worker)
 static void
 ngx_http_entra_worker_platform(ngx_http_entra_worker_t *worker)
 {
-    entra_platform_t  *world;
+    entra_platform_t  *platform;
 
-    world = &worker->world;
+    platform = &worker->platform;
 
-    world->data = worker;
-    world->wall = ngx_http_entra_worker_wall;
-    world->http = ngx_http_entra_worker_http;
-    world->http_cancel = ngx_http_entra_worker_http_cancel;
-    world->process = ngx_http_entra_exec_spawn;
-    world->process_cancel = ngx_http_entra_exec_cancel;
-    world->timer = ngx_http_entra_worker_timer;
-    world->timer_cancel = ngx_http_entra_worker_timer_cancel;
-    world->log = ngx_http_entra_worker_log;
+    platform->data = worker;
+    platform->wall = ngx_http_entra_worker_wall;
+    platform->http = ngx_http_entra_worker_http;
+    platform->http_cancel = ngx_http_entra_worker_http_cancel;
+    platform->process = ngx_http_entra_exec_spawn;
+    platform->process_cancel = ngx_http_entra_exec_cancel;
+    platform->timer = ngx_http_entra_worker_timer;
+    platform->timer_cancel = ngx_http_entra_worker_timer_cancel;
+    platform->log = ngx_http_entra_worker_log;
 }
 
 

@@ -40,8 +40,8 @@ static const char  entra_do_enable[] =
 
 static const char  entra_do_principal[] =
     "the application has no service principal in this tenant: an"
-    " administrator consents to it there, or runs \"az ad sp create\"; and"
-    " check client_id and tenant_id";
+    " administrator has to consent to it there, or run \"az ad sp create\";"
+    " and check client_id and tenant_id";
 
 static const char  entra_do_assign[] =
     "the resource requires an assignment: give the application an app role of"
@@ -54,11 +54,12 @@ static const char  entra_do_user_assign[] =
 
 static const char  entra_do_federation[] =
     "compare issuer, subject and audience of the federated credential in the"
-    " application with the token's, to the letter; a new one takes minutes";
+    " application with the token's, character by character; a new one takes"
+    " minutes";
 
 static const char  entra_do_resource[] =
-    "check the scope to the letter (a trailing slash matters), and that the"
-    " resource exists in this tenant";
+    "check the scope character by character (a trailing slash matters), and"
+    " that the resource exists in this tenant";
 
 static const char  entra_do_one_scope[] =
     "a scope names one resource: write several as separate words";
@@ -101,8 +102,8 @@ static const char  entra_do_user_device[] =
     " look the correlation id up in the user's sign-in logs";
 
 static const char  entra_do_person[] =
-    "a person is asked for something: use a service identity, or exclude"
-    " this one from the policy";
+    "Entra requires interaction with a user: use a service identity, or"
+    " exclude this one from the policy";
 
 static const char  entra_do_user_mfa[] =
     "Entra asks the user for more (multifactor authentication): the user has"
@@ -253,11 +254,11 @@ static const entra_aadsts_t  entra_aadsts[] = {
       "check the clock of this machine (NTP), and that the federated token"
       " file is renewed", NULL },
     { 700025, CONFIG, NONE,
-      "the application is a public client: it needs none, or another"
-      " registration", NULL },
+      "the application is a public client, which sends no secret or"
+      " assertion: use another registration", NULL },
     { 700027, DENIED, NONE,
       "upload this certificate to the application (Certificates & secrets),"
-      " or use the one that is there", NULL },
+      " or use the one that is registered there", NULL },
     { 700030, DENIED, NONE,
       "the certificate's subject or issuer is not the registered one; with"
       " subject name and issuer, set send_certificate_chain on", NULL },

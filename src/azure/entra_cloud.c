@@ -185,8 +185,8 @@ entra_scope_chars(entra_str_t name, entra_err_t *err)
 
         if (c < 0x21 || c > 0x7e || c == '"' || c == '\\') {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "a character that no scope can hold is in"
-                                 " \"%.*s\"", (int) name.len, name.data);
+                                 "\"%.*s\" has a character that no scope can"
+                                 " have", (int) name.len, name.data);
         }
     }
 

@@ -569,15 +569,15 @@ entra_reply_member(const entra_http_reply_t *reply, const char *name)
 }
 
 
-/* cuts n bytes at p out of text, and puts "[...]" there */
+/* cuts n bytes at p out of err's text, and puts "[...]" there */
 
 static void
-entra_reply_cut(char *text, size_t size, char *p, size_t n)
+entra_reply_cut(entra_err_t *err, char *p, size_t n)
 {
-    char  rest[sizeof(((entra_err_t *) 0)->text)];
+    char  rest[sizeof(err->text)];
 
     snprintf(rest, sizeof(rest), "%s", p + n);
-    snprintf(p, size - (size_t) (p - text), "[...]%s", rest);
+    snprintf(p, sizeof(err->text) - (size_t) (p - err->text), "[...]%s", rest);
 }
 
 
@@ -591,7 +591,7 @@ entra_reply_redact(entra_err_t *err, const char *secret)
         n = entra_err_word(entra_str_c(p));
 
         if (n >= ENTRA_REPLY_TOKENISH) {
-            entra_reply_cut(err->text, sizeof(err->text), p, n);
+            entra_reply_cut(err, p, n);
         }
     }
 
@@ -602,6 +602,6 @@ entra_reply_redact(entra_err_t *err, const char *secret)
     n = strlen(secret);
 
     for (p = err->text; (p = strstr(p, secret)) != NULL; p += strnlen(p, 5)) {
-        entra_reply_cut(err->text, sizeof(err->text), p, n);
+        entra_reply_cut(err, p, n);
     }
 }

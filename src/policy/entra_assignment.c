@@ -80,7 +80,7 @@ entra_refs_name(entra_refs_t *refs, const char *what, entra_str_t name,
 
     if (!entra_name_ok(name)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "\"%.*s\" is not a name that \"%s\" could mean",
+                             "\"%.*s\" is not a valid name in \"%s\"",
                              (int) name.len, name.data, what);
     }
 
@@ -200,7 +200,7 @@ entra_assignment_needs(entra_dim_e dim, int except, entra_err_t *err)
 {
     return entra_err_set(err, ENTRA_ERR_CONFIG,
                          "\"%s\" needs \"any\" or names%s: an empty list"
-                         " would say nothing", entra_dims[dim],
+                         " means nothing", entra_dims[dim],
                          except ? " after \"except\"" : "");
 }
 

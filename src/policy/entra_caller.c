@@ -221,8 +221,8 @@ entra_caller_line(entra_caller_t *caller, const entra_str_t *words,
 
     if (line->token && line->nclaims == 0) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "\"token\" alone would be anybody in the tenant:"
-                             " write who, as in token oid=... or token"
+                             "\"token\" alone would match anybody in the"
+                             " tenant: write who, as in token oid=... or token"
                              " roles=...");
     }
 

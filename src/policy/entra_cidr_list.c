@@ -288,9 +288,9 @@ entra_cidr_list_part(entra_cidr_load_t *load, entra_str_t text,
 
         if (load->set.nranges == 0) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "%s: there is no range in it; a list that is"
-                                 " to match nothing is not written as an empty"
-                                 " one", file);
+                                 "%s: there is no range in it; an empty list"
+                                 " is refused, as it is usually a mistake",
+                                 file);
         }
 
         load->parsed = 1;

@@ -100,8 +100,7 @@ entra_id_token_check(const entra_json_t *claims, const entra_acquire_t *a,
         && !entra_session_equal(nonce,
                                 entra_json_member_string(claims, "nonce")))
     {
-        return "the ID token is not of this sign-in (its nonce is another"
-               " one)";
+        return "the ID token is of another sign-in (its nonce differs)";
     }
 
     return NULL;

@@ -280,9 +280,9 @@ entra_sign_in_code_claim(entra_sign_in_call_t *call, entra_str_t query,
     slot = entra_sign_in_code_find(call, state);
 
     if (slot < 0) {
-        entra_sign_in_say(call, 400, "Sign-in failed", "No sign-in that is"
-                          " under way belongs to this answer: it took too"
-                          " long, or it has been used.", "begin again on the"
+        entra_sign_in_say(call, 400, "Sign-in failed", "This answer belongs"
+                          " to no sign-in that is under way: it came too"
+                          " late, or has been used.", "begin again on the"
                           " sign-in page", -1);
         return -1;
     }
@@ -292,10 +292,11 @@ entra_sign_in_code_claim(entra_sign_in_call_t *call, entra_str_t query,
     if (call->browser[0] == '\0'
         || !entra_session_equal(call->session.browser, entra_str_c(browser)))
     {
-        entra_sign_in_say(call, 403, "Sign-in failed", "This sign-in was begun"
-                          " by another browser, or cookies are not kept.",
-                          "begin and end in the same browser, at the address"
-                          " of redirect_uri", -1);
+        entra_sign_in_say(call, 403, "Sign-in failed", "This sign-in was"
+                          " started in another browser, or this one keeps no"
+                          " cookies.",
+                          "start and finish it in the same browser, at the"
+                          " address of redirect_uri", -1);
         return -1;
     }
 
@@ -309,8 +310,9 @@ entra_sign_in_code_claim(entra_sign_in_call_t *call, entra_str_t query,
                             &call->session)
         || !entra_session_equal(call->session.state, state))
     {
-        entra_sign_in_say(call, 400, "Sign-in failed", "This answer has been"
-                          " used.", "begin again on the sign-in page", -1);
+        entra_sign_in_say(call, 400, "Sign-in failed", "This answer has"
+                          " already been used.", "begin again on the sign-in"
+                          " page", -1);
         return -1;
     }
 
@@ -344,8 +346,8 @@ entra_sign_in_code_callback(entra_sign_in_call_t *call,
             entra_sign_in_declined(call, request->query);
 
         } else {
-            entra_sign_in_say(call, 400, "Sign-in failed", "The code in the"
-                              " answer is not one.", NULL, -1);
+            entra_sign_in_say(call, 400, "Sign-in failed", "The authorization"
+                              " code in the answer is invalid.", NULL, -1);
         }
     }
 

@@ -137,8 +137,8 @@ entra_poll_refused(entra_sign_in_poll_t *poll, const entra_err_t *err)
     }
 
     if (strcmp(err->error, "expired_token") == 0) {
-        entra_poll_end(poll, ENTRA_SESSION_FAILED, "The code has expired"
-                       " before anybody signed in with it.");
+        entra_poll_end(poll, ENTRA_SESSION_FAILED, "The code expired before"
+                       " anybody signed in.");
         return;
     }
 
@@ -250,8 +250,8 @@ entra_poll_due(void *ctx)
     }
 
     if (poll->session.expires <= entra_acquire_now(&poll->a)) {
-        entra_poll_end(poll, ENTRA_SESSION_FAILED, "The code has expired"
-                       " before anybody signed in with it.");
+        entra_poll_end(poll, ENTRA_SESSION_FAILED, "The code expired before"
+                       " anybody signed in.");
         return;
     }
 

@@ -270,8 +270,8 @@ entra_sign_in_begin(entra_sign_in_call_t *call,
     call->credential = entra_sign_in_named(call->site, request->body);
 
     if (call->credential == NULL) {
-        entra_sign_in_say(call, 404, "Not found", "There is no such"
-                          " credential any more.", NULL, -1);
+        entra_sign_in_say(call, 404, "Not found", "This credential no longer"
+                          " exists.", NULL, -1);
         return;
     }
 
@@ -362,8 +362,8 @@ entra_sign_in_route(entra_sign_in_call_t *call,
     if (begins ? !entra_str_eq_c(request->method, "POST") : !reads) {
         entra_sign_in_header(call, "Allow", begins ? entra_str("POST")
                                                    : entra_str("GET, HEAD"));
-        entra_sign_in_say(call, 405, "Not allowed", "This page is not asked"
-                          " for like this.", NULL, -1);
+        entra_sign_in_say(call, 405, "Not allowed", "The sign-in page does"
+                          " not accept this request.", NULL, -1);
         return;
     }
 

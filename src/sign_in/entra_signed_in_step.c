@@ -64,15 +64,15 @@ entra_signed_in_request(entra_acquire_t *a, const char *grant_type)
 
 
 static void
-entra_signed_in_log(entra_acquire_t *a, entra_log_level_e level,
-    const char *what, const entra_err_t *err)
+entra_signed_in_log(entra_acquire_t *a, const char *what,
+    const entra_err_t *err)
 {
     char  line[sizeof(err->text) + 256];
 
     snprintf(line, sizeof(line), "credential \"%.64s\": %s%s%s",
              a->credential->name, what, err->text[0] ? ": " : "", err->text);
 
-    a->platform->log(a->platform->data, level, line);
+    a->platform->log(a->platform->data, ENTRA_LOG_ERR, line);
 }
 
 
@@ -137,8 +137,8 @@ entra_signed_in_wait(entra_acquire_t *a)
 
     if (state->waited >= ENTRA_SIGNED_IN_LOCK_WAIT) {
         (void) entra_err_set(&a->err, ENTRA_ERR_TRANSIENT,
-                             "another refresh with the same sign-in does not"
-                             " end");
+                             "another refresh of the same sign-in has not"
+                             " ended in time");
         return ENTRA_NEXT_FAILED;
     }
 
@@ -171,8 +171,8 @@ entra_signed_in_rotate(entra_acquire_t *a)
     entra_err_clear(&err);
 
     if (entra_signed_in_save(a->credential, &state->record, &err) != 0) {
-        entra_signed_in_log(a, ENTRA_LOG_ERR, "the new refresh token could"
-                            " not be kept", &err);
+        entra_signed_in_log(a, "the new refresh token could not be kept",
+                            &err);
     }
 }
 
@@ -223,8 +223,8 @@ entra_signed_in_failed(entra_acquire_t *a)
                             a->err.aadsts, &err);
 
     if (err.class != ENTRA_ERR_NONE) {
-        entra_signed_in_log(a, ENTRA_LOG_ERR, "the refresh token that has"
-                            " ended", &err);
+        entra_signed_in_log(a, "the rejected refresh token could not be"
+                            " discarded", &err);
     }
 
     (void) entra_err_set(&a->err, ENTRA_ERR_DENIED, "sign-in is due: %s",

@@ -221,9 +221,9 @@ entra_state_check(int fd, const char *path, entra_err_t *err)
 
     if (st.st_mode & 077) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "state_file \"%s\" is open to others than its"
-                             " owner: it is not used; \"chmod 600\" it, or"
-                             " remove it and sign in again", path);
+                             "state_file \"%s\" is not used, as others than"
+                             " its owner may read or write it; \"chmod 600\""
+                             " it, or remove it and sign in again", path);
     }
 
     if (st.st_size > ENTRA_STATE_MAX) {

@@ -20,6 +20,9 @@
                  "\"correlation_id\":\"11-22\"}"
 
 
+static entra_env_t  *no_env;
+
+
 static entra_credential_t *
 add(credentials_t *m, const char *type, const char *name, const char *block,
     entra_env_t *env)
@@ -76,57 +79,52 @@ configuration(void)
     unsigned             i;
     char                 name[16], many[256] = "use";
     credentials_t        m = { .n = 0 };
-    entra_env_t         *env;
     entra_credential_t  *c;
 
-    env = entra_env_create(NULL, 0);
-
-    c = add(&m, "chain", "c", "", env);
+    c = add(&m, "chain", "c", "", no_env);
     refused(c, "\"use NAME ...;\"");
     credentials_free(&m);
 
-    c = add(&m, "chain", "c", "use nobody", env);
+    c = add(&m, "chain", "c", "use nobody", no_env);
     refused(c, "\"use\" of \"c\" names \"nobody\", but");
     credentials_free(&m);
 
-    c = add(&m, "chain", "c", "use c", env);
+    c = add(&m, "chain", "c", "use c", no_env);
     refused(c, "names the chain itself");
     credentials_free(&m);
 
-    c = add(&m, "chain", "a", "use b", env);
-    add(&m, "chain", "b", "use a", env);
+    c = add(&m, "chain", "a", "use b", no_env);
+    add(&m, "chain", "b", "use a", no_env);
     refused(c, "chains that use each other");
     credentials_free(&m);
 
-    c = add(&m, "chain", "a", "use b", env);
-    add(&m, "chain", "b", "use c", env);
-    add(&m, "chain", "c", "use mi", env);
-    add(&m, "managed_identity", "mi", "", env);
+    c = add(&m, "chain", "a", "use b", no_env);
+    add(&m, "chain", "b", "use c", no_env);
+    add(&m, "chain", "c", "use mi", no_env);
+    add(&m, "managed_identity", "mi", "", no_env);
     refused(c, "nested more than 1 deep");
     ok(init_ok(m.items[1]), "one deep is fine");
     credentials_free(&m);
 
-    c = add(&m, "chain", "c", "use key", env);
-    add(&m, "endpoint_key", "key", "key_file /nonexistent", env);
+    c = add(&m, "chain", "c", "use key", no_env);
+    add(&m, "endpoint_key", "key", "key_file /nonexistent", no_env);
     refused(c, "cannot be in a chain: its tokens are an endpoint's own");
     credentials_free(&m);
 
-    c = add(&m, "chain", "c", "use wi", env);
-    add(&m, "workload_identity", "wi", "", env);
+    c = add(&m, "chain", "c", "use wi", no_env);
+    add(&m, "workload_identity", "wi", "", no_env);
     refused(c, "its member \"wi\": tenant_id is missing");
     credentials_free(&m);
 
     for (i = 0; i < 17; i++) {
         snprintf(name, sizeof(name), "m%u", i);
-        add(&m, "managed_identity", name, "", env);
+        add(&m, "managed_identity", name, "", no_env);
         snprintf(many + strlen(many), sizeof(many) - strlen(many), " m%u", i);
     }
 
-    c = add(&m, "chain", "c", many, env);
+    c = add(&m, "chain", "c", many, no_env);
     refused(c, "more than 16 credentials");
     credentials_free(&m);
-
-    entra_env_free(env);
 }
 
 
@@ -136,14 +134,12 @@ static void
 walk(void)
 {
     credentials_t        m = { .n = 0 };
-    entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
 
-    env = entra_env_create(NULL, 0);
-    c = add(&m, "chain", "c", "use mi secret; scope aml", env);
-    add(&m, "managed_identity", "mi", "", env);
-    add(&m, "client_secret", "secret", SECRET, env);
+    c = add(&m, "chain", "c", "use mi secret; scope aml", no_env);
+    add(&m, "managed_identity", "mi", "", no_env);
+    add(&m, "client_secret", "secret", SECRET, no_env);
     ok(init_ok(c) && init_ok(m.items[1]) && init_ok(m.items[2]),
        "a chain before its members");
 
@@ -190,7 +186,6 @@ walk(void)
     ok(fake_pending(&w) == 0, "nothing left");
     fake_free(&w);
     credentials_free(&m);
-    entra_env_free(env);
 }
 
 
@@ -198,14 +193,12 @@ static void
 first(void)
 {
     credentials_t        m = { .n = 0 };
-    entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
 
-    env = entra_env_create(NULL, 0);
-    add(&m, "managed_identity", "mi", "", env);
-    add(&m, "client_secret", "secret", SECRET, env);
-    c = add(&m, "chain", "c", "use secret mi", env);
+    add(&m, "managed_identity", "mi", "", no_env);
+    add(&m, "client_secret", "secret", SECRET, no_env);
+    c = add(&m, "chain", "c", "use secret mi", no_env);
     ok(init_ok(c), "a chain after its members");
 
     fake_init(&w);
@@ -226,7 +219,6 @@ first(void)
 
     fake_free(&w);
     credentials_free(&m);
-    entra_env_free(env);
 }
 
 
@@ -236,20 +228,17 @@ nobody(void)
     unsigned             i;
     char                 name[80], use[1500] = "use";
     credentials_t        m = { .n = 0 };
-    entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c, *outer;
-
-    env = entra_env_create(NULL, 0);
 
     for (i = 0; i < 16; i++) {
         snprintf(name, sizeof(name), "m%02u-with-a-long-name-that-takes-its-"
                  "share-of-the-room", i);
-        add(&m, "managed_identity", name, "", env);
+        add(&m, "managed_identity", name, "", no_env);
         snprintf(use + strlen(use), sizeof(use) - strlen(use), " %s", name);
     }
 
-    c = add(&m, "chain", "c", use, env);
+    c = add(&m, "chain", "c", use, no_env);
     ok(init_ok(c), "sixteen");
     fake_init(&w);
 
@@ -273,10 +262,10 @@ nobody(void)
     fake_free(&w);
     credentials_free(&m);
 
-    outer = add(&m, "chain", "outer", "use inner secret", env);
-    add(&m, "chain", "inner", "use mi", env);
-    add(&m, "managed_identity", "mi", "", env);
-    add(&m, "client_secret", "secret", SECRET, env);
+    outer = add(&m, "chain", "outer", "use inner secret", no_env);
+    add(&m, "chain", "inner", "use mi", no_env);
+    add(&m, "managed_identity", "mi", "", no_env);
+    add(&m, "client_secret", "secret", SECRET, no_env);
     ok(init_ok(outer), "a chain in a chain");
     fake_init(&w);
     fake_reply(&w, 0, "");
@@ -285,8 +274,6 @@ nobody(void)
     ok(w.outcome.ok && w.nrequests == 2, "the outer one goes on");
     fake_free(&w);
     credentials_free(&m);
-
-    entra_env_free(env);
 }
 
 
@@ -298,15 +285,13 @@ keys(void)
     unsigned char        one[32], two[32], three[32];
     credentials_t        m = { .n = 0 };
     entra_err_t          err;
-    entra_env_t         *env;
     entra_credential_t  *c, *d, *e;
 
-    env = entra_env_create(NULL, 0);
-    c = add(&m, "chain", "c", "use mi secret", env);
-    d = add(&m, "chain", "d", "use secret mi", env);
-    e = add(&m, "chain", "e", "use mi secret", env);
-    add(&m, "managed_identity", "mi", "client_id x", env);
-    add(&m, "client_secret", "secret", SECRET, env);
+    c = add(&m, "chain", "c", "use mi secret", no_env);
+    d = add(&m, "chain", "d", "use secret mi", no_env);
+    e = add(&m, "chain", "e", "use mi secret", no_env);
+    add(&m, "managed_identity", "mi", "client_id x", no_env);
+    add(&m, "client_secret", "secret", SECRET, no_env);
     ok(init_ok(c) && init_ok(d) && init_ok(e), "three chains");
 
     entra_credential_key(c, entra_str(SCOPE), one);
@@ -323,7 +308,6 @@ keys(void)
     ok(c->type->watch(c, &err) == 0, "once");
 
     credentials_free(&m);
-    entra_env_free(env);
 }
 
 
@@ -504,15 +488,13 @@ forgiving(void)
 {
     credentials_t         m = { .n = 0 };
     entra_err_t           err;
-    entra_env_t          *env;
     fake_platform_t       w;
     entra_chain_t        *chain;
     entra_credential_t   *c;
 
-    env = entra_env_create(NULL, 0);
-    c = add(&m, "chain", "c", "use secret mi", env);
-    add(&m, "client_secret", "secret", SECRET, env);
-    add(&m, "managed_identity", "mi", "", env);
+    c = add(&m, "chain", "c", "use secret mi", no_env);
+    add(&m, "client_secret", "secret", SECRET, no_env);
+    add(&m, "managed_identity", "mi", "", no_env);
     ok(init_ok(c), "a chain");
 
     chain = c->conf;
@@ -530,13 +512,13 @@ forgiving(void)
     entra_err_clear(&err);
     ok(entra_chain_add(chain, "x", NULL, "broken", &err) == 0, "added");
     credentials_free(&m);
-    entra_env_free(env);
 }
 
 
 int
 main(void)
 {
+    no_env = entra_env_create(NULL, 0);
     fixture_write("secret", "hunter2");
 
     configuration();
@@ -547,6 +529,8 @@ main(void)
     default_choice();
     default_walk();
     forgiving();
+
+    entra_env_free(no_env);
 
     return done();
 }

@@ -19,15 +19,18 @@
               "\"access_token\":\"ARM-TOKEN\"}"
 
 
+static entra_env_t  *no_env;
+
+
 static void
-control(credentials_t *m, entra_env_t *env)
+control(credentials_t *m)
 {
     entra_err_t  err;
 
     fixture_write("secret", "s3cret");
 
     credentials_add(m, "client_secret", "control", "tenant_id t.example;"
-               "client_id id; client_secret_file @/secret", env, &err);
+               "client_id id; client_secret_file @/secret", no_env, &err);
 }
 
 
@@ -37,13 +40,11 @@ refuse(const char *type, const char *block, const char *want)
     int                  rc;
     credentials_t        m = { .n = 0 };
     entra_err_t          err;
-    entra_env_t         *env;
     entra_credential_t  *c;
 
-    env = entra_env_create(NULL, 0);
-    control(&m, env);
-    credentials_add(&m, "endpoint_key", "key", "key_file @/key", env, &err);
-    c = credentials_add(&m, type, "e", block, env, &err);
+    control(&m);
+    credentials_add(&m, "endpoint_key", "key", "key_file @/key", no_env, &err);
+    c = credentials_add(&m, type, "e", block, no_env, &err);
 
     rc = c ? entra_credential_init(c, &err) : -1;
 
@@ -55,7 +56,6 @@ refuse(const char *type, const char *block, const char *want)
     }
 
     credentials_free(&m);
-    entra_env_free(env);
 }
 
 
@@ -137,7 +137,6 @@ key_files(void)
 {
     credentials_t        m = { .n = 0 };
     entra_err_t          err;
-    entra_env_t         *env;
     fake_platform_t      w;
     unsigned char        one[32], two[32];
     entra_credential_t  *c;
@@ -145,8 +144,7 @@ key_files(void)
     fixture_write("k1", "primary\n");
     fixture_write("k2", "secondary\n");
 
-    env = entra_env_create(NULL, 0);
-    c = credentials_add(&m, "endpoint_key", "e", "key_file @/k1 @/k2", env,
+    c = credentials_add(&m, "endpoint_key", "e", "key_file @/k1 @/k2", no_env,
                         &err);
     ok(entra_credential_init(c, &err) == 0, "two files");
 
@@ -180,14 +178,13 @@ key_files(void)
     fake_free(&w);
     credentials_free(&m);
 
-    c = credentials_add(&m, "endpoint_key", "e", "key_file @/k2", env, &err);
+    c = credentials_add(&m, "endpoint_key", "e", "key_file @/k2", no_env, &err);
     ok(entra_credential_init(c, &err) == 0, "one file");
     fake_init(&w);
     is(acquire_refused(&w, c, "secondary")->token, "secondary",
        "there is no other");
     fake_free(&w);
     credentials_free(&m);
-    entra_env_free(env);
 }
 
 
@@ -196,13 +193,11 @@ key_asked(void)
 {
     credentials_t        m = { .n = 0 };
     entra_err_t          err;
-    entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
 
-    env = entra_env_create(NULL, 0);
-    c = credentials_add(&m, "endpoint_key", "e", ASK, env, &err);
-    control(&m, env);
+    c = credentials_add(&m, "endpoint_key", "e", ASK, no_env, &err);
+    control(&m);
 
     if (!ok(entra_credential_init(c, &err) == 0, "asked for")) {
         printf("# %s\n", err.text);
@@ -254,7 +249,6 @@ key_asked(void)
     ok(fake_pending(&w) == 0, "nothing left");
     fake_free(&w);
     credentials_free(&m);
-    entra_env_free(env);
 }
 
 
@@ -317,17 +311,14 @@ replies(void)
 {
     credentials_t        m = { .n = 0 };
     entra_err_t          err;
-    entra_env_t         *env;
     fake_platform_t      w;
     fake_outcome_t      *o;
     const answer_t      *r;
     entra_credential_t  *c;
 
-    env = entra_env_create(NULL, 0);
-
     for (r = answers; r->type; r++) {
-        c = credentials_add(&m, r->type, "e", ASK, env, &err);
-        control(&m, env);
+        c = credentials_add(&m, r->type, "e", ASK, no_env, &err);
+        control(&m);
         ok(entra_credential_init(c, &err) == 0, "%s", r->type);
 
         fake_init(&w);
@@ -349,8 +340,6 @@ replies(void)
         fake_free(&w);
         credentials_free(&m);
     }
-
-    entra_env_free(env);
 }
 
 
@@ -359,14 +348,12 @@ token(void)
 {
     credentials_t        m = { .n = 0 };
     entra_err_t          err;
-    entra_env_t         *env;
     fake_platform_t      w;
     entra_credential_t  *c;
 
-    env = entra_env_create(NULL, 0);
     c = credentials_add(&m, "endpoint_token", "e", ASK
-            "resource_manager https://localhost:8443/arm/", env, &err);
-    control(&m, env);
+            "resource_manager https://localhost:8443/arm/", no_env, &err);
+    control(&m);
     ok(entra_credential_init(c, &err) == 0, "a token");
 
     fake_init(&w);
@@ -394,10 +381,10 @@ token(void)
     fake_free(&w);
     credentials_free(&m);
 
-    c = credentials_add(&m, "endpoint_token", "e", ASK, env, &err);
+    c = credentials_add(&m, "endpoint_token", "e", ASK, no_env, &err);
     fixture_write("secret", "s3cret");
     credentials_add(&m, "client_secret", "control", "tenant_id t.example;"
-               "client_id id; client_secret_file @/secret; cloud usgov", env,
+               "client_id id; client_secret_file @/secret; cloud usgov", no_env,
                &err);
     ok(entra_credential_init(c, &err) == 0, "in another cloud");
     fake_init(&w);
@@ -409,19 +396,20 @@ token(void)
           == w.requests[1].url, "the cloud is that of the credential used");
     fake_free(&w);
     credentials_free(&m);
-
-    entra_env_free(env);
 }
 
 
 int
 main(void)
 {
+    no_env = entra_env_create(NULL, 0);
     configuration();
     key_files();
     key_asked();
     replies();
     token();
+
+    entra_env_free(no_env);
 
     return done();
 }

@@ -206,9 +206,9 @@ main(void)
           " until=2026-11-23; block\npolicy g: grant token");
 
     says("no grant", BASE "policy b: locations corp; block",
-         "credential \"c\": none of its policies that are enabled grants");
+         "credential \"c\": none of its enabled policies grants");
     says("a grant that is not enabled", BASE "policy b: state report_only;"
-         " grant", "none of its policies");
+         " grant", "none of its enabled policies");
     says("everybody", "policy g: grant", "grants everybody everything");
     says("everybody, in many words", "policy g: locations any; callers any;"
          " operations any; grant", "grants everybody everything");

@@ -83,7 +83,7 @@ lines(void)
             "unknown operations \"corp\"; there are: score");
     refuses(BASE "policy p: locations 10.0.0.1/8; block", "bits set after");
     refuses(BASE "policy p: locations 0.0.0.0/0; block", "\"any\"");
-    refuses(BASE "policy p: callers 10.0.0.0/8; block", "not a name");
+    refuses(BASE "policy p: callers 10.0.0.0/8; block", "not a valid name");
     refuses(BASE "policy p: operations POST /score; block", "METHOD PATH");
     refuses(BASE "policy p: operations /score; block", "METHOD PATH");
     refuses(BASE "policy p: operations arm; block", "an action");

@@ -615,15 +615,15 @@ code_refusals(void)
 {
     code_refused("no state", "code=x", NULL, 1, 400, "not an answer");
     code_refused("another state", "code=x&state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-                 "AAAAAAAAAAAA", NULL, 1, 400, "No sign-in that is under way");
+                 "AAAAAAAAAAAA", NULL, 1, 400, "no sign-in that is under way");
     code_refused("an empty state", "code=x&state=", NULL, 1, 400,
-                 "No sign-in");
+                 "no sign-in");
     code_refused("two states", "code=x&state=%s&state=y", NULL, 1, 400,
                  "not an answer");
     code_refused("another browser", "code=x&state=%s", NULL, 0, 403,
-                 "begun by another browser");
+                 "started in another browser");
     code_refused("two codes", "code=x&state=%s&code=y", NULL, 1, 400,
-                 "not one");
+                 "code in the answer is invalid");
     code_refused("declined", "error=access_denied&error_description=AADSTS65004"
                  ":+User+%%3Cevil%%3E%%0D%%0Adeclined&state=%s", NULL, 1, 400,
                  "login.microsoftonline.com did not sign you in: access_denied"
@@ -643,7 +643,7 @@ code_refusals(void)
                  "\"AADSTS70008: <evil> expired\",\"error_codes\":[70008]}",
                  1, 502, "AADSTS70008");
     code_refused("nonce", "code=x&state=%s", "=nonce", 1, 502,
-                 "its nonce is another one");
+                 "its nonce differs");
     code_refused("audience", "code=x&state=%s", "=aud", 1, 502,
                  "for another application");
     code_refused("no ID token", "code=x&state=%s", "=id", 1, 502,
@@ -669,7 +669,7 @@ code_more(void)
     g->w.mono += 901 * 1000;
     g->w.wall += 901;
     get(g, 0, "/callback", query);
-    ok(g->status == 400 && has(g->body, "it took too long"), "after 15 min");
+    ok(g->status == 400 && has(g->body, "it came too late"), "after 15 min");
     down(g);
 
     /* many browsers begin: the oldest gives way, the store stays small */
@@ -869,7 +869,7 @@ device_more(void)
     device_ended("declined, RFC", 400, "{\"error\":\"access_denied\"}",
                  "The sign-in was declined.");
     device_ended("expired", 400, "{\"error\":\"expired_token\"}",
-                 "The code has expired");
+                 "The code expired");
     device_ended("wrong", 400, "{\"error\":\"bad_verification_code\","
                  "\"error_description\":\"AADSTS7000014: <evil>\"}",
                  "bad_verification_code: &lt;evil&gt;");
@@ -892,7 +892,7 @@ device_more(void)
     }
 
     get(g, 0, "", NULL);
-    ok(has(g->body, "The code has expired") && g->w.nrequests == 40,
+    ok(has(g->body, "The code expired") && g->w.nrequests == 40,
        "expired: %u requests", g->w.nrequests);
     down(g);
 

@@ -177,7 +177,7 @@ files(void)
 
     chmod(path, 0640);
     ok(reads(path, "two", &err) == -1
-       && strstr(err.text, "is open to others than its owner") != NULL,
+       && strstr(err.text, "is not used, as others than its owner") != NULL,
        "readable for a group");
 
     ok(entra_state_file_write(path, entra_str("three"), &err) == 0
