@@ -133,6 +133,7 @@ typedef struct {
     ngx_http_entra_policies_t   **policies;
     unsigned                      operations:1; /* some policy sees them */
     unsigned                      second_policies:1;
+    unsigned                      no_decision:1;    /* but the path */
 
     ngx_http_entra_sent_conf_t    sent;
     ngx_http_entra_page_conf_t    page;

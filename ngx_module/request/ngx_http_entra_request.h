@@ -194,8 +194,7 @@ ngx_int_t ngx_http_entra_upstream_host(ngx_http_request_t *r,
 
 /* ngx_http_entra_attempt.c: each attempt of nginx to send the request */
 
-void ngx_http_entra_attempt_hook(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
+ngx_int_t ngx_http_entra_attempt_reinit(ngx_http_request_t *r);
 /* left: ms of the token's life */
 ngx_int_t ngx_http_entra_attempt_watch(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, int64_t left);
@@ -212,10 +211,7 @@ ngx_int_t ngx_http_entra_replay_init(ngx_conf_t *cf,
 
 /* ngx_http_entra_replay.c: at run time */
 
-void ngx_http_entra_replay_hook(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
-void ngx_http_entra_replay_wrap(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
+ngx_int_t ngx_http_entra_replay_process_header(ngx_http_request_t *r);
 ngx_http_entra_replay_state_t *ngx_http_entra_replay_state(
     ngx_http_request_t *r);
 ngx_uint_t ngx_http_entra_replay_foreign(ngx_http_request_t *r,
@@ -260,6 +256,42 @@ ngx_http_entra_get_ctx(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
     return ctx ? ctx : ngx_http_entra_create_ctx(r);
+}
+
+
+static ngx_inline void
+ngx_http_entra_replay_wrap(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    if (r->upstream->process_header != ngx_http_entra_replay_process_header) {
+        ctx->sent.process_header = r->upstream->process_header;
+        r->upstream->process_header = ngx_http_entra_replay_process_header;
+    }
+}
+
+
+/*
+ * The egress guard: NGX_OK, or NGX_DECLINED with the answer prepared and the
+ * reason logged.  What is written in the configuration is checked once.
+ */
+
+static ngx_inline ngx_int_t
+ngx_http_entra_egress(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token)
+{
+    ngx_http_upstream_t        *u;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    u = r->upstream;
+    lcf = ctx->lcf;
+
+    if (u->resolved == NULL && lcf->egress.conf == u->conf
+        && lcf->egress.token == token
+        && lcf->egress.ssl == u->ssl)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_entra_egress_check(r, ctx, token);
 }
 
 

@@ -292,6 +292,40 @@ entra_path_check(entra_str_t path)
 }
 
 
+const char *
+entra_path_check_target(entra_str_t target)
+{
+    const char  *p, *end, *query;
+
+    end = target.data + target.len;
+
+    /* most are plain from begin to end, no segment ends in a dot */
+
+    if (target.len && target.data[0] == '/') {
+
+        for (p = target.data + 1; p < end; p++) {
+            if (!entra_path_plain[(unsigned char) *p]
+                && (*p != '/' || p[-1] == '/' || p[-1] == '.'))
+            {
+                break;
+            }
+        }
+
+        if ((p == end || *p == '?') && p[-1] != '.') {
+            return NULL;
+        }
+    }
+
+    query = target.len ? memchr(target.data, '?', target.len) : NULL;
+
+    if (query) {
+        target.len = (size_t) (query - target.data);
+    }
+
+    return entra_path_check(target);
+}
+
+
 size_t
 entra_path_canonical(entra_str_t path, char *out)
 {

@@ -26,6 +26,9 @@
  */
 const char *entra_path_check(entra_str_t path);
 
+/* of a request line, up to its query string */
+const char *entra_path_check_target(entra_str_t target);
+
 /*
  * The form that is matched (RFC 3986, section 6.2.2): %XX of unreserved
  * characters decoded, the digits of others in upper case.  Writes at most
