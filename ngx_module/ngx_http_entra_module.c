@@ -330,6 +330,12 @@ ngx_http_entra_decisions(ngx_http_entra_main_conf_t *mcf)
                            && (auth == NULL
                                || (auth->token && lcf->policies[0] == NULL));
 
+        lcf->varies = (lcf->operations || lcf->confine)
+                      && ((lcf->sent.pass && lcf->sent.pass->variables)
+                          || (lcf->sent.method && lcf->sent.method->lengths)
+                          || (lcf->sent.deployment
+                              && lcf->sent.deployment->lengths));
+
         n += !lcf->no_decision;
     }
 

@@ -135,6 +135,12 @@ typedef struct {
     unsigned                      second_policies:1;
     unsigned                      no_decision:1;    /* but the path */
 
+    /*
+     * Variables have other values once the body was read, or whenever they
+     * like: what they say is evaluated again when the request is made
+     */
+    unsigned                      varies:1;
+
     ngx_http_entra_sent_conf_t    sent;
     ngx_http_entra_page_conf_t    page;
 

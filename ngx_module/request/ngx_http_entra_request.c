@@ -187,14 +187,20 @@ ngx_http_entra_find_ctx(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
-    const char  *reason;
+    entra_str_t   target;
+    const char   *reason;
 
-    reason = entra_path_check_target((entra_str_t) {
-                                         r->unparsed_uri.len,
-                                         (char *) r->unparsed_uri.data });
+    target.len = r->unparsed_uri.len;
+    target.data = (char *) r->unparsed_uri.data;
 
-    if (reason) {
-        return ngx_http_entra_path_refuse(r, ctx, reason);
+    ctx->plain = entra_path_plain(target);
+
+    if (ctx->plain == 0) {
+        reason = entra_path_check_target(target);
+
+        if (reason) {
+            return ngx_http_entra_path_refuse(r, ctx, reason);
+        }
     }
 
     ctx->path_checked = 1;

@@ -21,12 +21,12 @@ typedef struct {
     entra_signals_t               signals;
     entra_operation_t             operation;
     entra_str_t                   path;
-    entra_decision_t              result;
     ngx_http_entra_credential_t  *credential;   /* whose policies decided */
     unsigned                      made:1;
     unsigned                      overridden:1; /* by a header, as it seems */
     unsigned                      counted:1;    /* as allowed */
     unsigned                      denied:1;     /* counted and logged */
+    entra_decision_t              result;       /* ends in a long array */
 } ngx_http_entra_decision_t;
 
 
@@ -101,6 +101,8 @@ struct ngx_http_entra_ctx_s {
         ngx_str_t                *charset;
         unsigned                  limit_rate_set:1;
     } before;
+
+    size_t                        plain;        /* path, 0: decode it */
 
     unsigned                      resolved:1;   /* token is that of lcf */
     unsigned                      path_checked:1;
@@ -310,6 +312,34 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 }
 
 
+/* a HEAD that becomes a GET, for the cache; known when it is sent */
+
+static ngx_inline ngx_uint_t
+ngx_http_entra_converted(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    return ctx->sent.upstream && ctx->sent.upstream == r->upstream
+           && r->upstream->method.len;
+}
+
+
+/* all that the decision was about is as it was */
+
+static ngx_inline ngx_uint_t
+ngx_http_entra_decided(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    return ctx->decided.exact
+           && !ngx_http_entra_converted(r, ctx)
+           && !ctx->lcf->varies
+           && ctx->decided.uri.data == r->uri.data
+           && ctx->decided.uri.len == r->uri.len
+           && ctx->decided.args.data == r->args.data
+           && ctx->decided.args.len == r->args.len
+           && ctx->decided.method.data == r->method_name.data
+           && ctx->decided.unparsed == r->valid_unparsed_uri
+           && ctx->decided.internal == r->internal;
+}
+
+
 /*
  * NGX_OK: nothing against it; NGX_AGAIN: parked until keys are there;
  * otherwise the status of an answer.  early: in the access phase, where
@@ -320,8 +350,9 @@ static ngx_inline ngx_int_t
 ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_uint_t early)
 {
-    if (ctx->policies == NULL && !ctx->lcf->second_policies
-        && !ctx->lcf->confine)
+    if ((ctx->policies == NULL && !ctx->lcf->second_policies
+         && !ctx->lcf->confine)
+        || ngx_http_entra_decided(r, ctx))
     {
         return NGX_OK;
     }

@@ -39,6 +39,18 @@ ambiguous(const char *path, const char *says)
 }
 
 
+static int
+same_loose(entra_str_t path)
+{
+    char    a[8], b[8];
+    size_t  n;
+
+    n = entra_path_loose(path, a);
+
+    return entra_path_loose_plain(path, b) == n && memcmp(a, b, n) == 0;
+}
+
+
 /* a request line is checked as its path is: all short ones of such bytes */
 
 static void
@@ -68,6 +80,12 @@ targets(void)
 
             wrong += why != want;
             plain_ones += why == NULL;
+
+            wrong += entra_path_plain((entra_str_t) { len, target })
+                     != (why || memchr(target, '%', cut) ? 0 : cut);
+
+            wrong += why == NULL && memchr(target, '%', cut) == NULL
+                     && !same_loose((entra_str_t) { cut, target });
         }
     }
 
