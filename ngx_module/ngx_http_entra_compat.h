@@ -27,6 +27,21 @@
 #endif
 
 
+/*
+ * What few requests need stays out of the functions that all of them pass:
+ * inlined, its registers and its buffers would be everyone's.  What all of
+ * them need is in those functions, although it is called from others too.
+ */
+
+#if defined(__GNUC__)
+#define ngx_http_entra_cold  __attribute__ ((cold, noinline))
+#define ngx_http_entra_hot   ngx_inline __attribute__ ((always_inline))
+#else
+#define ngx_http_entra_cold
+#define ngx_http_entra_hot   ngx_inline
+#endif
+
+
 /* the same for all processes, counts the time that a machine slept */
 
 #ifdef CLOCK_BOOTTIME

@@ -9,7 +9,9 @@
 
 static ngx_int_t ngx_http_entra_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_entra_postconfiguration(ngx_conf_t *cf);
-static ngx_int_t ngx_http_entra_phases(ngx_conf_t *cf);
+static ngx_int_t ngx_http_entra_phases(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+static ngx_uint_t ngx_http_entra_decisions(ngx_http_entra_main_conf_t *mcf);
 static ngx_int_t ngx_http_entra_init_process(ngx_cycle_t *cycle);
 static void ngx_http_entra_exit_process(ngx_cycle_t *cycle);
 
@@ -258,7 +260,7 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    return ngx_http_entra_phases(cf);
+    return ngx_http_entra_phases(cf, mcf);
 }
 
 
@@ -269,19 +271,21 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
  */
 
 static ngx_int_t
-ngx_http_entra_phases(ngx_conf_t *cf)
+ngx_http_entra_phases(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 {
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
+    if (ngx_http_entra_decisions(mcf)) {
+        h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
 
-    *h = ngx_http_entra_access_handler;
+        *h = ngx_http_entra_access_handler;
+    }
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
     if (h == NULL) {
@@ -298,6 +302,44 @@ ngx_http_entra_phases(ngx_conf_t *cf)
     *h = ngx_http_entra_log_handler;
 
     return NGX_OK;
+}
+
+
+/* which locations have something to decide about, and how many of them */
+
+static ngx_uint_t
+ngx_http_entra_decisions(ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_entra_auth_t      *auth;
+    ngx_http_entra_location_t  *location;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    location = mcf->locations.elts;
+    n = 0;
+
+    for (i = 0; i < mcf->locations.nelts; i++) {
+        lcf = location[i].lcf;
+        auth = lcf->auth;
+
+        if (auth == NULL && lcf->second_tokens == NULL) {
+            continue;
+        }
+
+        lcf->no_decision = !lcf->second_policies && !lcf->confine
+                           && (auth == NULL
+                               || (auth->token && lcf->policies[0] == NULL));
+
+        lcf->varies = (lcf->operations || lcf->confine)
+                      && ((lcf->sent.pass && lcf->sent.pass->variables)
+                          || (lcf->sent.method && lcf->sent.method->lengths)
+                          || (lcf->sent.deployment
+                              && lcf->sent.deployment->lengths));
+
+        n += !lcf->no_decision;
+    }
+
+    return n;
 }
 
 

@@ -133,6 +133,13 @@ typedef struct {
     ngx_http_entra_policies_t   **policies;
     unsigned                      operations:1; /* some policy sees them */
     unsigned                      second_policies:1;
+    unsigned                      no_decision:1;    /* but the path */
+
+    /*
+     * Variables have other values once the body was read, or whenever they
+     * like: what they say is evaluated again when the request is made
+     */
+    unsigned                      varies:1;
 
     ngx_http_entra_sent_conf_t    sent;
     ngx_http_entra_page_conf_t    page;

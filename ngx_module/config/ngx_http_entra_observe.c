@@ -462,6 +462,8 @@ ngx_http_entra_override(ngx_str_t *name)
 {
     ngx_uint_t  i, exact;
 
+    /* ngx_http_entra_signal_headers() knows that all begin with "x" */
+
     static const char *const  names[] = {
         "x-http-method-override", "x-http-method", "x-method-override",
         "x-original-url", "x-original-uri", "x-rewrite-url", NULL

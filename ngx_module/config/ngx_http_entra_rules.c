@@ -78,6 +78,12 @@ ngx_http_entra_rules_peer(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     ngx_str_t   name = ngx_string("realip_remote_addr");
     ngx_uint_t  i;
 
+    /* without an address that is trusted it changes none */
+
+    if (mcf->address.realip.len == 0) {
+        return NGX_OK;
+    }
+
     for (i = 0; cf->cycle->modules[i]; i++) {
         if (ngx_strcmp(cf->cycle->modules[i]->name, "ngx_http_realip_module")
             == 0)

@@ -19,8 +19,12 @@ static ngx_int_t ngx_http_entra_answer_challenge(ngx_http_request_t *r,
 static void ngx_http_entra_answer_challenge_claims(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, entra_str_t claims, const char *more);
 static ngx_int_t ngx_http_entra_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_answer_headers(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx) ngx_http_entra_cold;
 static ngx_int_t ngx_http_entra_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_entra_answer_instead(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_chain_t *in) ngx_http_entra_cold;
 static ngx_int_t ngx_http_entra_answer_body(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static ngx_int_t ngx_http_entra_answer_guard(ngx_http_request_t *r,
@@ -257,6 +261,13 @@ ngx_http_entra_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
+    return ngx_http_entra_answer_headers(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_entra_answer_headers(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
     /* only nginx's own page for this error, or for the refused upstream */
 
     if (r->headers_out.status != ctx->answer.status
@@ -299,7 +310,6 @@ ngx_http_entra_header_filter(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_entra_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_chain_t            out, *cl;
     ngx_http_entra_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
@@ -307,6 +317,16 @@ ngx_http_entra_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     if (ctx == NULL || !ctx->answer.sending || in == NULL) {
         return ngx_http_next_body_filter(r, in);
     }
+
+    return ngx_http_entra_answer_instead(r, ctx, in);
+}
+
+
+static ngx_int_t
+ngx_http_entra_answer_instead(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_chain_t  out, *cl;
 
     /* what nginx wrote is not sent */
 

@@ -24,7 +24,6 @@ typedef struct {
 } ngx_http_entra_unsent_t;
 
 
-static ngx_int_t ngx_http_entra_attempt_reinit(ngx_http_request_t *r);
 static ngx_int_t ngx_http_entra_attempt_again(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static int64_t ngx_http_entra_attempt_max(ngx_http_request_t *r,
@@ -35,29 +34,9 @@ static void ngx_http_entra_attempt_end(ngx_http_request_t *r);
 static void ngx_http_entra_attempt_cleanup(void *data);
 
 
-/* called while the upstream request is made for the first time */
-
-void
-ngx_http_entra_attempt_hook(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
-{
-    ngx_http_upstream_t  *u;
-
-    u = r->upstream;
-
-    if (u->reinit_request == ngx_http_entra_attempt_reinit) {
-        return;
-    }
-
-    ctx->sent.reinit_request = u->reinit_request;
-    u->reinit_request = ngx_http_entra_attempt_reinit;
-
-    ngx_http_entra_replay_hook(r, ctx);
-}
-
-
 /* what was sent is about to be sent to another server */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_entra_attempt_reinit(ngx_http_request_t *r)
 {
     ngx_int_t              rc;

@@ -16,15 +16,13 @@ static ngx_int_t ngx_http_entra_decide_set(ngx_http_request_t *r,
     ngx_http_entra_credential_t *credential, ngx_uint_t early);
 static ngx_int_t ngx_http_entra_decide_operation(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_uint_t early);
+static void ngx_http_entra_decide_read(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_str_t *method, ngx_str_t *uri,
+    char *scratch);
 static ngx_int_t ngx_http_entra_decide_workspace(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static ngx_int_t ngx_http_entra_decide_method(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_str_t *method);
-static ngx_uint_t ngx_http_entra_decided(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
-static ngx_uint_t ngx_http_entra_decide_converted(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
-static ngx_uint_t ngx_http_entra_decide_varies(ngx_http_entra_loc_conf_t *lcf);
 static void ngx_http_entra_decide_remember(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static void ngx_http_entra_decide_count(ngx_http_entra_decision_t *decision);
@@ -45,15 +43,16 @@ ngx_http_entra_evaluate(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     lcf = ctx->lcf;
 
-    if (ngx_http_entra_decided(r, ctx)) {
-        return NGX_OK;
-    }
-
     if (ctx->decision == NULL) {
-        ctx->decision = ngx_pcalloc(r->pool, sizeof(ngx_http_entra_decision_t));
+        ctx->decision = ngx_palloc(r->pool, sizeof(ngx_http_entra_decision_t));
         if (ctx->decision == NULL) {
             return NGX_ERROR;
         }
+
+        /* results of policies are only looked at where there is one */
+
+        ngx_memzero(ctx->decision, offsetof(ngx_http_entra_decision_t,
+                                            result.results));
     }
 
     rc = ngx_http_entra_signals(r, ctx, &ctx->decision->signals);
@@ -186,7 +185,7 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
 
     rc = ngx_http_entra_upstream_uri(r, lcf, early, &uri);
 
-    if (rc == NGX_AGAIN || (early && ngx_http_entra_decide_varies(lcf))) {
+    if (rc == NGX_AGAIN || (early && lcf->varies)) {
         decision->signals.early = 1;
         return NGX_OK;
     }
@@ -202,9 +201,7 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    entra_operation_init(&decision->operation,
-                         (entra_str_t) { method.len, (char *) method.data },
-                         (entra_str_t) { uri.len, (char *) uri.data }, scratch);
+    ngx_http_entra_decide_read(r, ctx, &method, &uri, scratch);
 
     if (decision->overridden && decision->operation.ambiguous == NULL) {
         decision->operation.ambiguous = "is overridden by a header";
@@ -214,6 +211,35 @@ ngx_http_entra_decide_operation(ngx_http_request_t *r,
     decision->path = (entra_str_t) { uri.len, (char *) uri.data };
 
     return lcf->confine ? ngx_http_entra_decide_workspace(r, ctx) : NGX_OK;
+}
+
+
+/* the client's own request line was looked at before */
+
+static void
+ngx_http_entra_decide_read(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_str_t *method, ngx_str_t *uri, char *scratch)
+{
+    entra_str_t         name, path;
+    entra_operation_t  *operation;
+
+    operation = &ctx->decision->operation;
+
+    name.data = (char *) method->data;
+    name.len = method->len;
+
+    path.data = (char *) uri->data;
+
+    if (ctx->plain && uri->data == r->unparsed_uri.data
+        && uri->len == r->unparsed_uri.len)
+    {
+        path.len = ctx->plain;
+        entra_operation_init_plain(operation, name, path, scratch);
+
+    } else {
+        path.len = uri->len;
+        entra_operation_init(operation, name, path, scratch);
+    }
 }
 
 
@@ -232,7 +258,7 @@ ngx_http_entra_decide_method(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (ngx_http_entra_decide_converted(r, ctx)) {
+    if (ngx_http_entra_converted(r, ctx)) {
         *method = r->upstream->method;
         return NGX_OK;
     }
@@ -276,50 +302,6 @@ ngx_http_entra_decide_workspace(ngx_http_request_t *r,
     }
 
     return ngx_http_entra_decide_answer(r, ctx, credential);
-}
-
-
-/* all that the decision was about is as it was */
-
-static ngx_uint_t
-ngx_http_entra_decided(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
-{
-    return ctx->decided.exact
-           && !ngx_http_entra_decide_converted(r, ctx)
-           && !ngx_http_entra_decide_varies(ctx->lcf)
-           && ctx->decided.uri.data == r->uri.data
-           && ctx->decided.uri.len == r->uri.len
-           && ctx->decided.args.data == r->args.data
-           && ctx->decided.args.len == r->args.len
-           && ctx->decided.method.data == r->method_name.data
-           && ctx->decided.unparsed == r->valid_unparsed_uri
-           && ctx->decided.internal == r->internal;
-}
-
-
-/* a HEAD that becomes a GET, for the cache; known when it is sent */
-
-static ngx_uint_t
-ngx_http_entra_decide_converted(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx)
-{
-    return ctx->sent.upstream && ctx->sent.upstream == r->upstream
-           && r->upstream->method.len;
-}
-
-
-/*
- * Variables have other values once the body was read, or whenever they like:
- * what they say is evaluated again when the request is made
- */
-
-static ngx_uint_t
-ngx_http_entra_decide_varies(ngx_http_entra_loc_conf_t *lcf)
-{
-    return (lcf->operations || lcf->confine)
-           && ((lcf->sent.pass && lcf->sent.pass->variables)
-               || (lcf->sent.method && lcf->sent.method->lengths)
-               || (lcf->sent.deployment && lcf->sent.deployment->lengths));
 }
 
 

@@ -27,7 +27,7 @@ static const char *ngx_http_entra_egress_ssl_name(ngx_http_request_t *r,
     ngx_http_entra_token_t *token, ngx_str_t *host);
 
 
-/* NGX_OK, or NGX_DECLINED with the answer prepared and the reason logged */
+/* see ngx_http_entra_egress() */
 
 ngx_int_t
 ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
@@ -42,15 +42,6 @@ ngx_http_entra_egress_check(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     u = r->upstream;
     credential = token->credential;
     lcf = ctx->lcf;
-
-    /* what is written in the configuration is checked once */
-
-    if (u->resolved == NULL && lcf->egress.conf == u->conf
-        && lcf->egress.token == token
-        && lcf->egress.ssl == u->ssl)
-    {
-        return NGX_OK;
-    }
 
     ngx_str_null(&host);
 

@@ -26,18 +26,16 @@ static ngx_int_t ngx_http_entra_inject_second_token(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_inject_host(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_entra_inject(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
-static int64_t ngx_http_entra_inject_expires(ngx_http_entra_ctx_t *ctx);
-static ngx_int_t ngx_http_entra_mute(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_mute(ngx_http_request_t *r)
+    ngx_http_entra_cold;
 static void ngx_http_entra_unmute(ngx_event_t *ev);
 static void ngx_http_entra_unmute_cleanup(void *data);
-static ngx_int_t ngx_http_entra_inject_allowed(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, int64_t now);
+static ngx_int_t ngx_http_entra_inject_no_token(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx) ngx_http_entra_cold;
 static ngx_int_t ngx_http_entra_inject_line(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
+    ngx_http_entra_ctx_t *ctx) ngx_http_entra_cold;
 static void ngx_http_entra_refuse(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
+    ngx_http_entra_ctx_t *ctx) ngx_http_entra_cold;
 static ngx_int_t ngx_http_entra_refuse_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
 
@@ -54,6 +52,158 @@ const ngx_http_entra_upstream_values_t  ngx_http_entra_inject_values = {
 static ngx_http_upstream_srv_conf_t  ngx_http_entra_nowhere = {
     .peer = { .init = ngx_http_entra_refuse_peer }
 };
+
+
+/* when the first of its tokens ends */
+
+static ngx_http_entra_hot int64_t
+ngx_http_entra_inject_expires(ngx_http_entra_ctx_t *ctx)
+{
+    int64_t                   expires;
+    ngx_uint_t                i;
+    ngx_http_entra_second_token_t  *second;
+
+    expires = ctx->token ? ctx->token->expires : INT64_MAX;
+
+    if (ctx->lcf->second_tokens) {
+        second = ctx->lcf->second_tokens->elts;
+
+        for (i = 0; i < ctx->lcf->second_tokens->nelts; i++) {
+            expires = ngx_min(expires, second[i].auth->token->expires);
+        }
+    }
+
+    return expires;
+}
+
+
+/*
+ * Cloned subrequests begin at the content phase, modules may have changed the
+ * URI since the decision: nothing is taken for granted here.
+ */
+
+static ngx_http_entra_hot ngx_int_t
+ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    int64_t now)
+{
+    ngx_http_entra_pass_t  *pass;
+
+    if (ngx_http_entra_resolve(r, ctx) != NGX_OK
+        || ngx_http_entra_decide(r, ctx, 0) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    /* the client's own URI, which nginx has parsed, needs no other look */
+
+    pass = ctx->lcf->sent.pass;
+
+    if (pass && pass->proxy && (pass->variables || !r->valid_unparsed_uri)
+        && ngx_http_entra_inject_line(r, ctx) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->token == NULL) {
+        return NGX_OK;
+    }
+
+    if (ctx->token->credential->core->type->per_caller
+        && ctx->token->assertion == NULL
+        && ngx_http_entra_obo(r, ctx) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (!ngx_http_entra_token_usable(ctx->token, now)) {
+        return ngx_http_entra_inject_no_token(r, ctx);
+    }
+
+    if (ctx->status == NGX_HTTP_ENTRA_NONE) {
+        ctx->status = NGX_HTTP_ENTRA_HIT;
+    }
+
+    return ngx_http_entra_egress(r, ctx, ctx->token);
+}
+
+
+/* nginx's own handlers, around which are those of this module */
+
+static ngx_http_entra_hot void
+ngx_http_entra_inject_hook(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u->reinit_request == ngx_http_entra_attempt_reinit) {
+        return;
+    }
+
+    ctx->sent.reinit_request = u->reinit_request;
+    u->reinit_request = ngx_http_entra_attempt_reinit;
+
+    /* what headers of an answer set in the request itself */
+
+    ctx->before.limit_rate = r->limit_rate;
+    ctx->before.limit_rate_set = r->limit_rate_set;
+    ctx->before.charset = r->headers_out.override_charset;
+
+    ctx->sent.process_header = NULL;
+    ngx_http_entra_replay_wrap(r, ctx);
+}
+
+
+/* once for each upstream request; then the same answer again */
+
+static ngx_http_entra_hot ngx_int_t
+ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    int64_t               now;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (ctx->sent.upstream == u) {
+        return ctx->sent.refused ? NGX_DECLINED : NGX_OK;
+    }
+
+    ctx->sent.upstream = u;
+    ctx->sent.refused = 0;
+    ngx_str_null(&ctx->sent.value);
+
+    now = ngx_http_entra_clock();
+
+    if (((r->connection->log->log_level & NGX_LOG_DEBUG_HTTP)
+         && ngx_http_entra_mute(r) != NGX_OK)
+        || ngx_http_entra_inject_allowed(r, ctx, now) != NGX_OK)
+    {
+        ngx_http_entra_refuse(r, ctx);
+        return NGX_DECLINED;
+    }
+
+    ctx->sent.expires = ngx_http_entra_inject_expires(ctx);
+
+    /* that the location's requests are sent before is mostly known */
+
+    if ((ctx->lcf->attempt.conf != u->conf || u->resolved
+         || ctx->sent.expires - now < ctx->lcf->attempt.max)
+        && ngx_http_entra_attempt_watch(r, ctx, ctx->sent.expires - now)
+           != NGX_OK)
+    {
+        ngx_http_entra_refuse(r, ctx);
+        return NGX_DECLINED;
+    }
+
+    ngx_http_entra_inject_hook(r, ctx);
+
+    if (ctx->token) {
+        ctx->sent.value = ctx->token->header;
+        ctx->sent.generation = ctx->token->generation;
+    }
+
+    return NGX_OK;
+}
 
 
 static ngx_int_t
@@ -133,7 +283,7 @@ ngx_http_entra_inject_second_token(ngx_http_request_t *r,
         token = second[i].auth->token;
 
         if (!ngx_http_entra_token_usable(token, ngx_http_entra_clock())
-            || ngx_http_entra_egress_check(r, ctx, token) != NGX_OK)
+            || ngx_http_entra_egress(r, ctx, token) != NGX_OK)
         {
             ngx_http_entra_refuse(r, ctx);
             return NGX_OK;
@@ -214,124 +364,19 @@ ngx_http_entra_upstream_host(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 }
 
 
-/* once for each upstream request; then the same answer again */
-
 static ngx_int_t
-ngx_http_entra_inject(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+ngx_http_entra_inject_no_token(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx)
 {
-    int64_t               now;
-    ngx_http_upstream_t  *u;
+    ctx->status = ctx->token->header.len ? NGX_HTTP_ENTRA_EXPIRED
+                                         : NGX_HTTP_ENTRA_ERROR;
 
-    u = r->upstream;
+    ngx_http_entra_token_start_fetch(ctx->token);
 
-    if (ctx->sent.upstream == u) {
-        return ctx->sent.refused ? NGX_DECLINED : NGX_OK;
-    }
-
-    ctx->sent.upstream = u;
-    ctx->sent.refused = 0;
-    ngx_str_null(&ctx->sent.value);
-
-    now = ngx_http_entra_clock();
-
-    if (ngx_http_entra_mute(r) != NGX_OK
-        || ngx_http_entra_inject_allowed(r, ctx, now) != NGX_OK)
-    {
-        ngx_http_entra_refuse(r, ctx);
-        return NGX_DECLINED;
-    }
-
-    ctx->sent.expires = ngx_http_entra_inject_expires(ctx);
-
-    /* that the location's requests are sent before is mostly known */
-
-    if ((ctx->lcf->attempt.conf != u->conf || u->resolved
-         || ctx->sent.expires - now < ctx->lcf->attempt.max)
-        && ngx_http_entra_attempt_watch(r, ctx, ctx->sent.expires - now)
-           != NGX_OK)
-    {
-        ngx_http_entra_refuse(r, ctx);
-        return NGX_DECLINED;
-    }
-
-    ngx_http_entra_attempt_hook(r, ctx);
-
-    if (ctx->token) {
-        ctx->sent.value = ctx->token->header;
-        ctx->sent.generation = ctx->token->generation;
-    }
-
-    return NGX_OK;
-}
-
-
-/* when the first of its tokens ends */
-
-static int64_t
-ngx_http_entra_inject_expires(ngx_http_entra_ctx_t *ctx)
-{
-    int64_t                   expires;
-    ngx_uint_t                i;
-    ngx_http_entra_second_token_t  *second;
-
-    expires = ctx->token ? ctx->token->expires : INT64_MAX;
-
-    if (ctx->lcf->second_tokens) {
-        second = ctx->lcf->second_tokens->elts;
-
-        for (i = 0; i < ctx->lcf->second_tokens->nelts; i++) {
-            expires = ngx_min(expires, second[i].auth->token->expires);
-        }
-    }
-
-    return expires;
-}
-
-
-/*
- * Cloned subrequests begin at the content phase, modules may have changed the
- * URI since the decision: nothing is taken for granted here.
- */
-
-static ngx_int_t
-ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
-    int64_t now)
-{
-    if (ngx_http_entra_resolve(r, ctx) != NGX_OK
-        || ngx_http_entra_decide(r, ctx, 0) != NGX_OK
-        || ngx_http_entra_inject_line(r, ctx) != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    if (ctx->token == NULL) {
-        return NGX_OK;
-    }
-
-    if (ctx->token->credential->core->type->per_caller
-        && ctx->token->assertion == NULL
-        && ngx_http_entra_obo(r, ctx) != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    if (!ngx_http_entra_token_usable(ctx->token, now)) {
-
-        ctx->status = ctx->token->header.len ? NGX_HTTP_ENTRA_EXPIRED
-                                             : NGX_HTTP_ENTRA_ERROR;
-        ngx_http_entra_token_start_fetch(ctx->token);
-
-        (void) ngx_http_entra_answer(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                     "No access token for the upstream is "
-                                     "available at present.", 1);
-        return NGX_DECLINED;
-    }
-
-    if (ctx->status == NGX_HTTP_ENTRA_NONE) {
-        ctx->status = NGX_HTTP_ENTRA_HIT;
-    }
-
-    return ngx_http_entra_egress_check(r, ctx, ctx->token);
+    (void) ngx_http_entra_answer(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                 "No access token for the upstream is "
+                                 "available at present.", 1);
+    return NGX_DECLINED;
 }
 
 
@@ -345,19 +390,8 @@ ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 static ngx_int_t
 ngx_http_entra_inject_line(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
-    size_t                  i;
-    ngx_str_t               uri;
-    ngx_http_entra_pass_t  *pass;
-
-    pass = ctx->lcf->sent.pass;
-
-    /* the client's own URI, which nginx has parsed, is none of these */
-
-    if (pass == NULL || !pass->proxy
-        || (!pass->variables && r->valid_unparsed_uri))
-    {
-        return NGX_OK;
-    }
+    size_t     i;
+    ngx_str_t  uri;
 
     if (ngx_http_entra_upstream_uri(r, ctx->lcf, 0, &uri) != NGX_OK) {
         return NGX_DECLINED;
@@ -445,10 +479,6 @@ ngx_http_entra_mute(ngx_http_request_t *r)
     ngx_http_entra_mute_t  *mute;
 
     log = r->connection->log;
-
-    if (!(log->log_level & NGX_LOG_DEBUG_HTTP)) {
-        return NGX_OK;
-    }
 
     mute = ngx_palloc(r->pool, sizeof(ngx_http_entra_mute_t));
     cln = ngx_http_cleanup_add(r, 0);

@@ -256,15 +256,16 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_str_t            failure;
     entra_err_t          err;
     entra_claims_t       claims;
-    entra_jwt_id_t       id;
+    entra_jwt_id_t       id, *cached;
     entra_jwt_entry_t   *entry;
     entra_jwt_result_e   result;
 
     rc = ngx_http_entra_keys_load(keys);
 
-    if (rc == NGX_OK && token.len <= ENTRA_JWT_MAX
-        && entra_jwt_cache_id(keys->cache, token, &id) == 0)
-    {
+    cached = rc == NGX_OK && entra_jwt_cache_id(keys->cache, token, &id) == 0
+             ? &id : NULL;
+
+    if (cached) {
         entry = entra_jwt_cache_get(keys->cache, &id, keys->generation,
                                     ngx_time());
         if (entry) {
@@ -281,7 +282,7 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
                               &keys->conf, ngx_time(), &claims, &err);
 
     if (result == ENTRA_JWT_VALID) {
-        entry = entra_jwt_cache_put(keys->cache, &id, keys->generation,
+        entry = entra_jwt_cache_put(keys->cache, cached, keys->generation,
                                     ngx_time(), &claims);
         if (entry == NULL) {
             signals->token = ENTRA_SIGNAL_UNKNOWN;

@@ -17,7 +17,8 @@
 #include "entra_challenge.h"
 
 
-static ngx_int_t ngx_http_entra_replay_process_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_entra_replay_status(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx) ngx_http_entra_cold;
 static ngx_int_t ngx_http_entra_replay_possible(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx);
 static ngx_int_t ngx_http_entra_replay_refused(ngx_http_request_t *r,
@@ -31,36 +32,9 @@ static ngx_http_entra_replay_state_t *ngx_http_entra_replay_state_add(
 static void ngx_http_entra_replay_marker(void *data);
 
 
-/* called while the upstream request is made */
-
-void
-ngx_http_entra_replay_hook(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
-{
-    ctx->sent.process_header = NULL;
-
-    /* what headers of an answer set in the request itself */
-
-    ctx->before.limit_rate = r->limit_rate;
-    ctx->before.limit_rate_set = r->limit_rate_set;
-    ctx->before.charset = r->headers_out.override_charset;
-
-    ngx_http_entra_replay_wrap(r, ctx);
-}
-
-
-void
-ngx_http_entra_replay_wrap(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
-{
-    if (r->upstream->process_header != ngx_http_entra_replay_process_header) {
-        ctx->sent.process_header = r->upstream->process_header;
-        r->upstream->process_header = ngx_http_entra_replay_process_header;
-    }
-}
-
-
 /* protocols change process_header between the status line and the headers */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_entra_replay_process_header(ngx_http_request_t *r)
 {
     ngx_int_t              rc;
@@ -80,11 +54,20 @@ ngx_http_entra_replay_process_header(ngx_http_request_t *r)
 
     ngx_http_entra_replay_wrap(r, ctx);
 
-    if (rc != NGX_OK || ctx->token == NULL) {
+    if (rc != NGX_OK || ctx->token == NULL
+        || u->headers_in.status_n < NGX_HTTP_UNAUTHORIZED)
+    {
         return rc;
     }
 
-    switch (u->headers_in.status_n) {
+    return ngx_http_entra_replay_status(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_entra_replay_status(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    switch (r->upstream->headers_in.status_n) {
 
     case NGX_HTTP_UNAUTHORIZED:
         return ngx_http_entra_replay_refused(r, ctx);

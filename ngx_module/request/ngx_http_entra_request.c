@@ -9,54 +9,35 @@
 #include "ngx_http_entra_request.h"
 
 
-static ngx_int_t ngx_http_entra_begin(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t **result);
 static ngx_int_t ngx_http_entra_path(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
-static ngx_int_t ngx_http_entra_prepare(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
-static ngx_int_t ngx_http_entra_prepare_second_tokens(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
+    ngx_http_entra_ctx_t *ctx);
+static ngx_int_t ngx_http_entra_path_refuse(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, const char *reason) ngx_http_entra_cold;
+static ngx_int_t ngx_http_entra_resolve_variable(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_auth_t *auth)
+    ngx_http_entra_cold;
+static ngx_int_t ngx_http_entra_prepare_slowly(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token, int64_t now)
+    ngx_http_entra_cold;
+static ngx_int_t ngx_http_entra_prepare_all(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf)
+    ngx_http_entra_cold;
 static void ngx_http_entra_log_refusal(ngx_http_request_t *r,
     ngx_http_entra_token_t *token);
 static ngx_int_t ngx_http_entra_no_token(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_token_t *token);
 static void ngx_http_entra_missing_header(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf);
-
-
-/*
- * NGX_DECLINED when there is nothing against the request: NGX_OK would let
- * "satisfy any" pass everything.
- */
-
-ngx_int_t
-ngx_http_entra_access_handler(ngx_http_request_t *r)
-{
-    ngx_int_t              rc;
-    ngx_http_entra_ctx_t  *ctx;
-
-    rc = ngx_http_entra_begin(r, &ctx);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_http_entra_decide(r, ctx, 1);
-
-    return rc == NGX_OK ? NGX_DECLINED : rc;
-}
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf)
+    ngx_http_entra_cold;
 
 
 /* in both phases; NGX_DECLINED: the module has nothing to do here */
 
-static ngx_int_t
-ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_ctx_t **result)
+static ngx_http_entra_hot ngx_int_t
+ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_loc_conf_t *lcf)
 {
-    ngx_int_t                   rc;
-    ngx_http_entra_ctx_t       *ctx;
-    ngx_http_entra_loc_conf_t  *lcf;
-
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+    ngx_int_t              rc;
+    ngx_http_entra_ctx_t  *ctx;
 
     if ((lcf->auth == NULL && lcf->second_tokens == NULL)
         || lcf->page.is_page)
@@ -80,14 +61,68 @@ ngx_http_entra_begin(ngx_http_request_t *r, ngx_http_entra_ctx_t **result)
         return NGX_HTTP_NOT_FOUND;
     }
 
-    rc = ngx_http_entra_path(r, ctx, lcf);
+    if (!lcf->path_raw && r == r->main && !ctx->path_checked) {
+        rc = ngx_http_entra_path(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return ngx_http_entra_resolve(r, ctx);
+}
+
+
+/* NGX_OK: there is a token; NGX_AGAIN: parked; otherwise an answer */
+
+static ngx_http_entra_hot ngx_int_t
+ngx_http_entra_prepare(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token)
+{
+    int64_t  now;
+
+    now = ngx_http_entra_clock();
+
+    if (!ngx_http_entra_token_usable(token, now) || now >= token->refresh
+        || r->internal)
+    {
+        return ngx_http_entra_prepare_slowly(r, ctx, token, now);
+    }
+
+    ctx->status = ctx->waited ? NGX_HTTP_ENTRA_WAIT : NGX_HTTP_ENTRA_HIT;
+
+    return NGX_OK;
+}
+
+
+/*
+ * NGX_DECLINED when there is nothing against the request: NGX_OK would let
+ * "satisfy any" pass everything.  Where nothing is decided, what remains to be
+ * done is done before the content.
+ */
+
+ngx_int_t
+ngx_http_entra_access_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_entra_ctx_t       *ctx;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+
+    if (lcf->no_decision) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_entra_begin(r, lcf);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    *result = ctx;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
-    return ngx_http_entra_resolve(r, ctx);
+    rc = ngx_http_entra_decide(r, ctx, 1);
+
+    return rc == NGX_OK ? NGX_DECLINED : rc;
 }
 
 
@@ -150,32 +185,34 @@ ngx_http_entra_find_ctx(ngx_http_request_t *r)
 /* a path that can be read in two ways is refused, not evaluated */
 
 static ngx_int_t
-ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
-    ngx_http_entra_loc_conf_t *lcf)
+ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
-    u_char       *p;
-    entra_str_t   path;
+    entra_str_t   target;
     const char   *reason;
 
-    if (lcf->path_raw || r != r->main || ctx->path_checked) {
-        return NGX_OK;
+    target.len = r->unparsed_uri.len;
+    target.data = (char *) r->unparsed_uri.data;
+
+    ctx->plain = entra_path_plain(target);
+
+    if (ctx->plain == 0) {
+        reason = entra_path_check_target(target);
+
+        if (reason) {
+            return ngx_http_entra_path_refuse(r, ctx, reason);
+        }
     }
 
-    path.data = (char *) r->unparsed_uri.data;
-    path.len = r->unparsed_uri.len;
+    ctx->path_checked = 1;
 
-    p = memchr(path.data, '?', path.len);
-    if (p) {
-        path.len = p - (u_char *) path.data;
-    }
+    return NGX_OK;
+}
 
-    reason = entra_path_check(path);
 
-    if (reason == NULL) {
-        ctx->path_checked = 1;
-        return NGX_OK;
-    }
-
+static ngx_int_t
+ngx_http_entra_path_refuse(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    const char *reason)
+{
     (void) ngx_atomic_fetch_add(ngx_http_entra_zone_counters(
                                     ngx_http_entra_worker->conf)
                                 + NGX_HTTP_ENTRA_COUNT_PATH, 1);
@@ -193,9 +230,6 @@ ngx_http_entra_path(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 ngx_int_t
 ngx_http_entra_resolve_auth(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 {
-    char                        clean[64];
-    ngx_str_t                   name;
-    ngx_uint_t                  i;
     ngx_http_entra_auth_t      *auth;
     ngx_http_core_loc_conf_t   *clcf;
     ngx_http_entra_loc_conf_t  *lcf;
@@ -222,6 +256,20 @@ ngx_http_entra_resolve_auth(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
         return NGX_OK;
     }
 
+    return ngx_http_entra_resolve_variable(r, ctx, auth);
+}
+
+
+/* the variable names one of the credentials */
+
+static ngx_int_t
+ngx_http_entra_resolve_variable(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_auth_t *auth)
+{
+    char        clean[64];
+    ngx_str_t   name;
+    ngx_uint_t  i;
+
     if (ngx_http_complex_value(r, auth->value, &name) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -230,7 +278,7 @@ ngx_http_entra_resolve_auth(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     if (i < auth->tokens->nelts) {
         ctx->token = ((ngx_http_entra_token_t **) auth->tokens->elts)[i];
-        ctx->policies = lcf->policies[i];
+        ctx->policies = ctx->lcf->policies[i];
         return NGX_OK;
     }
 
@@ -263,17 +311,19 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
     ngx_http_entra_ctx_t       *ctx;
     ngx_http_entra_loc_conf_t  *lcf;
 
-    rc = ngx_http_entra_begin(r, &ctx);
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+
+    rc = ngx_http_entra_begin(r, lcf);
     if (rc != NGX_OK) {
         return rc;
     }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
 
     rc = ngx_http_entra_decide(r, ctx, 0);
     if (rc != NGX_OK) {
         return rc;
     }
-
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
     /* nothing goes to an upstream from here: no token is needed */
 
@@ -281,43 +331,26 @@ ngx_http_entra_precontent_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (ctx->token && ctx->token->credential->core->type->per_caller
-        && ctx->token->assertion == NULL)
+    if (ctx->token == NULL || lcf->second_tokens
+        || ctx->token->credential->core->type->per_caller)
     {
-        rc = ngx_http_entra_obo(r, ctx);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
+        rc = ngx_http_entra_prepare_all(r, ctx, lcf);
 
-    if (ctx->token) {
+    } else {
         rc = ngx_http_entra_prepare(r, ctx, ctx->token);
-        if (rc != NGX_OK) {
-            return rc;
-        }
     }
 
-    if (lcf->second_tokens) {
-        rc = ngx_http_entra_prepare_second_tokens(r, ctx, lcf);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
-
-    return NGX_DECLINED;
+    return rc == NGX_OK ? NGX_DECLINED : rc;
 }
 
 
-/* NGX_OK: there is a token; NGX_AGAIN: parked; otherwise an answer */
+/* there is none, one that has to be refreshed, or perhaps a refused one */
 
 static ngx_int_t
-ngx_http_entra_prepare(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
-    ngx_http_entra_token_t *token)
+ngx_http_entra_prepare_slowly(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token, int64_t now)
 {
-    int64_t    now;
     ngx_int_t  rc;
-
-    now = ngx_http_entra_clock();
 
     if (ngx_http_entra_token_usable(token, now)) {
 
@@ -345,13 +378,35 @@ ngx_http_entra_prepare(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 }
 
 
+/* a caller's token, and those of entra_token */
+
 static ngx_int_t
-ngx_http_entra_prepare_second_tokens(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_loc_conf_t *lcf)
+ngx_http_entra_prepare_all(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_loc_conf_t *lcf)
 {
-    ngx_int_t                 rc;
-    ngx_uint_t                i;
+    ngx_int_t                       rc;
+    ngx_uint_t                      i;
     ngx_http_entra_second_token_t  *second;
+
+    if (ctx->token && ctx->token->credential->core->type->per_caller
+        && ctx->token->assertion == NULL)
+    {
+        rc = ngx_http_entra_obo(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (ctx->token) {
+        rc = ngx_http_entra_prepare(r, ctx, ctx->token);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (lcf->second_tokens == NULL) {
+        return NGX_OK;
+    }
 
     second = lcf->second_tokens->elts;
 
@@ -437,7 +492,11 @@ ngx_http_entra_log_handler(ngx_http_request_t *r)
     ngx_http_entra_ctx_t       *ctx;
     ngx_http_entra_loc_conf_t  *lcf;
 
-    ctx = ngx_http_entra_find_ctx(r);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_entra_module);
+
+    if (ctx == NULL || !ctx->resolved) {
+        ctx = ngx_http_entra_find_ctx(r);
+    }
 
     if (ctx == NULL || ctx->token == NULL || ctx->counted
         || ctx->token->record == NULL)
@@ -449,11 +508,13 @@ ngx_http_entra_log_handler(ngx_http_request_t *r)
 
     (void) ngx_atomic_fetch_add(&ctx->token->record->counters[ctx->status], 1);
 
+    if (ctx->sent.upstream) {
+        return NGX_OK;
+    }
+
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
 
-    if (ctx->lcf == lcf && ctx->sent.upstream == NULL
-        && !lcf->warned_missing_header)
-    {
+    if (ctx->lcf == lcf && !lcf->warned_missing_header) {
         ngx_http_entra_missing_header(r, ctx, lcf);
     }
 

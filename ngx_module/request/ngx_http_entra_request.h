@@ -21,12 +21,12 @@ typedef struct {
     entra_signals_t               signals;
     entra_operation_t             operation;
     entra_str_t                   path;
-    entra_decision_t              result;
     ngx_http_entra_credential_t  *credential;   /* whose policies decided */
     unsigned                      made:1;
     unsigned                      overridden:1; /* by a header, as it seems */
     unsigned                      counted:1;    /* as allowed */
     unsigned                      denied:1;     /* counted and logged */
+    entra_decision_t              result;       /* ends in a long array */
 } ngx_http_entra_decision_t;
 
 
@@ -101,6 +101,8 @@ struct ngx_http_entra_ctx_s {
         ngx_str_t                *charset;
         unsigned                  limit_rate_set:1;
     } before;
+
+    size_t                        plain;        /* path, 0: decode it */
 
     unsigned                      resolved:1;   /* token is that of lcf */
     unsigned                      path_checked:1;
@@ -194,8 +196,7 @@ ngx_int_t ngx_http_entra_upstream_host(ngx_http_request_t *r,
 
 /* ngx_http_entra_attempt.c: each attempt of nginx to send the request */
 
-void ngx_http_entra_attempt_hook(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
+ngx_int_t ngx_http_entra_attempt_reinit(ngx_http_request_t *r);
 /* left: ms of the token's life */
 ngx_int_t ngx_http_entra_attempt_watch(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, int64_t left);
@@ -212,10 +213,7 @@ ngx_int_t ngx_http_entra_replay_init(ngx_conf_t *cf,
 
 /* ngx_http_entra_replay.c: at run time */
 
-void ngx_http_entra_replay_hook(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
-void ngx_http_entra_replay_wrap(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx);
+ngx_int_t ngx_http_entra_replay_process_header(ngx_http_request_t *r);
 ngx_http_entra_replay_state_t *ngx_http_entra_replay_state(
     ngx_http_request_t *r);
 ngx_uint_t ngx_http_entra_replay_foreign(ngx_http_request_t *r,
@@ -263,6 +261,42 @@ ngx_http_entra_get_ctx(ngx_http_request_t *r)
 }
 
 
+static ngx_inline void
+ngx_http_entra_replay_wrap(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    if (r->upstream->process_header != ngx_http_entra_replay_process_header) {
+        ctx->sent.process_header = r->upstream->process_header;
+        r->upstream->process_header = ngx_http_entra_replay_process_header;
+    }
+}
+
+
+/*
+ * The egress guard: NGX_OK, or NGX_DECLINED with the answer prepared and the
+ * reason logged.  What is written in the configuration is checked once.
+ */
+
+static ngx_inline ngx_int_t
+ngx_http_entra_egress(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_token_t *token)
+{
+    ngx_http_upstream_t        *u;
+    ngx_http_entra_loc_conf_t  *lcf;
+
+    u = r->upstream;
+    lcf = ctx->lcf;
+
+    if (u->resolved == NULL && lcf->egress.conf == u->conf
+        && lcf->egress.token == token
+        && lcf->egress.ssl == u->ssl)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_entra_egress_check(r, ctx, token);
+}
+
+
 /* which credential, which token: once per request and location */
 
 static ngx_inline ngx_int_t
@@ -278,6 +312,34 @@ ngx_http_entra_resolve(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 }
 
 
+/* a HEAD that becomes a GET, for the cache; known when it is sent */
+
+static ngx_inline ngx_uint_t
+ngx_http_entra_converted(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    return ctx->sent.upstream && ctx->sent.upstream == r->upstream
+           && r->upstream->method.len;
+}
+
+
+/* all that the decision was about is as it was */
+
+static ngx_inline ngx_uint_t
+ngx_http_entra_decided(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
+{
+    return ctx->decided.exact
+           && !ngx_http_entra_converted(r, ctx)
+           && !ctx->lcf->varies
+           && ctx->decided.uri.data == r->uri.data
+           && ctx->decided.uri.len == r->uri.len
+           && ctx->decided.args.data == r->args.data
+           && ctx->decided.args.len == r->args.len
+           && ctx->decided.method.data == r->method_name.data
+           && ctx->decided.unparsed == r->valid_unparsed_uri
+           && ctx->decided.internal == r->internal;
+}
+
+
 /*
  * NGX_OK: nothing against it; NGX_AGAIN: parked until keys are there;
  * otherwise the status of an answer.  early: in the access phase, where
@@ -288,8 +350,9 @@ static ngx_inline ngx_int_t
 ngx_http_entra_decide(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_uint_t early)
 {
-    if (ctx->policies == NULL && !ctx->lcf->second_policies
-        && !ctx->lcf->confine)
+    if ((ctx->policies == NULL && !ctx->lcf->second_policies
+         && !ctx->lcf->confine)
+        || ngx_http_entra_decided(r, ctx))
     {
         return NGX_OK;
     }

@@ -82,14 +82,14 @@ ngx_http_entra_signal_addresses(ngx_http_request_t *r,
                                                         (char *) v->data });
             }
         }
-    }
 
-    /* of two, realip takes the first, which may be the caller's own */
+        /* of two, realip takes the first, which may be the caller's own */
 
-    if (!entra_addr_eq(&client, &peer)
-        && ngx_http_entra_request_headers(r, "x-real-ip", &ignored) > 1)
-    {
-        ngx_memzero(&client, sizeof(entra_addr_t));
+        if (!entra_addr_eq(&client, &peer)
+            && ngx_http_entra_request_headers(r, "x-real-ip", &ignored) > 1)
+        {
+            ngx_memzero(&client, sizeof(entra_addr_t));
+        }
     }
 
     entra_signals_address(signals, &client, &peer,
@@ -344,6 +344,7 @@ ngx_int_t
 ngx_http_entra_signal_headers(ngx_http_request_t *r,
     ngx_http_entra_loc_conf_t *lcf, ngx_http_entra_decision_t *decision)
 {
+    u_char            c;
     ngx_str_t         value;
     ngx_uint_t        i, n, bit, exact;
     ngx_list_part_t  *part;
@@ -378,8 +379,13 @@ ngx_http_entra_signal_headers(ngx_http_request_t *r,
             i = 0;
         }
 
-        if (ngx_http_entra_same_header(&h[i].key, "azureml-model-deployment",
-                                       &exact))
+        /* of most headers the first letter, or the length, says enough */
+
+        c = h[i].key.len ? h[i].key.data[0] | 0x20 : 0;
+
+        if (c == 'a' && h[i].key.len == sizeof("azureml-model-deployment") - 1
+            && ngx_http_entra_same_header(&h[i].key,
+                                          "azureml-model-deployment", &exact))
         {
             if (lcf->sent.deployment == NULL || !exact) {
                 value = h[i].value;
@@ -389,10 +395,12 @@ ngx_http_entra_signal_headers(ngx_http_request_t *r,
             continue;
         }
 
-        bit = ngx_http_entra_override(&h[i].key);
+        if (c == 'x') {
+            bit = ngx_http_entra_override(&h[i].key);
 
-        if (bit & ~(lcf->sent.blanked & ~lcf->sent.forwarded)) {
-            decision->overridden = 1;
+            if (bit & ~(lcf->sent.blanked & ~lcf->sent.forwarded)) {
+                decision->overridden = 1;
+            }
         }
     }
 

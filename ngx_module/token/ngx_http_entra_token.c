@@ -30,7 +30,6 @@ static void ngx_http_entra_token_retire(ngx_http_entra_header_t *header);
 static void ngx_http_entra_token_wipe(ngx_event_t *ev);
 static ngx_int_t ngx_http_entra_token_hold_own(ngx_http_entra_token_t *token,
     int64_t now);
-static void ngx_http_entra_token_copy(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_take(ngx_http_entra_token_t *token,
     entra_buf_t *header, entra_store_value_t *v);
 static void ngx_http_entra_token_forget(ngx_http_entra_token_t *token);
@@ -201,19 +200,6 @@ ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
 }
 
 
-/* the request path: one comparison of generations, one of times */
-
-ngx_int_t
-ngx_http_entra_token_usable(ngx_http_entra_token_t *token, int64_t now)
-{
-    if (token->generation != token->record->generation) {
-        ngx_http_entra_token_copy(token);
-    }
-
-    return token->header.len && now < token->expires;
-}
-
-
 /*
  * Without the mutex, and not for each of a thousand requests.  Should the
  * record be another's by now, then that one stays a little longer.
@@ -232,7 +218,7 @@ ngx_http_entra_token_touch(ngx_http_entra_token_t *token)
 }
 
 
-static void
+void
 ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
 {
     int                  rc;

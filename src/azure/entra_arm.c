@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "entra_arm.h"
+#include "entra_ascii.h"
 
 
 typedef struct {
@@ -182,6 +183,31 @@ entra_arm_scope(entra_arm_t *arm, entra_str_t first, const char *start)
 }
 
 
+/* most paths are not Resource Manager's, which is soon seen */
+
+static int
+entra_arm_begins(entra_str_t first)
+{
+    switch (first.len ? entra_lower(first.data[0]) : 0) {
+
+    case 's':
+        return entra_arm_is(first, "subscriptions");
+
+    case 'p':
+        return entra_arm_is(first, "providers");
+
+    case 't':
+        return entra_arm_is(first, "tenants");
+
+    case 'b':
+        return entra_arm_is(first, "batch");
+
+    default:
+        return 0;
+    }
+}
+
+
 entra_arm_e
 entra_arm_action(entra_str_t method, entra_str_t path,
     char action[ENTRA_ARM_ACTION_MAX], size_t *len)
@@ -190,11 +216,11 @@ entra_arm_action(entra_str_t method, entra_str_t path,
     entra_arm_t   arm;
     entra_str_t   first;
 
-    memset(&arm, 0, sizeof(entra_arm_t));
-
     arm.p = path.data;
     arm.end = path.data + path.len;
     arm.out = action;
+    arm.len = 0;
+    arm.unclear = 0;
 
     *len = 0;
 
@@ -204,11 +230,7 @@ entra_arm_action(entra_str_t method, entra_str_t path,
 
     first = entra_arm_next(&arm);
 
-    if (!entra_arm_is(first, "subscriptions")
-        && !entra_arm_is(first, "providers")
-        && !entra_arm_is(first, "tenants")
-        && !entra_arm_is(first, "batch"))
-    {
+    if (!entra_arm_begins(first)) {
         return ENTRA_ARM_OTHER;
     }
 

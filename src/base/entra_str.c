@@ -18,27 +18,6 @@
 #define ENTRA_BUF_FIRST  256
 
 
-entra_str_t
-entra_str_c(const char *text)
-{
-    return (entra_str_t) { text ? strlen(text) : 0, text };
-}
-
-
-int
-entra_str_eq(entra_str_t a, entra_str_t b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-
-int
-entra_str_eq_c(entra_str_t a, const char *text)
-{
-    return entra_str_eq(a, entra_str_c(text));
-}
-
-
 /* strncasecmp() follows the locale, identifiers of Azure do not */
 
 int
@@ -50,6 +29,12 @@ entra_str_case_eq(entra_str_t a, entra_str_t b)
         return 0;
     }
 
+    /* mostly they are written alike */
+
+    if (entra_str_eq(a, b)) {
+        return 1;
+    }
+
     for (i = 0; i < a.len; i++) {
         if (entra_lower(a.data[i]) != entra_lower(b.data[i])) {
             return 0;
@@ -57,13 +42,6 @@ entra_str_case_eq(entra_str_t a, entra_str_t b)
     }
 
     return 1;
-}
-
-
-int
-entra_str_case_eq_c(entra_str_t a, const char *text)
-{
-    return entra_str_case_eq(a, entra_str_c(text));
 }
 
 

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 
 /*
@@ -44,11 +45,40 @@ typedef struct {
 } entra_buf_t;
 
 
-entra_str_t entra_str_c(const char *text);          /* NULL gives len 0 */
-int entra_str_eq(entra_str_t a, entra_str_t b);
-int entra_str_eq_c(entra_str_t a, const char *text);
 int entra_str_case_eq(entra_str_t a, entra_str_t b);         /* ASCII only */
-int entra_str_case_eq_c(entra_str_t a, const char *text);
+
+
+/* of literals the length is known when it is compiled */
+
+static inline entra_str_t
+entra_str_c(const char *text)                       /* NULL gives len 0 */
+{
+    return (entra_str_t) { text ? strlen(text) : 0, text };
+}
+
+
+static inline int
+entra_str_eq(entra_str_t a, entra_str_t b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+
+static inline int
+entra_str_eq_c(entra_str_t a, const char *text)
+{
+    return entra_str_eq(a, entra_str_c(text));
+}
+
+
+static inline int
+entra_str_case_eq_c(entra_str_t a, const char *text)
+{
+    entra_str_t  b = entra_str_c(text);
+
+    return a.len == b.len && entra_str_case_eq(a, b);
+}
+
 
 /* ASCII in lower case, other bytes as they are; out: s.len bytes, may be s */
 void entra_str_lower(char *out, entra_str_t s);

@@ -10,10 +10,13 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "entra_jwt.h"
 #include "entra_jwt_cache.h"
 
 
-#define ENTRA_SIPHASH_KEY  16
+#define ENTRA_AES_KEY   16
+#define ENTRA_NH_SIZE   32                  /* bytes, of two rounds */
+#define ENTRA_NH_WORDS  (ENTRA_JWT_MAX / 8 + 2)
 
 
 struct entra_jwt_entry_s {
@@ -41,29 +44,98 @@ struct entra_jwt_cache_s {
     uint64_t             generation;
 
     /* fetched once: a lookup by name costs more than the hash itself */
-    unsigned char        key[ENTRA_SIPHASH_KEY];
-    EVP_MAC_CTX         *mac;
-    EVP_MD              *md;                /* when there is no mac */
+    uint64_t             key[ENTRA_NH_WORDS];
+    EVP_CIPHER_CTX      *cipher;            /* has a key of its own */
+    EVP_MD              *md;                /* when there is no cipher */
     EVP_MD_CTX          *md_ctx;
 };
+
+
+#ifdef __SIZEOF_INT128__
+
+/*
+ * NH of UMAC (Black, Halevi, Krawczyk, Krovetz, Rogaway: CRYPTO '99) with
+ * words of 64 bits, twice, the second time with the key two words on: of two
+ * strings of equal length it is the same under 2^-128 of the keys
+ */
+
+static void
+entra_jwt_cache_nh(const uint64_t *key, const char *p, size_t len,
+    unsigned char *out)
+{
+    size_t             n;
+    uint64_t           m[2];
+    unsigned __int128  sum[2] = { 0, 0 };
+
+    for ( /* void */ ; len; len -= n, p += n, key += 2) {
+
+        if (len >= sizeof(m)) {
+            n = sizeof(m);
+            memcpy(m, p, sizeof(m));
+
+        } else {
+            n = len;
+            m[0] = 0;
+            m[1] = 0;
+            memcpy(m, p, n);
+        }
+
+        sum[0] += (unsigned __int128) (m[0] + key[0]) * (m[1] + key[1]);
+        sum[1] += (unsigned __int128) (m[0] + key[2]) * (m[1] + key[3]);
+    }
+
+    memcpy(out, sum, sizeof(sum));
+}
+
+
+/* 1: libcrypto has no such cipher */
+
+static int
+entra_jwt_cache_cipher(entra_jwt_cache_t *cache)
+{
+    int            rc;
+    EVP_CIPHER    *aes;
+    unsigned char  key[ENTRA_AES_KEY];
+
+    aes = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
+    if (aes == NULL) {
+        ERR_clear_error();
+        return 1;
+    }
+
+    cache->cipher = EVP_CIPHER_CTX_new();
+
+    rc = cache->cipher
+         && RAND_bytes((unsigned char *) cache->key, sizeof(cache->key)) == 1
+         && RAND_bytes(key, sizeof(key)) == 1
+         && EVP_EncryptInit_ex2(cache->cipher, aes, key, NULL, NULL) == 1
+         && EVP_CIPHER_CTX_set_padding(cache->cipher, 0) == 1
+         ? 0 : -1;
+
+    entra_wipe(key, sizeof(key));
+    EVP_CIPHER_free(aes);
+
+    return rc;
+}
+
+#else
+
+#define entra_jwt_cache_nh(key, p, len, out)
+#define entra_jwt_cache_cipher(cache)  1
+
+#endif
 
 
 static int
 entra_jwt_cache_hash(entra_jwt_cache_t *cache)
 {
-    EVP_MAC  *mac;
+    int  rc;
 
-    mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+    rc = entra_jwt_cache_cipher(cache);
 
-    if (mac) {
-        cache->mac = EVP_MAC_CTX_new(mac);
-        EVP_MAC_free(mac);
-
-        return cache->mac && RAND_bytes(cache->key, ENTRA_SIPHASH_KEY) == 1
-               ? 0 : -1;
+    if (rc != 1) {
+        return rc;
     }
-
-    ERR_clear_error();
 
     cache->md = EVP_MD_fetch(NULL, "SHA256", NULL);
     cache->md_ctx = EVP_MD_CTX_new();
@@ -186,7 +258,7 @@ entra_jwt_cache_free(entra_jwt_cache_t *cache)
 
     entra_jwt_cache_flush(cache);
     entra_wipe(cache->key, sizeof(cache->key));
-    EVP_MAC_CTX_free(cache->mac);
+    EVP_CIPHER_CTX_free(cache->cipher);
     EVP_MD_CTX_free(cache->md_ctx);
     EVP_MD_free(cache->md);
     free(cache->buckets);
@@ -198,22 +270,25 @@ int
 entra_jwt_cache_id(entra_jwt_cache_t *cache, entra_str_t token,
     entra_jwt_id_t *id)
 {
-    int                   ok;
-    size_t                len;
-    const unsigned char  *p = (const unsigned char *) token.data;
+    int            ok, n;
+    unsigned char  nh[ENTRA_NH_SIZE];
 
-    memset(id, 0, sizeof(entra_jwt_id_t));
+    if (token.len > ENTRA_JWT_MAX) {
+        return -1;
+    }
 
-    if (cache->mac) {
-        ok = EVP_MAC_init(cache->mac, cache->key, ENTRA_SIPHASH_KEY, NULL)
+    id->len = token.len;
+
+    if (cache->cipher) {
+        entra_jwt_cache_nh(cache->key, token.data, token.len, nh);
+
+        ok = EVP_EncryptUpdate(cache->cipher, id->digest, &n, nh, sizeof(nh))
                  == 1
-             && EVP_MAC_update(cache->mac, p, token.len) == 1
-             && EVP_MAC_final(cache->mac, id->digest, &len,
-                              sizeof(id->digest)) == 1;
+             && n == sizeof(nh);
 
     } else {
         ok = EVP_DigestInit_ex2(cache->md_ctx, cache->md, NULL) == 1
-             && EVP_DigestUpdate(cache->md_ctx, p, token.len) == 1
+             && EVP_DigestUpdate(cache->md_ctx, token.data, token.len) == 1
              && EVP_DigestFinal_ex(cache->md_ctx, id->digest, NULL) == 1;
     }
 
@@ -316,7 +391,6 @@ entra_jwt_cache_put(entra_jwt_cache_t *cache, const entra_jwt_id_t *id,
         return NULL;
     }
 
-    entry->id = *id;
     entry->refs = 1;
     entry->claims = *claims;
     entry->size = sizeof(entra_jwt_entry_t) + entra_claims_size(claims);
@@ -324,9 +398,10 @@ entra_jwt_cache_put(entra_jwt_cache_t *cache, const entra_jwt_id_t *id,
 
     entra_jwt_cache_generation(cache, generation);
 
-    if (now < entry->claims.exp && now >= entry->claims.nbf
+    if (id && now < entry->claims.exp && now >= entry->claims.nbf
         && entry->size <= cache->max_bytes)
     {
+        entry->id = *id;
         entra_jwt_cache_keep(cache, entry);
     }
 

@@ -23,14 +23,16 @@ typedef struct entra_jwt_cache_s  entra_jwt_cache_t;
 typedef struct entra_jwt_entry_s  entra_jwt_entry_t;
 
 /*
- * A keyed hash of the whole token, whose text is not kept: SipHash-2-4 of 128
- * bits with a random key of each cache.  It is a pseudorandom function: who
- * does not know the key cannot look for a second token with the same id, and
- * ids never leave the worker.  SHA-256 where libcrypto is restricted to FIPS
- * and has no SipHash.
+ * A keyed hash of the whole token, whose text is not kept: its length, and NH
+ * of UMAC, encrypted by AES-128, with random keys of each cache.  Under 2^-128
+ * of the keys two given tokens have the same id; the cipher makes a
+ * pseudorandom function of it, so that whoever measures what the cache does
+ * learns nothing of the keys, and ids never leave the worker.  SHA-256 where
+ * the compiler has no integers of 128 bits.
  */
 typedef struct {
     unsigned char  digest[32];
+    size_t         len;
 } entra_jwt_id_t;
 
 
@@ -38,7 +40,7 @@ typedef struct {
 entra_jwt_cache_t *entra_jwt_cache_create(unsigned entries, size_t bytes);
 void entra_jwt_cache_free(entra_jwt_cache_t *cache);
 
-/* 0, or -1 when libcrypto refuses (then nothing is cached) */
+/* 0; -1: libcrypto refuses, or longer than ENTRA_JWT_MAX: not cached */
 int entra_jwt_cache_id(entra_jwt_cache_t *cache, entra_str_t token,
     entra_jwt_id_t *id);
 
@@ -55,9 +57,9 @@ entra_jwt_entry_t *entra_jwt_cache_get(entra_jwt_cache_t *cache,
 /*
  * Takes the content of claims over (claims is empty afterwards), and returns
  * it with a reference for the caller; NULL without memory: then claims are
- * freed.  What is too large for the cache, or expires now, is returned but
- * not kept.  generation is that of the key set that the token was validated
- * with.
+ * freed.  What has no id (NULL), is too large for the cache or expires now,
+ * is returned but not kept.  generation is that of the key set that the token
+ * was validated with.
  */
 entra_jwt_entry_t *entra_jwt_cache_put(entra_jwt_cache_t *cache,
     const entra_jwt_id_t *id, uint64_t generation, int64_t now,

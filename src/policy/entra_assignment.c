@@ -281,14 +281,6 @@ entra_assignment_parse(entra_assignment_t *assignment, entra_dim_e dim,
 
 
 int
-entra_refs_empty(const entra_refs_t *refs)
-{
-    return refs->nnames == 0 && !refs->any && !refs->none && !refs->has_ranges
-           && refs->operations.n == 0;
-}
-
-
-int
 entra_assignment_void(const entra_assignment_t *assignment)
 {
     return assignment->include.any && entra_refs_empty(&assignment->except);

@@ -78,8 +78,16 @@ void entra_assignment_free(entra_assignment_t *assignment);
 /* says the same as if it were not there: "any" */
 int entra_assignment_void(const entra_assignment_t *assignment);
 
+
 /* there is nothing in it */
-int entra_refs_empty(const entra_refs_t *refs);
+
+static inline int
+entra_refs_empty(const entra_refs_t *refs)
+{
+    return refs->nnames == 0 && !refs->any && !refs->none && !refs->has_ranges
+           && refs->operations.n == 0;
+}
+
 
 /*
  * Included and not excepted?  What is unknown is unknown, but for "any".  See

@@ -39,15 +39,11 @@ entra_result_name(entra_result_e result)
 }
 
 
-entra_truth_t
-entra_policy_dim(const entra_policy_t *policy, entra_dim_e dim,
+static inline entra_truth_t
+entra_policy_stated_dim(const entra_policy_t *policy, entra_dim_e dim,
     const entra_signals_t *signals, unsigned open)
 {
     unsigned  i;
-
-    if (!(policy->stated & 1u << dim)) {
-        return entra_truth(ENTRA_TRUE);
-    }
 
     if (dim != ENTRA_DIM_TIME) {
         return entra_assignment_match(&policy->assignments[dim], dim, signals,
@@ -61,6 +57,18 @@ entra_policy_dim(const entra_policy_t *policy, entra_dim_e dim,
     }
 
     return entra_truth(ENTRA_FALSE);
+}
+
+
+entra_truth_t
+entra_policy_dim(const entra_policy_t *policy, entra_dim_e dim,
+    const entra_signals_t *signals, unsigned open)
+{
+    if (!(policy->stated & 1u << dim)) {
+        return entra_truth(ENTRA_TRUE);
+    }
+
+    return entra_policy_stated_dim(policy, dim, signals, open);
 }
 
 
@@ -116,23 +124,27 @@ entra_collapse(entra_truth_t value)
 }
 
 
-static entra_truth_t
+static inline entra_truth_t
 entra_policy_applies(const entra_policy_t *policy,
     const entra_signals_t *signals, unsigned open,
     entra_policy_result_t *result)
 {
-    unsigned       dim, value;
+    unsigned       dim, stated, value;
     entra_truth_t  applies, match;
 
     applies = entra_truth(ENTRA_TRUE);
 
-    for (dim = 0; dim < ENTRA_DIMS; dim++) {
+    for (stated = policy->stated; stated; stated &= stated - 1) {
 
-        if (!(policy->stated & 1u << dim)) {
+        dim = (unsigned) __builtin_ctz(stated);
+
+        match = entra_policy_stated_dim(policy, (entra_dim_e) dim, signals,
+                                        open);
+
+        if (match.lo == ENTRA_TRUE) {
             continue;
         }
 
-        match = entra_policy_dim(policy, (entra_dim_e) dim, signals, open);
         applies = entra_truth_and(applies, match);
 
         if (result) {
@@ -159,10 +171,6 @@ entra_policy_met(const entra_policy_t *policy,
     unsigned       i;
     entra_truth_t  met, one;
 
-    if (policy->ncontrols == 0) {
-        return entra_truth(ENTRA_TRUE);
-    }
-
     met = entra_truth(policy->require_any ? ENTRA_FALSE : ENTRA_TRUE);
 
     for (i = 0; i < policy->ncontrols; i++) {
@@ -182,15 +190,16 @@ entra_policy_met(const entra_policy_t *policy,
 
 /* result: filled with what was not satisfied, or NULL */
 
-static entra_effect_t
+static inline __attribute__((always_inline)) entra_effect_t
 entra_effect(const entra_policy_t *policy, const entra_signals_t *signals,
     unsigned open, entra_policy_result_t *result)
 {
     entra_effect_t  v;
 
     v.applies = entra_policy_applies(policy, signals, open, result);
-    v.met = policy->grant ? entra_policy_met(policy, signals, open, result)
-                          : entra_truth(ENTRA_FALSE);
+    v.met = !policy->grant ? entra_truth(ENTRA_FALSE)
+            : policy->ncontrols == 0 ? entra_truth(ENTRA_TRUE)
+            : entra_policy_met(policy, signals, open, result);
 
     /* a block, and a grant with unmet controls, restrict when they may apply */
 

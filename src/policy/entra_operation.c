@@ -15,10 +15,15 @@
 
 /* bit 0, bit 1, ...: the first three are ENTRA_METHOD_GET, _HEAD, _POST */
 
-static const char *const  entra_methods[] = {
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MERGE",
-    "QUERY", "TRACE", "CONNECT", "MKCOL", "COPY", "MOVE", "PROPFIND",
-    "PROPPATCH", "LOCK", "UNLOCK"
+#define entra_literal(text)  { sizeof(text) - 1, text }
+
+static const entra_str_t  entra_methods[] = {
+    entra_literal("GET"), entra_literal("HEAD"), entra_literal("POST"),
+    entra_literal("PUT"), entra_literal("PATCH"), entra_literal("DELETE"),
+    entra_literal("OPTIONS"), entra_literal("MERGE"), entra_literal("QUERY"),
+    entra_literal("TRACE"), entra_literal("CONNECT"), entra_literal("MKCOL"),
+    entra_literal("COPY"), entra_literal("MOVE"), entra_literal("PROPFIND"),
+    entra_literal("PROPPATCH"), entra_literal("LOCK"), entra_literal("UNLOCK")
 };
 
 #define ENTRA_METHODS  (sizeof(entra_methods) / sizeof(entra_methods[0]))
@@ -30,7 +35,7 @@ entra_method(entra_str_t name)
     size_t  i;
 
     for (i = 0; i < ENTRA_METHODS; i++) {
-        if (entra_str_eq_c(name, entra_methods[i])) {
+        if (entra_str_eq(name, entra_methods[i])) {
             return (uint32_t) 1 << i;
         }
     }
@@ -45,7 +50,7 @@ entra_method_loose(entra_str_t name)
     size_t  i;
 
     for (i = 0; i < ENTRA_METHODS; i++) {
-        if (entra_str_case_eq_c(name, entra_methods[i])) {
+        if (entra_str_case_eq(name, entra_methods[i])) {
             return (uint32_t) 1 << i;
         }
     }
@@ -54,21 +59,16 @@ entra_method_loose(entra_str_t name)
 }
 
 
-void
-entra_operation_init(entra_operation_t *operation, entra_str_t method,
-    entra_str_t path, char *scratch)
-{
-    char        *loose, *action;
-    const char  *query;
+/* plain: see entra_path_plain() */
 
-    query = path.len ? memchr(path.data, '?', path.len) : NULL;
+static void
+entra_operation_read(entra_operation_t *operation, entra_str_t method,
+    entra_str_t path, unsigned plain, char *scratch)
+{
+    char  *loose, *action;
 
     loose = scratch + path.len;
     action = scratch + 2 * path.len;
-
-    if (query) {
-        path.len = (size_t) (query - path.data);
-    }
 
     memset(operation, 0, sizeof(entra_operation_t));
 
@@ -77,7 +77,7 @@ entra_operation_init(entra_operation_t *operation, entra_str_t method,
     operation->methods_loose = operation->methods ? operation->methods
                                                   : entra_method_loose(method);
     operation->path = path;
-    operation->ambiguous = entra_path_check(path);
+    operation->ambiguous = plain ? NULL : entra_path_check(path);
 
     if (operation->ambiguous) {
         operation->arm = ENTRA_ARM_UNKNOWN;
@@ -88,13 +88,47 @@ entra_operation_init(entra_operation_t *operation, entra_str_t method,
                                       &operation->action.len);
     operation->action.data = action;
 
-    if (memchr(path.data, '%', path.len)) {
+    if (!plain && memchr(path.data, '%', path.len)) {
         operation->path.data = scratch;
         operation->path.len = entra_path_canonical(path, scratch);
     }
 
     operation->loose.data = loose;
-    operation->loose.len = entra_path_loose(path, loose);
+    operation->loose.len = plain ? entra_path_loose_plain(path, loose)
+                                 : entra_path_loose(path, loose);
+}
+
+
+void
+entra_operation_init(entra_operation_t *operation, entra_str_t method,
+    entra_str_t path, char *scratch)
+{
+    size_t       len;
+    const char  *query;
+
+    len = entra_path_plain(path);
+
+    if (len) {
+        path.len = len;
+        entra_operation_read(operation, method, path, 1, scratch);
+        return;
+    }
+
+    query = path.len ? memchr(path.data, '?', path.len) : NULL;
+
+    if (query) {
+        path.len = (size_t) (query - path.data);
+    }
+
+    entra_operation_read(operation, method, path, 0, scratch);
+}
+
+
+void
+entra_operation_init_plain(entra_operation_t *operation, entra_str_t method,
+    entra_str_t path, char *scratch)
+{
+    entra_operation_read(operation, method, path, 1, scratch);
 }
 
 
@@ -345,7 +379,9 @@ entra_operation_path(entra_operation_list_t *list, entra_str_t word,
     pattern->kind = ENTRA_OPERATION_PATH;
     pattern->methods = methods;
     pattern->path = entra_str_dup(path);
+    pattern->path_len = path.len;
     pattern->loose = entra_str_dup((entra_str_t) { n, loose });
+    pattern->loose_len = n;
 
     if (pattern->path == NULL || pattern->loose == NULL) {
         return entra_err_no_memory(err);
@@ -470,14 +506,17 @@ entra_operation_match(const entra_operation_pattern_t *pattern,
 
     if ((pattern->methods == ENTRA_METHOD_ANY
          || (pattern->methods & op->methods))
-        && entra_path_match(entra_str_c(pattern->path), op->path))
+        && entra_path_match((entra_str_t) { pattern->path_len, pattern->path },
+                            op->path))
     {
         return ENTRA_TRUE;
     }
 
     if ((pattern->methods == ENTRA_METHOD_ANY
          || (pattern->methods & op->methods_loose))
-        && entra_path_match(entra_str_c(pattern->loose), op->loose))
+        && entra_path_match((entra_str_t) { pattern->loose_len,
+                                            pattern->loose },
+                            op->loose))
     {
         return ENTRA_UNKNOWN;
     }

@@ -46,6 +46,10 @@ typedef struct {
 void entra_operation_init(entra_operation_t *operation, entra_str_t method,
     entra_str_t path, char *scratch);
 
+/* of a path, without query string, of which entra_path_plain() is known */
+void entra_operation_init_plain(entra_operation_t *operation,
+    entra_str_t method, entra_str_t path, char *scratch);
+
 /* appends "POST /score", or the action; for logs, at most 512 bytes */
 void entra_operation_text(const entra_operation_t *operation,
     entra_buf_t *out);
@@ -72,7 +76,9 @@ typedef struct {
     uint32_t                 methods;       /* mask, all ones: any */
     char                    *text;          /* as it was written; owned */
     char                    *path;          /* or the action; owned */
+    size_t                   path_len;
     char                    *loose;         /* owned */
+    size_t                   loose_len;
 } entra_operation_pattern_t;
 
 

@@ -11,7 +11,7 @@
 
 /* what a segment may hold as it is: RFC 3986, section 3.3, without ";" */
 
-static const unsigned char  entra_path_plain[256] = {
+static const unsigned char  entra_path_bytes[256] = {
     ['!'] = 1,
     ['$'] = 1,
     ['&' ... '.'] = 1,          /* &'()*+,-. */
@@ -266,7 +266,7 @@ entra_path_check(entra_str_t path)
 
     while (p < end) {
 
-        if (entra_path_plain[(unsigned char) *p]) {
+        if (entra_path_bytes[(unsigned char) *p]) {
             p++;
             continue;
         }
@@ -289,6 +289,48 @@ entra_path_check(entra_str_t path)
     }
 
     return entra_path_check_segment(start, end);
+}
+
+
+size_t
+entra_path_plain(entra_str_t target)
+{
+    const char  *p, *end;
+
+    if (target.len == 0 || target.data[0] != '/') {
+        return 0;
+    }
+
+    end = target.data + target.len;
+
+    for (p = target.data + 1; p < end; p++) {
+        if (!entra_path_bytes[(unsigned char) *p]
+            && (*p != '/' || p[-1] == '/' || p[-1] == '.'))
+        {
+            break;
+        }
+    }
+
+    if ((p < end && *p != '?') || p[-1] == '.') {
+        return 0;
+    }
+
+    return (size_t) (p - target.data);
+}
+
+
+const char *
+entra_path_check_target(entra_str_t target)
+{
+    const char  *query;
+
+    query = target.len ? memchr(target.data, '?', target.len) : NULL;
+
+    if (query) {
+        target.len = (size_t) (query - target.data);
+    }
+
+    return entra_path_check(target);
 }
 
 
@@ -326,6 +368,15 @@ entra_path_canonical(entra_str_t path, char *out)
     }
 
     return (size_t) (o - out);
+}
+
+
+size_t
+entra_path_loose_plain(entra_str_t path, char *out)
+{
+    entra_str_lower(out, path);
+
+    return path.len > 1 && out[path.len - 1] == '/' ? path.len - 1 : path.len;
 }
 
 
@@ -372,23 +423,9 @@ entra_path_loose(entra_str_t path, char *out)
 }
 
 
-/* bytes up to the next slash */
-
-static size_t
-entra_path_segment(const char *p, const char *end)
-{
-    const char  *slash;
-
-    slash = memchr(p, '/', (size_t) (end - p));
-
-    return (size_t) ((slash ? slash : end) - p);
-}
-
-
 int
 entra_path_match(entra_str_t pattern, entra_str_t path)
 {
-    size_t       want, have;
     const char  *p, *pend, *s, *send;
 
     p = pattern.data;
@@ -402,24 +439,27 @@ entra_path_match(entra_str_t pattern, entra_str_t path)
         p++;
         s++;
 
-        want = entra_path_segment(p, pend);
-        have = entra_path_segment(s, send);
+        if (p < pend && *p == '*' && (p + 1 == pend || p[1] == '/')) {
 
-        if (want == 1 && *p == '*') {
-            if (p + want == pend) {
+            if (++p == pend) {
                 return s < send;
             }
 
-            if (have == 0) {
+            if (s == send || *s == '/') {
                 return 0;
             }
 
-        } else if (want != have || memcmp(p, s, want) != 0) {
-            return 0;
+            while (s < send && *s != '/') {
+                s++;
+            }
+
+            continue;
         }
 
-        p += want;
-        s += have;
+        while (p < pend && s < send && *p == *s && *p != '/') {
+            p++;
+            s++;
+        }
     }
 
     return p == pend && s == send;

@@ -26,6 +26,16 @@
  */
 const char *entra_path_check(entra_str_t path);
 
+/* of a request line, up to its query string */
+const char *entra_path_check_target(entra_str_t target);
+
+/*
+ * Bytes of a request line up to its query string, if all of them are plain,
+ * none is "%", and entra_path_check() has nothing against them: most are so,
+ * which is soon seen; otherwise 0
+ */
+size_t entra_path_plain(entra_str_t target);
+
 /*
  * The form that is matched (RFC 3986, section 6.2.2): %XX of unreserved
  * characters decoded, the digits of others in upper case.  Writes at most
@@ -39,6 +49,9 @@ size_t entra_path_canonical(entra_str_t path, char *out);
  * the Kelvin sign, long s, dotless i), without a trailing slash.
  */
 size_t entra_path_loose(entra_str_t path, char *out);
+
+/* the same of one of which entra_path_plain() is known */
+size_t entra_path_loose_plain(entra_str_t path, char *out);
 
 /*
  * Does the path match the pattern?  By whole segments: "*" as a segment is

@@ -39,6 +39,61 @@ ambiguous(const char *path, const char *says)
 }
 
 
+static int
+same_loose(entra_str_t path)
+{
+    char    a[8], b[8];
+    size_t  n;
+
+    n = entra_path_loose(path, a);
+
+    return entra_path_loose_plain(path, b) == n && memcmp(a, b, n) == 0;
+}
+
+
+/* a request line is checked as its path is: all short ones of such bytes */
+
+static void
+targets(void)
+{
+    char         target[8];
+    long         i, n;
+    size_t       len, cut;
+    unsigned     plain_ones = 0, wrong = 0;
+    const char  *why, *want;
+
+    static const char  bytes_of[] = "/a.?%20;";
+
+    for (len = 0; len <= 6; len++) {
+        for (n = 1, i = 0; i < (long) len; i++) {
+            n *= 8;
+        }
+
+        while (n--) {
+            for (cut = len, i = 0; i < (long) len; i++) {
+                target[i] = bytes_of[n >> 3 * i & 7];
+                cut = target[i] == '?' && (size_t) i < cut ? (size_t) i : cut;
+            }
+
+            why = entra_path_check_target((entra_str_t) { len, target });
+            want = entra_path_check((entra_str_t) { cut, target });
+
+            wrong += why != want;
+            plain_ones += why == NULL;
+
+            wrong += entra_path_plain((entra_str_t) { len, target })
+                     != (why || memchr(target, '%', cut) ? 0 : cut);
+
+            wrong += why == NULL && memchr(target, '%', cut) == NULL
+                     && !same_loose((entra_str_t) { cut, target });
+        }
+    }
+
+    ok(wrong == 0 && plain_ones > 1000,
+       "a request line is checked up to its query string");
+}
+
+
 static void
 canonical(const char *path, const char *want)
 {
@@ -258,6 +313,7 @@ main(void)
 
     bytes();
     utf8();
+    targets();
 
     canonical("/score", "/score");
     canonical("/%73core", "/score");
