@@ -239,7 +239,7 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         || ngx_http_entra_variables_index(cf, mcf) != NGX_OK
         || ngx_http_entra_credential_init(cf, mcf) != NGX_OK
         || ngx_http_entra_sign_in_check(cf, mcf) != NGX_OK
-        || ngx_http_entra_keys_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_caller_token_init(cf, mcf) != NGX_OK
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
         || ngx_http_entra_check(cf, mcf) != NGX_OK
         || ngx_http_entra_ready_check(cf, mcf) != NGX_OK
@@ -248,7 +248,7 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (mcf->tokens.nelts == 0 && mcf->keys == NULL) {
+    if (mcf->tokens.nelts == 0 && mcf->caller_token == NULL) {
         return NGX_OK;
     }
 

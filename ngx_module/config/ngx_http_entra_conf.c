@@ -109,7 +109,7 @@ ngx_http_entra_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_msec_value(mcf->provider.connect_timeout, 3000);
     ngx_conf_init_msec_value(mcf->provider.fetch_timeout, 10000);
 
-    if (mcf->credentials.nelts == 0 && mcf->keys == NULL
+    if (mcf->credentials.nelts == 0 && mcf->caller_token == NULL
         && mcf->auths.nelts == 0)
     {
         return NGX_CONF_OK;

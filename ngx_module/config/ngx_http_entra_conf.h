@@ -214,7 +214,7 @@ struct ngx_http_entra_main_conf_s {
     } private;
 
     ngx_int_t                     ctx_index;    /* see ..._find_ctx() */
-    ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
+    ngx_http_entra_caller_token_t  *caller_token;
     ngx_uint_t                    sign_in;      /* there is a page */
 
     void                         *observed;

@@ -125,14 +125,14 @@ typedef struct {
 
 char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-ngx_int_t ngx_http_entra_keys_init(ngx_conf_t *cf,
+ngx_int_t ngx_http_entra_caller_token_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
-void ngx_http_entra_keys_authority(ngx_http_entra_main_conf_t *mcf,
+void ngx_http_entra_caller_token_authority(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *out);
-ngx_uint_t ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf);
-ngx_http_entra_token_t *ngx_http_entra_keys_token(
+ngx_uint_t ngx_http_entra_caller_token_nkeys(ngx_http_entra_main_conf_t *mcf);
+ngx_http_entra_token_t *ngx_http_entra_caller_token_keys(
     ngx_http_entra_main_conf_t *mcf);           /* NULL: no caller tokens */
-ngx_int_t ngx_http_entra_keys_signal(ngx_http_request_t *r,
+ngx_int_t ngx_http_entra_caller_token_signal(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, entra_signals_t *signals);
 
 /* ngx_http_entra_request.c: the phases */

@@ -47,7 +47,7 @@ ngx_http_entra_signals(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     signals->now = ngx_time();
 
-    return ngx_http_entra_keys_signal(r, ctx, signals);
+    return ngx_http_entra_caller_token_signal(r, ctx, signals);
 }
 
 

@@ -56,7 +56,7 @@ struct ngx_http_entra_token_s {
     ngx_str_t                     scope;
     ngx_uint_t                    nth;          /* from 1; 0: a caller's */
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
-    ngx_uint_t                    keys;         /* of callers' tokens */
+    ngx_uint_t                    caller_keys;  /* not a token: keys */
     entra_egress_t                known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
 

@@ -15,31 +15,33 @@
 #define NGX_HTTP_ENTRA_WORDS  64
 
 
-struct ngx_http_entra_keys_s {
+struct ngx_http_entra_caller_token_s {
     entra_caller_token_conf_t     conf;
     ngx_http_entra_credential_t   credential;
-    ngx_http_entra_token_t       *token;
+    ngx_http_entra_token_t       *keys;
     u_char                       *file;
     ngx_uint_t                    line;
 
     /* of a worker */
-    entra_keyset_t                set;
-    ngx_atomic_uint_t             generation;   /* of set */
+    entra_keyset_t                keyset;
+    ngx_atomic_uint_t             generation;   /* of keyset */
     entra_jwt_cache_t            *cache;
 };
 
 
-static void ngx_http_entra_keys_free(void *data);
+static void ngx_http_entra_caller_token_free(void *data);
 static char *ngx_http_entra_caller_token_line(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
-static ngx_int_t ngx_http_entra_keys_load(ngx_http_entra_keys_t *keys);
-static ngx_int_t ngx_http_entra_keys_judge(ngx_http_request_t *r,
-    ngx_http_entra_ctx_t *ctx, ngx_http_entra_keys_t *keys, entra_str_t token,
-    entra_signals_t *signals);
-static ngx_int_t ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys);
-static ngx_int_t ngx_http_entra_keys_hold(ngx_http_request_t *r,
+static ngx_int_t ngx_http_entra_caller_token_load_keys(
+    ngx_http_entra_caller_token_t *ct);
+static ngx_int_t ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
+    entra_str_t token, entra_signals_t *signals);
+static ngx_int_t ngx_http_entra_caller_token_unknown_kid(
+    ngx_http_entra_caller_token_t *ct);
+static ngx_int_t ngx_http_entra_caller_token_hold(ngx_http_request_t *r,
     entra_jwt_entry_t *entry);
-static void ngx_http_entra_keys_release(void *data);
+static void ngx_http_entra_caller_token_release(void *data);
 
 
 char *
@@ -47,43 +49,43 @@ ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_entra_main_conf_t *mcf = conf;
 
-    char                   *rv;
-    entra_err_t             err;
-    ngx_pool_cleanup_t     *cln;
-    ngx_http_entra_keys_t  *keys;
+    char                           *rv;
+    entra_err_t                     err;
+    ngx_pool_cleanup_t             *cln;
+    ngx_http_entra_caller_token_t  *ct;
 
-    if (mcf->keys) {
+    if (mcf->caller_token) {
         return "is duplicate";
     }
 
-    keys = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_keys_t));
-    if (keys == NULL) {
+    ct = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_caller_token_t));
+    if (ct == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    entra_caller_token_conf_init(&keys->conf);
-    entra_keyset_init(&keys->set);
-    mcf->keys = keys;
+    entra_caller_token_conf_init(&ct->conf);
+    entra_keyset_init(&ct->keyset);
+    mcf->caller_token = ct;
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    cln->handler = ngx_http_entra_keys_free;
-    cln->data = keys;
+    cln->handler = ngx_http_entra_caller_token_free;
+    cln->data = ct;
 
-    keys->file = cf->conf_file->file.name.data;
-    keys->line = cf->conf_file->line;
+    ct->file = cf->conf_file->file.name.data;
+    ct->line = cf->conf_file->line;
 
-    rv = ngx_http_entra_conf_block(cf, ngx_http_entra_caller_token_line, keys);
+    rv = ngx_http_entra_conf_block(cf, ngx_http_entra_caller_token_line, ct);
     if (rv != NGX_CONF_OK) {
         return rv;
     }
 
     entra_err_clear(&err);
 
-    if (entra_caller_token_conf_done(&keys->conf, &err) != 0) {
+    if (entra_caller_token_conf_done(&ct->conf, &err) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "entra_caller_token: %s",
                            err.text);
         return NGX_CONF_ERROR;
@@ -97,7 +99,7 @@ static char *
 ngx_http_entra_caller_token_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf)
 {
-    ngx_http_entra_keys_t *keys = conf;
+    ngx_http_entra_caller_token_t *ct = conf;
 
     ngx_int_t     n;
     entra_err_t   err;
@@ -110,7 +112,7 @@ ngx_http_entra_caller_token_line(ngx_conf_t *cf, ngx_command_t *dummy,
 
     entra_err_clear(&err);
 
-    if (entra_caller_token_conf_param(&keys->conf, words, n, &err) != 0) {
+    if (entra_caller_token_conf_param(&ct->conf, words, n, &err) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
         return NGX_CONF_ERROR;
     }
@@ -122,33 +124,34 @@ ngx_http_entra_caller_token_line(ngx_conf_t *cf, ngx_command_t *dummy,
 /* the keys are one more shared value, which no location can name */
 
 ngx_int_t
-ngx_http_entra_keys_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+ngx_http_entra_caller_token_init(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf)
 {
-    ngx_str_t                     scope;
-    entra_err_t                   err;
-    ngx_http_entra_keys_t        *keys;
-    ngx_http_entra_credential_t  *credential;
+    ngx_str_t                       scope;
+    entra_err_t                     err;
+    ngx_http_entra_credential_t    *credential;
+    ngx_http_entra_caller_token_t  *ct;
 
-    keys = mcf->keys;
+    ct = mcf->caller_token;
 
-    if (keys == NULL) {
+    if (ct == NULL) {
         return NGX_OK;
     }
 
-    credential = &keys->credential;
+    credential = &ct->credential;
 
     ngx_str_set(&credential->name, "entra_caller_token");
-    credential->file = keys->file;
-    credential->line = keys->line;
+    credential->file = ct->file;
+    credential->line = ct->line;
     credential->preload = 1;
 
     entra_err_clear(&err);
 
-    credential->core = entra_caller_keys_create(&keys->conf, mcf->env, &err);
+    credential->core = entra_caller_keys_create(&ct->conf, mcf->env, &err);
     if (credential->core == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "entra_caller_token: %s in %s:%ui", err.text,
-                      keys->file, keys->line);
+                      ct->file, ct->line);
         return NGX_ERROR;
     }
 
@@ -162,53 +165,55 @@ ngx_http_entra_keys_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
     ngx_str_null(&scope);
 
-    keys->token = ngx_http_entra_credential_token(cf, mcf, credential, &scope);
-    if (keys->token == NULL) {
+    ct->keys = ngx_http_entra_credential_token(cf, mcf, credential, &scope);
+    if (ct->keys == NULL) {
         return NGX_ERROR;
     }
 
-    keys->token->preload = 1;
-    keys->token->keys = 1;
+    ct->keys->preload = 1;
+    ct->keys->caller_keys = 1;
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_entra_keys_free(void *data)
+ngx_http_entra_caller_token_free(void *data)
 {
-    ngx_http_entra_keys_t *keys = data;
+    ngx_http_entra_caller_token_t *ct = data;
 
-    if (keys->credential.core) {
-        entra_credential_free(keys->credential.core);
+    if (ct->credential.core) {
+        entra_credential_free(ct->credential.core);
     }
 
-    if (keys->cache) {
-        entra_jwt_cache_free(keys->cache);
+    if (ct->cache) {
+        entra_jwt_cache_free(ct->cache);
     }
 
-    entra_keyset_free(&keys->set);
-    entra_caller_token_conf_free(&keys->conf);
+    entra_keyset_free(&ct->keyset);
+    entra_caller_token_conf_free(&ct->conf);
 }
 
 
 ngx_http_entra_token_t *
-ngx_http_entra_keys_token(ngx_http_entra_main_conf_t *mcf)
+ngx_http_entra_caller_token_keys(ngx_http_entra_main_conf_t *mcf)
 {
-    return mcf->keys ? mcf->keys->token : NULL;
+    return mcf->caller_token ? mcf->caller_token->keys : NULL;
 }
 
 
 /* how many there are now, 0: none came yet */
 
 ngx_uint_t
-ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf)
+ngx_http_entra_caller_token_nkeys(ngx_http_entra_main_conf_t *mcf)
 {
-    if (mcf->keys == NULL || ngx_http_entra_keys_load(mcf->keys) != NGX_OK) {
+    if (mcf->caller_token == NULL
+        || ngx_http_entra_caller_token_load_keys(mcf->caller_token) != NGX_OK)
+    {
         return 0;
     }
 
-    return mcf->keys->set.n;
+    return mcf->caller_token->keyset.n;
 }
 
 
@@ -218,21 +223,21 @@ ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf)
  */
 
 ngx_int_t
-ngx_http_entra_keys_signal(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
-    entra_signals_t *signals)
+ngx_http_entra_caller_token_signal(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_signals_t *signals)
 {
-    ngx_str_t                   *value;
-    entra_str_t                  token;
-    ngx_http_entra_keys_t       *keys;
-    ngx_http_entra_main_conf_t  *mcf;
+    ngx_str_t                      *value;
+    entra_str_t                     token;
+    ngx_http_entra_main_conf_t     *mcf;
+    ngx_http_entra_caller_token_t  *ct;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
-    keys = mcf->keys;
+    ct = mcf->caller_token;
 
     signals->token = ENTRA_SIGNAL_ABSENT;
     signals->claims = NULL;
 
-    if (keys == NULL || r->headers_in.authorization == NULL) {
+    if (ct == NULL || r->headers_in.authorization == NULL) {
         return NGX_OK;
     }
 
@@ -244,13 +249,14 @@ ngx_http_entra_keys_signal(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
         return NGX_OK;
     }
 
-    return ngx_http_entra_keys_judge(r, ctx, keys, token, signals);
+    return ngx_http_entra_caller_token_validate(r, ctx, ct, token, signals);
 }
 
 
 static ngx_int_t
-ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
-    ngx_http_entra_keys_t *keys, entra_str_t token, entra_signals_t *signals)
+ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
+    entra_str_t token, entra_signals_t *signals)
 {
     ngx_int_t            rc;
     ngx_str_t            failure;
@@ -260,28 +266,28 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     entra_jwt_entry_t   *entry;
     entra_jwt_result_e   result;
 
-    rc = ngx_http_entra_keys_load(keys);
+    rc = ngx_http_entra_caller_token_load_keys(ct);
 
     if (rc == NGX_OK && token.len <= ENTRA_JWT_MAX
-        && entra_jwt_cache_id(keys->cache, token, &id) == 0)
+        && entra_jwt_cache_id(ct->cache, token, &id) == 0)
     {
-        entry = entra_jwt_cache_get(keys->cache, &id, keys->generation,
+        entry = entra_jwt_cache_get(ct->cache, &id, ct->generation,
                                     ngx_time());
         if (entry) {
             signals->token = ENTRA_SIGNAL_VALID;
             signals->claims = entra_jwt_entry_claims(entry);
-            return ngx_http_entra_keys_hold(r, entry);
+            return ngx_http_entra_caller_token_hold(r, entry);
         }
     }
 
     ngx_memzero(&claims, sizeof(entra_claims_t));
     entra_err_clear(&err);
 
-    result = entra_jwt_verify(token, rc == NGX_OK ? &keys->set : NULL,
-                              &keys->conf, ngx_time(), &claims, &err);
+    result = entra_jwt_verify(token, rc == NGX_OK ? &ct->keyset : NULL,
+                              &ct->conf, ngx_time(), &claims, &err);
 
     if (result == ENTRA_JWT_VALID) {
-        entry = entra_jwt_cache_put(keys->cache, &id, keys->generation,
+        entry = entra_jwt_cache_put(ct->cache, &id, ct->generation,
                                     ngx_time(), &claims);
         if (entry == NULL) {
             signals->token = ENTRA_SIGNAL_UNKNOWN;
@@ -290,14 +296,15 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
         signals->token = ENTRA_SIGNAL_VALID;
         signals->claims = entra_jwt_entry_claims(entry);
-        return ngx_http_entra_keys_hold(r, entry);
+        return ngx_http_entra_caller_token_hold(r, entry);
     }
 
     if (result == ENTRA_JWT_UNKNOWN_KID) {
-        rc = ngx_http_entra_keys_unknown(keys);
+        rc = ngx_http_entra_caller_token_unknown_kid(ct);
 
         if (rc == NGX_BUSY) {
-            return ngx_http_entra_keys_judge(r, ctx, keys, token, signals);
+            return ngx_http_entra_caller_token_validate(r, ctx, ct, token,
+                                                        signals);
         }
 
         if (rc == NGX_DECLINED) {
@@ -326,7 +333,7 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     signals->token = ENTRA_SIGNAL_UNKNOWN;
 
     if (rc == NGX_AGAIN && r->upstream == NULL) {
-        rc = ngx_http_entra_park(r, ctx, keys->token);
+        rc = ngx_http_entra_park(r, ctx, ct->keys);
         return rc == NGX_DECLINED ? NGX_OK : rc;
     }
 
@@ -337,43 +344,43 @@ ngx_http_entra_keys_judge(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 /* the worker's parsed copy of the shared text */
 
 static ngx_int_t
-ngx_http_entra_keys_load(ngx_http_entra_keys_t *keys)
+ngx_http_entra_caller_token_load_keys(ngx_http_entra_caller_token_t *ct)
 {
     entra_err_t              err;
     entra_str_t              text;
     ngx_http_entra_token_t  *token;
 
-    token = keys->token;
+    token = ct->keys;
 
     if (!ngx_http_entra_token_usable(token, ngx_http_entra_clock())) {
         return NGX_DECLINED;
     }
 
-    if (keys->cache == NULL) {
-        keys->cache = entra_jwt_cache_create(0, 0);
-        if (keys->cache == NULL) {
+    if (ct->cache == NULL) {
+        ct->cache = entra_jwt_cache_create(0, 0);
+        if (ct->cache == NULL) {
             return NGX_DECLINED;
         }
     }
 
-    if (keys->generation == token->generation && keys->set.n) {
+    if (ct->generation == token->generation && ct->keyset.n) {
         return NGX_OK;
     }
 
     text.data = (char *) token->header.data + sizeof("Bearer ") - 1;
     text.len = token->header.len - (sizeof("Bearer ") - 1);
 
-    entra_keyset_free(&keys->set);
-    entra_keyset_init(&keys->set);
+    entra_keyset_free(&ct->keyset);
+    entra_keyset_init(&ct->keyset);
     entra_err_clear(&err);
 
-    if (entra_keyset_read(&keys->set, text, &err) != 0) {
+    if (entra_keyset_read(&ct->keyset, text, &err) != 0) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "entra_caller_token: %s", err.text);
         return NGX_DECLINED;
     }
 
-    keys->generation = token->generation;
+    ct->generation = token->generation;
 
     return NGX_OK;
 }
@@ -385,11 +392,11 @@ ngx_http_entra_keys_load(ngx_http_entra_keys_t *keys)
  */
 
 static ngx_int_t
-ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
+ngx_http_entra_caller_token_unknown_kid(ngx_http_entra_caller_token_t *ct)
 {
     entra_store_snapshot_t  rec;
 
-    if (ngx_http_entra_token_pending(keys->token)) {
+    if (ngx_http_entra_token_pending(ct->keys)) {
         return NGX_AGAIN;
     }
 
@@ -398,9 +405,9 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
      * that was "moments ago", but this token was not validated with those
      */
 
-    ngx_http_entra_token_peek(keys->token, &rec);
+    ngx_http_entra_token_peek(ct->keys, &rec);
 
-    if (rec.generation && rec.generation != keys->token->generation) {
+    if (rec.generation && rec.generation != ct->keys->generation) {
         return NGX_BUSY;
     }
 
@@ -409,7 +416,7 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
     {
 
     case ENTRA_CALLER_KEYS_FETCH:
-        return ngx_http_entra_token_invalidate(keys->token, keys->generation,
+        return ngx_http_entra_token_invalidate(ct->keys, ct->generation,
                                                NULL)
                == NGX_OK ? NGX_AGAIN : NGX_OK;
 
@@ -425,7 +432,8 @@ ngx_http_entra_keys_unknown(ngx_http_entra_keys_t *keys)
 /* the claims are used until the request is logged */
 
 static ngx_int_t
-ngx_http_entra_keys_hold(ngx_http_request_t *r, entra_jwt_entry_t *entry)
+ngx_http_entra_caller_token_hold(ngx_http_request_t *r,
+    entra_jwt_entry_t *entry)
 {
     ngx_pool_cleanup_t  *cln;
 
@@ -435,7 +443,7 @@ ngx_http_entra_keys_hold(ngx_http_request_t *r, entra_jwt_entry_t *entry)
         return NGX_ERROR;
     }
 
-    cln->handler = ngx_http_entra_keys_release;
+    cln->handler = ngx_http_entra_caller_token_release;
     cln->data = entry;
 
     return NGX_OK;
@@ -443,7 +451,7 @@ ngx_http_entra_keys_hold(ngx_http_request_t *r, entra_jwt_entry_t *entry)
 
 
 static void
-ngx_http_entra_keys_release(void *data)
+ngx_http_entra_caller_token_release(void *data)
 {
     entra_jwt_entry_release(data);
 }
@@ -452,11 +460,11 @@ ngx_http_entra_keys_release(void *data)
 /* whom callers ask for a token, as a claims challenge says */
 
 void
-ngx_http_entra_keys_authority(ngx_http_entra_main_conf_t *mcf,
+ngx_http_entra_caller_token_authority(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *out)
 {
-    if (mcf->keys) {
-        entra_caller_token_challenge(&mcf->keys->conf, out);
+    if (mcf->caller_token) {
+        entra_caller_token_challenge(&mcf->caller_token->conf, out);
         entra_buf_add_c(out, ", ");
     }
 }
