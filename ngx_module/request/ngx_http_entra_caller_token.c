@@ -11,6 +11,8 @@
 #include "entra_jwt.h"
 #include "entra_jwt_cache.h"
 
+#include <openssl/evp.h>
+
 
 #define NGX_HTTP_ENTRA_WORDS  64
 
@@ -24,7 +26,10 @@ struct ngx_http_entra_caller_token_s {
 
     /* of a worker */
     entra_keyset_t                keyset;
-    ngx_atomic_uint_t             generation;   /* of keyset */
+    u_char                        digest[32];   /* of its text */
+    ngx_atomic_uint_t             generation;   /* the last one with it, */
+    ngx_atomic_uint_t             first;        /* and the first */
+    entra_absent_kids_t           absent;
     entra_jwt_cache_t            *cache;
 };
 
@@ -38,7 +43,8 @@ static ngx_int_t ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
     entra_str_t token, entra_signals_t *signals);
 static ngx_int_t ngx_http_entra_caller_token_unknown_kid(
-    ngx_http_entra_caller_token_t *ct);
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
+    entra_str_t token);
 static ngx_int_t ngx_http_entra_caller_token_hold(ngx_http_request_t *r,
     entra_jwt_entry_t *entry);
 static void ngx_http_entra_caller_token_release(void *data);
@@ -271,7 +277,7 @@ ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
     if (rc == NGX_OK && token.len <= ENTRA_JWT_MAX
         && entra_jwt_cache_id(ct->cache, token, &id) == 0)
     {
-        entry = entra_jwt_cache_get(ct->cache, &id, ct->generation,
+        entry = entra_jwt_cache_get(ct->cache, &id, ct->first,
                                     ngx_time());
         if (entry) {
             signals->token = ENTRA_SIGNAL_VALID;
@@ -287,7 +293,7 @@ ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
                               &ct->conf, ngx_time(), &claims, &err);
 
     if (result == ENTRA_JWT_VALID) {
-        entry = entra_jwt_cache_put(ct->cache, &id, ct->generation,
+        entry = entra_jwt_cache_put(ct->cache, &id, ct->first,
                                     ngx_time(), &claims);
         if (entry == NULL) {
             signals->token = ENTRA_SIGNAL_UNKNOWN;
@@ -300,7 +306,7 @@ ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
     }
 
     if (result == ENTRA_JWT_UNKNOWN_KID) {
-        rc = ngx_http_entra_caller_token_unknown_kid(ct);
+        rc = ngx_http_entra_caller_token_unknown_kid(ctx, ct, token);
 
         if (rc == NGX_BUSY) {
             return ngx_http_entra_caller_token_validate(r, ctx, ct, token,
@@ -346,6 +352,7 @@ ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_entra_caller_token_load_keys(ngx_http_entra_caller_token_t *ct)
 {
+    u_char                   digest[32];
     entra_err_t              err;
     entra_str_t              text;
     ngx_http_entra_token_t  *token;
@@ -370,6 +377,19 @@ ngx_http_entra_caller_token_load_keys(ngx_http_entra_caller_token_t *ct)
     text.data = (char *) token->header.data + sizeof("Bearer ") - 1;
     text.len = token->header.len - (sizeof("Bearer ") - 1);
 
+    if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL)
+        != 1)
+    {
+        return NGX_DECLINED;
+    }
+
+    /* the same keys again: what was validated with them stays so */
+
+    if (ct->keyset.n && ngx_memcmp(ct->digest, digest, 32) == 0) {
+        ct->generation = token->generation;
+        return NGX_OK;
+    }
+
     entra_keyset_free(&ct->keyset);
     entra_keyset_init(&ct->keyset);
     entra_err_clear(&err);
@@ -381,51 +401,55 @@ ngx_http_entra_caller_token_load_keys(ngx_http_entra_caller_token_t *ct)
     }
 
     ct->generation = token->generation;
+    ct->first = token->generation;
+    ngx_memcpy(ct->digest, digest, 32);
 
     return NGX_OK;
 }
 
 
 /*
- * NGX_AGAIN: they are fetched; NGX_BUSY: there are others by now, to be tried;
- * NGX_DECLINED: 401; NGX_OK: it stays unknown
+ * NGX_AGAIN: they are fetched anew, at once or soon; NGX_BUSY: there are
+ * others by now, to be tried; NGX_DECLINED: there is no such key
  */
 
 static ngx_int_t
-ngx_http_entra_caller_token_unknown_kid(ngx_http_entra_caller_token_t *ct)
+ngx_http_entra_caller_token_unknown_kid(ngx_http_entra_ctx_t *ctx,
+    ngx_http_entra_caller_token_t *ct, entra_str_t token)
 {
+    char                    kid[ENTRA_KID_MAX + 1];
+    int64_t                 now;
     entra_store_snapshot_t  rec;
 
-    if (ngx_http_entra_token_pending(ct->keys)) {
-        return NGX_AGAIN;
+    if (entra_jwt_kid(token, kid) != 0) {
+        return NGX_DECLINED;
     }
-
-    /*
-     * A fetch of another worker may have ended since the keys were looked at:
-     * that was "moments ago", but this token was not validated with those
-     */
 
     ngx_http_entra_token_peek(ct->keys, &rec);
 
-    if (rec.generation && rec.generation != ct->keys->generation) {
+    if (rec.generation && rec.generation != ct->generation) {
         return NGX_BUSY;
     }
 
-    switch (entra_caller_keys_unknown_kid(rec.tried, rec.fails != 0,
-                                          ngx_time()))
-    {
+    now = ngx_http_entra_clock();
 
-    case ENTRA_CALLER_KEYS_FETCH:
-        return ngx_http_entra_token_invalidate(ct->keys, ct->generation,
-                                               NULL)
-               == NGX_OK ? NGX_AGAIN : NGX_OK;
-
-    case ENTRA_CALLER_KEYS_FINAL:
-        return NGX_DECLINED;
-
-    default:
-        return NGX_OK;
+    if (ctx->unknown_kid == 0) {
+        ctx->unknown_kid = now;
     }
+
+    if (entra_caller_keys_absent(&ct->absent, kid, ctx->unknown_kid, rec.begun,
+                                 now))
+    {
+        return NGX_DECLINED;
+    }
+
+    /* refused when yet another generation came: that one wakes whoever waits */
+
+    (void) ngx_http_entra_token_refresh_at(ct->keys,
+                                           entra_caller_keys_due(rec.begun,
+                                                                 now));
+
+    return NGX_AGAIN;
 }
 
 

@@ -87,6 +87,7 @@ struct ngx_http_entra_ctx_s {
 
     ngx_msec_t                    deadline;     /* of waiting, 0: not begun */
     ngx_http_entra_waiter_t      *waiter;       /* while it is parked */
+    int64_t                       unknown_kid;  /* since when, 0: it is not */
 
     ngx_http_entra_policies_t    *policies;     /* of token here, or NULL */
     ngx_http_entra_decision_t    *decision;

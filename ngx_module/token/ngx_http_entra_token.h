@@ -240,6 +240,10 @@ void ngx_http_entra_token_heartbeat(void);
 ngx_int_t ngx_http_entra_token_invalidate(ngx_http_entra_token_t *token,
     ngx_atomic_uint_t generation, ngx_str_t *claims);
 
+/* this generation is fetched anew then, if not sooner */
+ngx_int_t ngx_http_entra_token_refresh_at(ngx_http_entra_token_t *token,
+    int64_t when);
+
 /* a fetch is under way in some worker */
 ngx_int_t ngx_http_entra_token_pending(ngx_http_entra_token_t *token);
 

@@ -331,6 +331,23 @@ ngx_http_entra_token_invalidate(ngx_http_entra_token_t *token,
 }
 
 
+ngx_int_t
+ngx_http_entra_token_refresh_at(ngx_http_entra_token_t *token, int64_t when)
+{
+    if (entra_store_refresh_at(token->store, &token->ref, token->generation,
+                               when, ngx_http_entra_clock())
+        != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    token->refresh = ngx_min(token->refresh, when);
+    ngx_http_entra_token_start_fetch(token);
+
+    return NGX_OK;
+}
+
+
 void
 ngx_http_entra_token_heartbeat(void)
 {
