@@ -16,6 +16,9 @@
 
 #define NGX_HTTP_ENTRA_WORDS  64
 
+/* requests of a worker that may wait for keys before limits count them */
+#define NGX_HTTP_ENTRA_CROWD  64
+
 
 struct ngx_http_entra_caller_token_s {
     entra_caller_token_conf_t     conf;
@@ -41,12 +44,16 @@ static ngx_int_t ngx_http_entra_caller_token_load_keys(
     ngx_http_entra_caller_token_t *ct);
 static ngx_int_t ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
-    entra_str_t token, entra_signals_t *signals);
+    entra_str_t token, ngx_int_t loaded);
+static ngx_int_t ngx_http_entra_caller_token_valid(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
+    entra_jwt_entry_t *entry);
+static ngx_int_t ngx_http_entra_caller_token_failed(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
+    entra_jwt_result_e result, entra_err_t *err);
 static ngx_int_t ngx_http_entra_caller_token_unknown_kid(
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
     entra_str_t token);
-static ngx_int_t ngx_http_entra_caller_token_hold(ngx_http_request_t *r,
-    entra_jwt_entry_t *entry);
 static void ngx_http_entra_caller_token_release(void *data);
 
 
@@ -232,13 +239,63 @@ ngx_int_t
 ngx_http_entra_caller_token_signal(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, entra_signals_t *signals)
 {
+    ngx_int_t                    rc;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    rc = ngx_http_entra_caller_token_look(r, ctx, signals);
+
+    if (rc != NGX_AGAIN || r->upstream) {
+        return rc == NGX_AGAIN ? NGX_OK : rc;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+
+    rc = ngx_http_entra_park(r, ctx, mcf->caller_token->keys);
+
+    return rc == NGX_DECLINED ? NGX_OK : rc;
+}
+
+
+ngx_uint_t
+ngx_http_entra_caller_token_crowded(ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_uint_t    n;
+    ngx_queue_t  *q, *waiters;
+
+    if (mcf->caller_token == NULL) {
+        return 0;
+    }
+
+    waiters = &mcf->caller_token->keys->waiters;
+    n = 0;
+
+    for (q = ngx_queue_head(waiters);
+         q != ngx_queue_sentinel(waiters) && n < NGX_HTTP_ENTRA_CROWD;
+         q = ngx_queue_next(q))
+    {
+        n++;
+    }
+
+    return n == NGX_HTTP_ENTRA_CROWD;
+}
+
+
+/* validated once for a request, while its keys are those at hand */
+
+ngx_int_t
+ngx_http_entra_caller_token_look(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_signals_t *signals)
+{
+    ngx_int_t                       rc;
     ngx_str_t                      *value;
     entra_str_t                     token;
+    ngx_http_entra_caller_t        *caller;
     ngx_http_entra_main_conf_t     *mcf;
     ngx_http_entra_caller_token_t  *ct;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
     ct = mcf->caller_token;
+    caller = &ctx->caller;
 
     signals->token = ENTRA_SIGNAL_ABSENT;
     signals->claims = NULL;
@@ -255,93 +312,151 @@ ngx_http_entra_caller_token_signal(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    return ngx_http_entra_caller_token_validate(r, ctx, ct, token, signals);
+    rc = ngx_http_entra_caller_token_load_keys(ct);
+
+    if (!caller->known || caller->keys != ct->first
+        || (caller->claims && caller->claims->exp <= ngx_time()))
+    {
+        rc = ngx_http_entra_caller_token_validate(r, ctx, ct, token, rc);
+
+    } else {
+        rc = NGX_OK;
+    }
+
+    signals->token = caller->token;
+    signals->claims = caller->claims;
+
+    if (caller->failure) {
+        signals->failure = caller->failure;
+    }
+
+    return rc;
 }
 
+
+/*
+ * Sets ctx->caller.  NGX_AGAIN: it is unknown, and may be known when the keys
+ * were fetched.  loaded: NGX_OK, there are keys.
+ */
 
 static ngx_int_t
 ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
-    entra_str_t token, entra_signals_t *signals)
+    entra_str_t token, ngx_int_t loaded)
 {
     ngx_int_t            rc;
-    ngx_str_t            failure;
     entra_err_t          err;
     entra_claims_t       claims;
     entra_jwt_id_t       id;
     entra_jwt_entry_t   *entry;
     entra_jwt_result_e   result;
 
-    rc = ngx_http_entra_caller_token_load_keys(ct);
+    ctx->caller.known = 0;
+    ctx->caller.token = ENTRA_SIGNAL_UNKNOWN;
+    ctx->caller.claims = NULL;
+    ctx->caller.failure = NULL;
 
-    if (rc == NGX_OK && token.len <= ENTRA_JWT_MAX
+    ngx_memzero(&id, sizeof(entra_jwt_id_t));
+
+    if (loaded == NGX_OK && token.len <= ENTRA_JWT_MAX
         && entra_jwt_cache_id(ct->cache, token, &id) == 0)
     {
-        entry = entra_jwt_cache_get(ct->cache, &id, ct->first,
-                                    ngx_time());
+        entry = entra_jwt_cache_get(ct->cache, &id, ct->first, ngx_time());
         if (entry) {
-            signals->token = ENTRA_SIGNAL_VALID;
-            signals->claims = entra_jwt_entry_claims(entry);
-            return ngx_http_entra_caller_token_hold(r, entry);
+            return ngx_http_entra_caller_token_valid(r, ctx, ct, entry);
         }
     }
 
     ngx_memzero(&claims, sizeof(entra_claims_t));
     entra_err_clear(&err);
 
-    result = entra_jwt_verify(token, rc == NGX_OK ? &ct->keyset : NULL,
+    result = entra_jwt_verify(token, loaded == NGX_OK ? &ct->keyset : NULL,
                               &ct->conf, ngx_time(), &claims, &err);
 
     if (result == ENTRA_JWT_VALID) {
-        entry = entra_jwt_cache_put(ct->cache, &id, ct->first,
-                                    ngx_time(), &claims);
-        if (entry == NULL) {
-            signals->token = ENTRA_SIGNAL_UNKNOWN;
-            return NGX_OK;
-        }
+        entry = entra_jwt_cache_put(ct->cache, &id, ct->first, ngx_time(),
+                                    &claims);
 
-        signals->token = ENTRA_SIGNAL_VALID;
-        signals->claims = entra_jwt_entry_claims(entry);
-        return ngx_http_entra_caller_token_hold(r, entry);
+        return entry ? ngx_http_entra_caller_token_valid(r, ctx, ct, entry)
+                     : NGX_OK;
     }
 
     if (result == ENTRA_JWT_UNKNOWN_KID) {
         rc = ngx_http_entra_caller_token_unknown_kid(ctx, ct, token);
 
         if (rc == NGX_BUSY) {
-            return ngx_http_entra_caller_token_validate(r, ctx, ct, token,
-                                                        signals);
+            rc = ngx_http_entra_caller_token_load_keys(ct);
+            return ngx_http_entra_caller_token_validate(r, ctx, ct, token, rc);
         }
 
         if (rc == NGX_DECLINED) {
             result = ENTRA_JWT_INVALID;
         }
-
-    } else {
-        rc = NGX_AGAIN;
     }
+
+    return ngx_http_entra_caller_token_failed(r, ctx, ct, result, &err);
+}
+
+
+/* the claims are used until the request is logged */
+
+static ngx_int_t
+ngx_http_entra_caller_token_valid(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
+    entra_jwt_entry_t *entry)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        entra_jwt_entry_release(entry);
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_entra_caller_token_release;
+    cln->data = entry;
+
+    ctx->caller.token = ENTRA_SIGNAL_VALID;
+    ctx->caller.claims = entra_jwt_entry_claims(entry);
+    ctx->caller.keys = ct->first;
+    ctx->caller.known = 1;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_entra_caller_token_release(void *data)
+{
+    entra_jwt_entry_release(data);
+}
+
+
+static ngx_int_t
+ngx_http_entra_caller_token_failed(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, ngx_http_entra_caller_token_t *ct,
+    entra_jwt_result_e result, entra_err_t *err)
+{
+    ngx_str_t  failure;
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "entra: the caller's token is %s: %s",
-                  result == ENTRA_JWT_INVALID ? "refused" : "not validated yet",
-                  err.text);
+                  result == ENTRA_JWT_INVALID ? "refused"
+                                              : "not validated yet",
+                  err->text);
 
-    failure.len = ngx_strlen(err.text) + 1;
-    failure.data = (u_char *) err.text;
+    failure.len = ngx_strlen(err->text) + 1;
+    failure.data = (u_char *) err->text;
 
-    signals->failure = (char *) ngx_pstrdup(r->pool, &failure);
+    ctx->caller.failure = (char *) ngx_pstrdup(r->pool, &failure);
 
-    if (result == ENTRA_JWT_INVALID) {
-        signals->token = ENTRA_SIGNAL_INVALID;
-        return NGX_OK;
+    if (result != ENTRA_JWT_INVALID) {
+        return NGX_AGAIN;
     }
 
-    signals->token = ENTRA_SIGNAL_UNKNOWN;
-
-    if (rc == NGX_AGAIN && r->upstream == NULL) {
-        rc = ngx_http_entra_park(r, ctx, ct->keys);
-        return rc == NGX_DECLINED ? NGX_OK : rc;
-    }
+    ctx->caller.token = ENTRA_SIGNAL_INVALID;
+    ctx->caller.keys = ct->first;
+    ctx->caller.known = 1;
 
     return NGX_OK;
 }
@@ -433,12 +548,12 @@ ngx_http_entra_caller_token_unknown_kid(ngx_http_entra_ctx_t *ctx,
 
     now = ngx_http_entra_clock();
 
-    if (ctx->unknown_kid == 0) {
-        ctx->unknown_kid = now;
+    if (ctx->caller.unknown_kid == 0) {
+        ctx->caller.unknown_kid = now;
     }
 
-    if (entra_caller_keys_absent(&ct->absent, kid, ctx->unknown_kid, rec.begun,
-                                 now))
+    if (entra_caller_keys_absent(&ct->absent, kid, ctx->caller.unknown_kid,
+                                 rec.begun, now))
     {
         return NGX_DECLINED;
     }
@@ -450,34 +565,6 @@ ngx_http_entra_caller_token_unknown_kid(ngx_http_entra_ctx_t *ctx,
                                                                  now));
 
     return NGX_AGAIN;
-}
-
-
-/* the claims are used until the request is logged */
-
-static ngx_int_t
-ngx_http_entra_caller_token_hold(ngx_http_request_t *r,
-    entra_jwt_entry_t *entry)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
-        entra_jwt_entry_release(entry);
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_http_entra_caller_token_release;
-    cln->data = entry;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_entra_caller_token_release(void *data)
-{
-    entra_jwt_entry_release(data);
 }
 
 
