@@ -45,14 +45,14 @@ typedef enum {
 #define NGX_HTTP_ENTRA_PROXY_GRPC  (NGX_HTTP_ENTRA_PROXY|NGX_HTTP_ENTRA_GRPC)
 
 
-typedef struct ngx_http_entra_credential_s  ngx_http_entra_credential_t;
-typedef struct ngx_http_entra_token_s       ngx_http_entra_token_t;
-typedef struct ngx_http_entra_waiter_s      ngx_http_entra_waiter_t;
-typedef struct ngx_http_entra_session_s     ngx_http_entra_session_t;
-typedef struct ngx_http_entra_keys_s        ngx_http_entra_keys_t;
-typedef struct ngx_http_entra_main_conf_s   ngx_http_entra_main_conf_t;
-typedef struct ngx_http_entra_header_s      ngx_http_entra_header_t;
-typedef struct ngx_http_entra_curl_s        ngx_http_entra_curl_t;
+typedef struct ngx_http_entra_credential_s    ngx_http_entra_credential_t;
+typedef struct ngx_http_entra_token_s         ngx_http_entra_token_t;
+typedef struct ngx_http_entra_waiter_s        ngx_http_entra_waiter_t;
+typedef struct ngx_http_entra_session_s       ngx_http_entra_session_t;
+typedef struct ngx_http_entra_main_conf_s     ngx_http_entra_main_conf_t;
+typedef struct ngx_http_entra_header_s        ngx_http_entra_header_t;
+typedef struct ngx_http_entra_curl_s          ngx_http_entra_curl_t;
+typedef struct ngx_http_entra_caller_token_s  ngx_http_entra_caller_token_t;
 
 
 #define ngx_http_entra_of(member_ptr, type, member)                           \

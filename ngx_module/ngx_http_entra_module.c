@@ -241,7 +241,7 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         || ngx_http_entra_variables_index(cf, mcf) != NGX_OK
         || ngx_http_entra_credential_init(cf, mcf) != NGX_OK
         || ngx_http_entra_sign_in_check(cf, mcf) != NGX_OK
-        || ngx_http_entra_keys_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_caller_token_init(cf, mcf) != NGX_OK
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
         || ngx_http_entra_check(cf, mcf) != NGX_OK
         || ngx_http_entra_ready_check(cf, mcf) != NGX_OK
@@ -250,7 +250,7 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (mcf->tokens.nelts == 0 && mcf->keys == NULL) {
+    if (mcf->tokens.nelts == 0 && mcf->caller_token == NULL) {
         return NGX_OK;
     }
 
@@ -277,6 +277,17 @@ ngx_http_entra_phases(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     ngx_http_core_main_conf_t  *cmcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    /* the last one of a phase comes first: before those of limits */
+
+    if (ngx_http_entra_variables_caller(cf)) {
+        h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = ngx_http_entra_preaccess_handler;
+    }
 
     if (ngx_http_entra_decisions(mcf)) {
         h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);

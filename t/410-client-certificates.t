@@ -53,6 +53,7 @@ $t->write('places.conf', <<"EOC");
 include %%PROXY%%;
 entra_auth app;
 add_header X-Caller \$entra_caller always;
+add_header X-Id \$entra_caller_id always;
 add_header X-Json \$entra_decision_json always;
 add_header X-Reused \$ssl_session_reused always;
 location /any { entra_policies anybody;
@@ -156,6 +157,9 @@ is(ask('/any', 'rsa')->header('x-caller'), 'san_dns=x.y.example.com',
 is(ask('/any', 'plain')->header('x-caller'),
    "spki_sha256=$digest{plain}{spki}", 'or the key');
 is(ask('/any')->header('x-caller'), '-', 'or nobody');
+is(ask('/any', $_)->header('x-id'), "cert:$digest{$_}{cert}",
+   "\$entra_caller_id: the certificate $_") for qw(shop rsa plain);
+is(ask('/any')->header('x-id'), 'none:127.0.0.1', 'or an address');
 is(status('/not/uri', 'shop'), 403, 'a block');
 is(status('/not/uri', 'rsa'), 200, 'for others not');
 is(status('/control', 'plain'), 200, 'a control: any verified certificate');

@@ -35,6 +35,7 @@ server {
     listen 127.0.0.1:%%PORT%%;
     include %%PROXY%%;
     entra_auth app;
+    entra_wait 60s;
     location / { proxy_pass http://127.0.0.1:%%UPSTREAM_PLAIN%%; }
     location /token { entra_policies token;
                       proxy_pass http://127.0.0.1:%%UPSTREAM_PLAIN%%; }
@@ -68,8 +69,9 @@ for my $case (@cases) {
 }
 is($e->count(at => 'upstream'), $sent + $good,
    'only requests with a good one went on');
-is($e->count(at => 'keys'), $fetched,
-   'and no key was asked for because of them');
+# three name a key that there might be, in each worker
+cmp_ok($e->count(at => 'keys') - $fetched, '<=', 2 * 3 * 2,
+       'and no other key was asked for because of them');
 unlike($t->log, qr/eyJ/, 'none is in the log');
 unlike($t->log, qr/UNION SELECT|evil\.test\/k/, 'nor what they say of keys');
 

@@ -109,6 +109,7 @@ ngx_http_entra_check_location(ngx_conf_t *cf,
     }
 
     if (ngx_http_entra_check_operations(cf, location) != NGX_OK
+        || ngx_http_entra_check_cache(cf, location) != NGX_OK
         || ngx_http_entra_check_sent(cf, location) != NGX_OK)
     {
         return NGX_ERROR;

@@ -9,6 +9,8 @@
 
 
 static void ngx_http_entra_cleanup_main_conf(void *data);
+static void ngx_http_entra_merge_cache(ngx_http_entra_sent_cache_t *conf,
+    ngx_http_entra_sent_cache_t *prev);
 static ngx_int_t ngx_http_entra_merge_names(ngx_conf_t *cf,
     ngx_array_t **conf, ngx_array_t *prev);
 static ngx_int_t ngx_http_entra_zone_add(ngx_conf_t *cf,
@@ -109,7 +111,7 @@ ngx_http_entra_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_msec_value(mcf->provider.connect_timeout, 3000);
     ngx_conf_init_msec_value(mcf->provider.fetch_timeout, 10000);
 
-    if (mcf->credentials.nelts == 0 && mcf->keys == NULL
+    if (mcf->credentials.nelts == 0 && mcf->caller_token == NULL
         && mcf->auths.nelts == 0)
     {
         return NGX_CONF_OK;
@@ -216,6 +218,8 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
+    ngx_http_entra_merge_cache(&conf->sent.cache, &prev->sent.cache);
+
     conf->sent.with_token |= prev->sent.with_token & ~conf->sent.headers;
     conf->sent.ssl_verify |= prev->sent.ssl_verify & ~conf->sent.ssl_verify_set;
 
@@ -240,6 +244,16 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     location->lcf = conf;
 
     return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_entra_merge_cache(ngx_http_entra_sent_cache_t *conf,
+    ngx_http_entra_sent_cache_t *prev)
+{
+    conf->on |= prev->on & ~conf->set;
+    conf->by_token |= prev->by_token & ~conf->key_set;
+    conf->by_certificate |= prev->by_certificate & ~conf->key_set;
 }
 
 

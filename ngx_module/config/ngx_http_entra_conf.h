@@ -84,6 +84,17 @@ typedef struct {
 } ngx_http_entra_sent_header_t;
 
 
+/* a cache of answers; masks of protocols */
+
+typedef struct {
+    ngx_uint_t                    on;
+    ngx_uint_t                    set;          /* in this location */
+    ngx_uint_t                    key_set;      /* in this location */
+    ngx_uint_t                    by_token;     /* the key has the caller's */
+    ngx_uint_t                    by_certificate;
+} ngx_http_entra_sent_cache_t;
+
+
 /* what other modules' directives say of upstream requests, see ..._observe.c */
 
 typedef struct {
@@ -96,6 +107,7 @@ typedef struct {
     ngx_uint_t                    headers;      /* some *_set_header, here */
     ngx_uint_t                    with_token;   /* one of them has ours */
 
+    ngx_http_entra_sent_cache_t   cache;
     ngx_http_entra_sent_header_t  host[2];      /* proxy, grpc */
     ngx_http_entra_sent_header_t  authorization[2];
     ngx_http_complex_value_t     *deployment;   /* header that is set here */
@@ -221,7 +233,7 @@ struct ngx_http_entra_main_conf_s {
     } private;
 
     ngx_int_t                     ctx_index;    /* see ..._find_ctx() */
-    ngx_http_entra_keys_t        *keys;         /* entra_caller_token */
+    ngx_http_entra_caller_token_t  *caller_token;
     ngx_uint_t                    sign_in;      /* there is a page */
 
     void                         *observed;
@@ -296,6 +308,11 @@ ngx_http_entra_policies_t *ngx_http_entra_rules_of(
     ngx_http_entra_credential_t *credential);
 void ngx_http_entra_rules_attach(ngx_http_entra_main_conf_t *mcf);
 ngx_uint_t ngx_http_entra_rules_watch(ngx_http_entra_main_conf_t *mcf);
+
+/* ngx_http_entra_check_cache.c */
+
+ngx_int_t ngx_http_entra_check_cache(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location);
 
 /* ngx_http_entra_lint.c */
 

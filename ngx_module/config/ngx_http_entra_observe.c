@@ -12,6 +12,7 @@
  */
 
 #include "ngx_http_entra_conf.h"
+#include "entra_ascii.h"
 
 
 typedef ngx_int_t (*ngx_http_entra_note_pt)(ngx_conf_t *cf,
@@ -57,6 +58,12 @@ static ngx_int_t ngx_http_entra_note_method(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
 static ngx_int_t ngx_http_entra_note_value(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **value);
+static ngx_int_t ngx_http_entra_note_cache(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_cache_key(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_uint_t ngx_http_entra_note_variable(ngx_str_t *text,
+    const char *name);
 static ngx_uint_t ngx_http_entra_note_protocol(ngx_str_t *directive);
 static ngx_int_t ngx_http_entra_note_realip(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
@@ -79,6 +86,14 @@ static const ngx_http_entra_noted_t  ngx_http_entra_noted[] = {
     { "uwsgi_ssl_verify", ngx_http_entra_note_verify },
     { "proxy_method", ngx_http_entra_note_method },
     { "proxy_pass_request_headers", ngx_http_entra_note_pass_headers },
+    { "proxy_cache", ngx_http_entra_note_cache },
+    { "fastcgi_cache", ngx_http_entra_note_cache },
+    { "uwsgi_cache", ngx_http_entra_note_cache },
+    { "scgi_cache", ngx_http_entra_note_cache },
+    { "proxy_cache_key", ngx_http_entra_note_cache_key },
+    { "fastcgi_cache_key", ngx_http_entra_note_cache_key },
+    { "uwsgi_cache_key", ngx_http_entra_note_cache_key },
+    { "scgi_cache_key", ngx_http_entra_note_cache_key },
     { "set_real_ip_from", ngx_http_entra_note_realip },
     { NULL, NULL }
 };
@@ -523,6 +538,96 @@ ngx_http_entra_note_pass_headers(ngx_conf_t *cf,
 
 
 /* proxy_*, grpc_*, ...: what is said for one says nothing for another */
+
+static ngx_int_t
+ngx_http_entra_note_cache(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t                    *value;
+    ngx_http_entra_sent_cache_t  *cache;
+
+    value = cf->args->elts;
+    cache = &lcf->sent.cache;
+
+    cache->set |= ngx_http_entra_note_protocol(&value[0]);
+
+    if (ngx_strcmp(value[1].data, "off") != 0) {
+        cache->on |= ngx_http_entra_note_protocol(&value[0]);
+    }
+
+    return NGX_OK;
+}
+
+
+/* what of the caller is in the key */
+
+static ngx_int_t
+ngx_http_entra_note_cache_key(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t                    *value;
+    ngx_uint_t                    i, protocol;
+    ngx_http_entra_sent_cache_t  *cache;
+
+    static const char *const  certificate[] = {
+        "ssl_client_fingerprint", "ssl_client_s_dn", "ssl_client_cert",
+        "ssl_client_raw_cert", "ssl_client_escaped_cert", NULL
+    };
+
+    value = cf->args->elts;
+    cache = &lcf->sent.cache;
+    protocol = ngx_http_entra_note_protocol(&value[0]);
+
+    cache->key_set |= protocol;
+
+    if (ngx_http_entra_note_variable(&value[1], "entra_caller_id")) {
+        cache->by_token |= protocol;
+        cache->by_certificate |= protocol;
+    }
+
+    if (ngx_http_entra_note_variable(&value[1], "http_authorization")) {
+        cache->by_token |= protocol;
+    }
+
+    for (i = 0; certificate[i]; i++) {
+        if (ngx_http_entra_note_variable(&value[1], certificate[i])) {
+            cache->by_certificate |= protocol;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* "$name" or "${name}", whole */
+
+static ngx_uint_t
+ngx_http_entra_note_variable(ngx_str_t *text, const char *name)
+{
+    u_char  *p, *last;
+    size_t   len;
+
+    len = ngx_strlen(name);
+    last = text->data + text->len;
+
+    for (p = text->data; (p = ngx_strlchr(p, last, '$')) != NULL; /* void */) {
+
+        p++;
+
+        if (p < last && *p == '{') {
+            p++;
+        }
+
+        if ((size_t) (last - p) >= len
+            && ngx_strncasecmp(p, (u_char *) name, len) == 0
+            && (p + len == last
+                || (!entra_is_alnum(p[len]) && p[len] != '_')))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
 
 static ngx_uint_t
 ngx_http_entra_note_protocol(ngx_str_t *directive)

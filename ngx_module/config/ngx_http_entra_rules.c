@@ -46,7 +46,8 @@ ngx_http_entra_rules_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     }
 
     if (entra_rules_finish(mcf->rules, &err) != 0
-        || (mcf->keys == NULL && entra_lint_tokens(mcf->rules, &err) != 0))
+        || (mcf->caller_token == NULL
+            && entra_lint_tokens(mcf->rules, &err) != 0))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s", err.text);
         return NGX_ERROR;

@@ -94,7 +94,7 @@ ngx_http_entra_snapshot_tokens(ngx_http_request_t *r,
 
     now = ngx_http_entra_clock();
     token = mcf->tokens.elts;
-    keys = ngx_http_entra_keys_token(mcf);
+    keys = ngx_http_entra_caller_token_keys(mcf);
 
     s->tokens = ngx_pcalloc(r->pool, (mcf->tokens.nelts + 1)
                                      * sizeof(ngx_http_entra_shown_token_t));
@@ -134,7 +134,7 @@ ngx_http_entra_snapshot_tokens(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    s->keys_entries = s->keys ? ngx_http_entra_keys_number(mcf) : 0;
+    s->keys_entries = s->keys ? ngx_http_entra_caller_token_nkeys(mcf) : 0;
 
     ngx_http_entra_snapshot_sum(s);
 
@@ -266,7 +266,7 @@ ngx_http_entra_snapshot_recent(ngx_http_request_t *r,
     for (i = 0; rows && i < mcf->tokens.nelts; i++) {
 
         if (token[i]->store == NULL
-            || token[i] == ngx_http_entra_keys_token(mcf))
+            || token[i] == ngx_http_entra_caller_token_keys(mcf))
         {
             continue;
         }

@@ -212,7 +212,7 @@ ngx_http_entra_answer_challenge_claims(ngx_http_request_t *r,
 
     entra_buf_init(&text, 1024 + NGX_HTTP_ENTRA_CLAIMS_MAX * 2);
 
-    ngx_http_entra_keys_authority(mcf, &text);
+    ngx_http_entra_caller_token_authority(mcf, &text);
     entra_buf_add_c(&text, "error=\"insufficient_claims\", claims=\"");
     entra_enc_base64(&text, claims.data, claims.len);
     entra_buf_addf(&text, "\"%s", more);

@@ -84,7 +84,7 @@ ngx_http_entra_obo(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx)
 
     ngx_memzero(&signals, sizeof(entra_signals_t));
 
-    rc = ngx_http_entra_keys_signal(r, ctx, &signals);
+    rc = ngx_http_entra_caller_token_signal(r, ctx, &signals);
     if (rc != NGX_OK) {
         return rc;
     }

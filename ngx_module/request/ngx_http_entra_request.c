@@ -31,6 +31,50 @@ static void ngx_http_entra_missing_header(ngx_http_request_t *r,
     ngx_http_entra_cold;
 
 
+/*
+ * Before limit_req and limit_conn, when some directive asks who calls: that
+ * is known to them, or the time is over, or too many wait already: the others
+ * are limited as unknown, by address, and wait in the access phase.
+ */
+
+ngx_int_t
+ngx_http_entra_preaccess_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    entra_signals_t              signals;
+    ngx_http_entra_ctx_t        *ctx;
+    ngx_http_entra_loc_conf_t   *lcf;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_entra_module);
+
+    if ((lcf->auth == NULL && lcf->second_tokens == NULL)
+        || lcf->page.is_page || r->headers_in.authorization == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_entra_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->waiter && ctx->waiter->token) {
+        return NGX_AGAIN;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_entra_module);
+
+    if (ngx_http_entra_caller_token_crowded(mcf)) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_entra_caller_token_signal(r, ctx, &signals);
+
+    return rc == NGX_OK ? NGX_DECLINED : rc;
+}
+
+
 /* in both phases; NGX_DECLINED: the module has nothing to do here */
 
 static ngx_http_entra_hot ngx_int_t

@@ -76,6 +76,18 @@ typedef struct {
 } ngx_http_entra_answer_t;
 
 
+/* what the caller's token says, looked at once */
+
+typedef struct {
+    entra_signal_e                token;
+    const entra_claims_t         *claims;
+    const char                   *failure;
+    ngx_atomic_uint_t             keys;         /* that it was judged by */
+    int64_t                       unknown_kid;  /* since when, 0: it is not */
+    unsigned                      known:1;      /* valid or invalid */
+} ngx_http_entra_caller_t;
+
+
 struct ngx_http_entra_ctx_s {
     ngx_http_request_t           *request;
     ngx_http_entra_ctx_t         *earlier;      /* see ..._find_ctx() */
@@ -88,6 +100,7 @@ struct ngx_http_entra_ctx_s {
     ngx_msec_t                    deadline;     /* of waiting, 0: not begun */
     ngx_http_entra_waiter_t      *waiter;       /* while it is parked */
 
+    ngx_http_entra_caller_t       caller;
     ngx_http_entra_policies_t    *policies;     /* of token here, or NULL */
     ngx_http_entra_decision_t    *decision;
 
@@ -127,18 +140,25 @@ typedef struct {
 
 char *ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-ngx_int_t ngx_http_entra_keys_init(ngx_conf_t *cf,
+ngx_int_t ngx_http_entra_caller_token_init(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
-void ngx_http_entra_keys_authority(ngx_http_entra_main_conf_t *mcf,
+void ngx_http_entra_caller_token_authority(ngx_http_entra_main_conf_t *mcf,
     entra_buf_t *out);
-ngx_uint_t ngx_http_entra_keys_number(ngx_http_entra_main_conf_t *mcf);
-ngx_http_entra_token_t *ngx_http_entra_keys_token(
+ngx_uint_t ngx_http_entra_caller_token_nkeys(ngx_http_entra_main_conf_t *mcf);
+ngx_http_entra_token_t *ngx_http_entra_caller_token_keys(
     ngx_http_entra_main_conf_t *mcf);           /* NULL: no caller tokens */
-ngx_int_t ngx_http_entra_keys_signal(ngx_http_request_t *r,
+ngx_int_t ngx_http_entra_caller_token_signal(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, entra_signals_t *signals);
+/* the same without parking: NGX_AGAIN, it is not known yet */
+ngx_int_t ngx_http_entra_caller_token_look(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_signals_t *signals);
+/* many requests wait for keys: others are to be limited before they do */
+ngx_uint_t ngx_http_entra_caller_token_crowded(
+    ngx_http_entra_main_conf_t *mcf);
 
 /* ngx_http_entra_request.c: the phases */
 
+ngx_int_t ngx_http_entra_preaccess_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_precontent_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_entra_log_handler(ngx_http_request_t *r);
@@ -174,6 +194,10 @@ ngx_int_t ngx_http_entra_evaluate(ngx_http_request_t *r,
 /* ngx_http_entra_signals.c */
 
 ngx_int_t ngx_http_entra_signals(ngx_http_request_t *r,
+    ngx_http_entra_ctx_t *ctx, entra_signals_t *signals);
+
+/* who calls, as far as it is known now: of no request that is being decided */
+void ngx_http_entra_signal_caller(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, entra_signals_t *signals);
 
 /* headers by which the client says what is done, beside method and path */
@@ -240,6 +264,8 @@ ngx_int_t ngx_http_entra_answer_text(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_entra_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_variables_index(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+/* some directive has $entra_caller or $entra_caller_id */
+ngx_uint_t ngx_http_entra_variables_caller(ngx_conf_t *cf);
 
 /* entra_reason_e as a word: "block", "no_grant", ...; NONE: "undetermined" */
 const char *ngx_http_entra_reason(ngx_uint_t reason);

@@ -47,7 +47,31 @@ ngx_http_entra_signals(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     signals->now = ngx_time();
 
-    return ngx_http_entra_keys_signal(r, ctx, signals);
+    return ngx_http_entra_caller_token_signal(r, ctx, signals);
+}
+
+
+void
+ngx_http_entra_signal_caller(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
+    entra_signals_t *signals)
+{
+    ngx_memzero(signals, sizeof(entra_signals_t));
+
+    ngx_http_entra_signal_addresses(r, signals);
+    ngx_http_entra_signal_tls(r, signals);
+
+    /* who a request came from does not change while it is under way */
+
+    if (ctx->caller.known) {
+        signals->token = ctx->caller.token;
+        signals->claims = ctx->caller.claims;
+        return;
+    }
+
+    if (ngx_http_entra_caller_token_look(r, ctx, signals) == NGX_ERROR) {
+        signals->token = ENTRA_SIGNAL_UNKNOWN;
+        signals->claims = NULL;
+    }
 }
 
 

@@ -13,7 +13,6 @@ typedef enum {
     NGX_HTTP_ENTRA_DECISION = 0,
     NGX_HTTP_ENTRA_DENIED_BY,
     NGX_HTTP_ENTRA_WOULD_DENY,
-    NGX_HTTP_ENTRA_CALLER,
     NGX_HTTP_ENTRA_OPERATION,
     NGX_HTTP_ENTRA_LOCATION,
     NGX_HTTP_ENTRA_DECISION_JSON
@@ -29,6 +28,8 @@ static ngx_int_t ngx_http_entra_variable_reason(ngx_http_request_t *r,
 static ngx_int_t ngx_http_entra_variable_expires(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_variable_replayed(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_entra_variable_caller(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_entra_variable_decision(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -73,8 +74,11 @@ static ngx_http_variable_t  ngx_http_entra_vars[] = {
     { ngx_string("entra_would_deny"), NULL, ngx_http_entra_variable_decision,
       NGX_HTTP_ENTRA_WOULD_DENY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("entra_caller"), NULL, ngx_http_entra_variable_decision,
-      NGX_HTTP_ENTRA_CALLER, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("entra_caller"), NULL, ngx_http_entra_variable_caller, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("entra_caller_id"), NULL, ngx_http_entra_variable_caller, 1,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("entra_operation"), NULL, ngx_http_entra_variable_decision,
       NGX_HTTP_ENTRA_OPERATION, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -144,6 +148,33 @@ ngx_http_entra_variables_index(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     mcf->ctx_index = ngx_http_get_variable_index(cf, &name);
 
     return mcf->ctx_index == NGX_ERROR ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_entra_variables_caller(ngx_conf_t *cf)
+{
+    ngx_str_t                  *name;
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    v = cmcf->variables.elts;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+        name = &v[i].name;
+
+        if ((name->len == 12 && ngx_memcmp(name->data, "entra_caller", 12)
+                                == 0)
+            || (name->len == 15 && ngx_memcmp(name->data, "entra_caller_id", 15)
+                                   == 0))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -302,6 +333,60 @@ ngx_http_entra_variable_replayed(ngx_http_request_t *r,
 }
 
 
+/* in each phase and location, whether something was decided or not */
+
+static ngx_int_t
+ngx_http_entra_variable_caller(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                *p;
+    entra_buf_t            b;
+    entra_signals_t        now, *signals;
+    ngx_http_entra_ctx_t  *ctx;
+
+    ctx = ngx_http_entra_find_ctx(r);
+
+    if (ctx && ctx->decision && ctx->decision->made) {
+        signals = &ctx->decision->signals;
+
+    } else {
+
+        if (ctx == NULL || !ctx->caller.known) {
+            ctx = ngx_http_entra_get_ctx(r);
+            if (ctx == NULL) {
+                return NGX_ERROR;
+            }
+        }
+
+        ngx_http_entra_signal_caller(r, ctx, &now);
+        signals = &now;
+    }
+
+    entra_buf_init(&b, 2048);
+
+    if (data) {
+        entra_signals_caller_id(signals, &b);
+
+    } else {
+        entra_signals_caller(signals, &b);
+    }
+
+    p = entra_buf_ok(&b) ? ngx_pnalloc(r->pool, b.len) : NULL;
+
+    if (p == NULL) {
+        entra_buf_free(&b);
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, b.data, b.len);
+    ngx_http_entra_variable_set(v, p, b.len);
+
+    entra_buf_free(&b);
+
+    return NGX_OK;
+}
+
+
 /* "-" where nothing was decided; of the object nothing, for "if=" of a log */
 
 static ngx_int_t
@@ -375,10 +460,6 @@ ngx_http_entra_variable_about(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     case NGX_HTTP_ENTRA_WOULD_DENY:
         entra_decision_names(result, result->would_deny, b);
-        break;
-
-    case NGX_HTTP_ENTRA_CALLER:
-        entra_signals_caller(&decision->signals, b);
         break;
 
     case NGX_HTTP_ENTRA_OPERATION:

@@ -56,7 +56,7 @@ struct ngx_http_entra_token_s {
     ngx_str_t                     scope;
     ngx_uint_t                    nth;          /* from 1; 0: a caller's */
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
-    ngx_uint_t                    keys;         /* of callers' tokens */
+    ngx_uint_t                    caller_keys;  /* not a token: keys */
     entra_egress_t                known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
 
@@ -286,6 +286,10 @@ void ngx_http_entra_token_heartbeat(void);
  */
 ngx_int_t ngx_http_entra_token_invalidate(ngx_http_entra_token_t *token,
     ngx_atomic_uint_t generation, ngx_str_t *claims);
+
+/* this generation is fetched anew then, if not sooner */
+ngx_int_t ngx_http_entra_token_refresh_at(ngx_http_entra_token_t *token,
+    int64_t when);
 
 /* a fetch is under way in some worker */
 ngx_int_t ngx_http_entra_token_pending(ngx_http_entra_token_t *token);

@@ -172,7 +172,7 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     token->refresh = success.refresh;
 
     (void) ngx_http_entra_token_name(token, name);
-    what = token->keys ? "the keys of callers' tokens" : "a token";
+    what = token->caller_keys ? "the keys of callers' tokens" : "a token";
 
     if (success.fails == 0) {
         ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
@@ -251,7 +251,7 @@ ngx_http_entra_token_report(ngx_http_entra_token_t *token, entra_acquire_t *a,
         level = failure->usable ? NGX_LOG_WARN : NGX_LOG_ERR;
     }
 
-    if (token->keys) {
+    if (token->caller_keys) {
         state = failure->usable
                 ? "the last keys are used"
                 : "there are no keys to validate callers' tokens with";
@@ -282,7 +282,7 @@ ngx_http_entra_token_name(ngx_http_entra_token_t *token, u_char *buf)
     name = &token->credential->name;
     last = buf + NGX_HTTP_ENTRA_NAME_MAX - 1;
 
-    p = ngx_slprintf(buf, last, token->keys
+    p = ngx_slprintf(buf, last, token->caller_keys
                                 ? "%V" : "entra credential \"%V\"", name);
 
     if (token->scope.len) {
@@ -328,6 +328,23 @@ ngx_http_entra_token_invalidate(ngx_http_entra_token_t *token,
     default:
         return NGX_DECLINED;
     }
+}
+
+
+ngx_int_t
+ngx_http_entra_token_refresh_at(ngx_http_entra_token_t *token, int64_t when)
+{
+    if (entra_store_refresh_at(token->store, &token->ref, token->generation,
+                               when, ngx_http_entra_clock())
+        != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    token->refresh = ngx_min(token->refresh, when);
+    ngx_http_entra_token_start_fetch(token);
+
+    return NGX_OK;
 }
 
 

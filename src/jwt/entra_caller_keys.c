@@ -250,14 +250,43 @@ entra_caller_keys_create(const entra_caller_token_conf_t *conf,
 }
 
 
-entra_unknown_kid_e
-entra_caller_keys_unknown_kid(int64_t tried, int failed, int64_t now)
-{
-    /* a time in the future: the clock was set back */
+/* FNV-1a: who finds two kids of one slot gains a fetch, which is limited */
 
-    if (tried == 0 || now < tried || now - tried >= ENTRA_CALLER_KEYS_FLOOR) {
-        return ENTRA_CALLER_KEYS_FETCH;
+static unsigned
+entra_caller_keys_slot(const char *kid)
+{
+    uint32_t  hash = 2166136261u;
+
+    for ( /* void */ ; *kid; kid++) {
+        hash = (hash ^ (unsigned char) *kid) * 16777619u;
     }
 
-    return failed ? ENTRA_CALLER_KEYS_UNKNOWN : ENTRA_CALLER_KEYS_FINAL;
+    return hash % ENTRA_ABSENT_KIDS;
+}
+
+
+int
+entra_caller_keys_absent(entra_absent_kids_t *absent, const char *kid,
+    int64_t seen, int64_t begun, int64_t now)
+{
+    unsigned  n = entra_caller_keys_slot(kid);
+
+    if (begun >= seen && begun <= now) {
+        (void) snprintf(absent->slots[n].kid, sizeof(absent->slots[n].kid),
+                        "%s", kid);
+        absent->slots[n].until = begun + ENTRA_CALLER_KEYS_ABSENT;
+        return 1;
+    }
+
+    return now < absent->slots[n].until
+           && strcmp(absent->slots[n].kid, kid) == 0;
+}
+
+
+int64_t
+entra_caller_keys_due(int64_t begun, int64_t now)
+{
+    int64_t  due = begun + ENTRA_CALLER_KEYS_INTERVAL;
+
+    return begun && begun <= now && due > now ? due : now;
 }

@@ -30,16 +30,26 @@
 #define ENTRA_CALLER_KEYS_REFRESH   (12 * 3600)
 #define ENTRA_CALLER_KEYS_LIFETIME  (7 * 24 * 3600)
 
-/* an unknown kid, which anybody can make up, asks no more often than that */
-#define ENTRA_CALLER_KEYS_FLOOR     300
+/*
+ * A kid that the keys at hand lack may be that of a new key, or made up: one
+ * fetch answers for all of them.  Between the beginnings of two fetches there
+ * is this time at least, in all workers together: whoever makes kids up causes
+ * no more fetches, and delays a new key no longer.
+ */
+#define ENTRA_CALLER_KEYS_INTERVAL  2000    /* ms */
+
+/* what the provider did not publish is not looked up again that soon */
+#define ENTRA_CALLER_KEYS_ABSENT    10000   /* ms */
+#define ENTRA_ABSENT_KIDS           256     /* that are remembered */
 
 
-/* what a kid means that is not in the keys at hand */
-typedef enum {
-    ENTRA_CALLER_KEYS_FETCH,    /* fetch now, then validate the token again */
-    ENTRA_CALLER_KEYS_FINAL,    /* just fetched, and it is not there: 401 */
-    ENTRA_CALLER_KEYS_UNKNOWN   /* the provider did not answer: 503 */
-} entra_unknown_kid_e;
+/* all zero: empty.  A kid that is overwritten by another costs a fetch. */
+typedef struct {
+    struct {
+        char     kid[ENTRA_KID_MAX + 1];
+        int64_t  until;
+    } slots[ENTRA_ABSENT_KIDS];
+} entra_absent_kids_t;
 
 
 /*
@@ -51,11 +61,15 @@ entra_credential_t *entra_caller_keys_create(
     entra_err_t *err);
 
 /*
- * After ENTRA_JWT_UNKNOWN_KID.  tried is when the last fetch ended (seconds
- * since the epoch, 0: never), failed whether it failed.
+ * After ENTRA_JWT_UNKNOWN_KID.  Times are ms of one clock: seen is when the
+ * request with it was first looked at, begun when the fetch of the keys at
+ * hand began, 0: not known.  1: the provider does not publish that key, the
+ * token is invalid; 0: it may have been published since, fetch them at
+ * entra_caller_keys_due().
  */
-entra_unknown_kid_e entra_caller_keys_unknown_kid(int64_t tried,
-    int failed, int64_t now);
+int entra_caller_keys_absent(entra_absent_kids_t *absent, const char *kid,
+    int64_t seen, int64_t begun, int64_t now);
+int64_t entra_caller_keys_due(int64_t begun, int64_t now);
 
 
 #endif /* ENTRA_CALLER_KEYS_H */

@@ -332,3 +332,28 @@ entra_jwt_verify(entra_str_t token, const entra_keyset_t *keys,
 
     return result;
 }
+
+
+int
+entra_jwt_kid(entra_str_t token, char *kid)
+{
+    int            rc = -1;
+    entra_err_t    err;
+    entra_jwt_t    jwt;
+    entra_json_t  *header = NULL;
+
+    entra_err_clear(&err);
+
+    if (entra_jwt_split(&jwt, token, &err) == 0) {
+        header = entra_jwt_object(jwt.header, "header", &err);
+    }
+
+    if (header && entra_jwt_header(&jwt, header, &err) == 0) {
+        memcpy(kid, jwt.kid, sizeof(jwt.kid));
+        rc = 0;
+    }
+
+    entra_json_free(header);
+
+    return rc;
+}

@@ -26,8 +26,8 @@ typedef enum {
     /*
      * The rest cannot be told now.  UNKNOWN_KID: nothing is wrong with the
      * token but that no key has its id: the keys may have changed, see
-     * entra_caller_keys_unknown_kid().  UNAVAILABLE: keys were never loaded,
-     * or no memory.
+     * entra_caller_keys_absent().  UNAVAILABLE: keys were never loaded, or no
+     * memory.
      */
     ENTRA_JWT_UNKNOWN_KID,
     ENTRA_JWT_UNAVAILABLE
@@ -50,6 +50,12 @@ int entra_jwt_bearer(entra_str_t authorization, entra_str_t *token);
 entra_jwt_result_e entra_jwt_verify(entra_str_t token,
     const entra_keyset_t *keys, const entra_caller_token_conf_t *conf,
     int64_t now, entra_claims_t *claims, entra_err_t *err);
+
+/*
+ * The id of the key that signed it, as its header says: kid takes
+ * ENTRA_KID_MAX bytes and a zero.  0, or -1: there is none.
+ */
+int entra_jwt_kid(entra_str_t token, char *kid);
 
 
 #endif /* ENTRA_JWT_H */

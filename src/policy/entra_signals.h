@@ -89,6 +89,16 @@ void entra_signals_address(entra_signals_t *signals,
 void entra_signals_deployment(entra_signals_t *signals, entra_str_t value,
     unsigned headers);
 
+/*
+ * Who calls, as a key: two callers never have the same one.  Of a valid token
+ * "oid:TENANT/OBJECT", where it has no oid "sub:TENANT/SUBJECT"; else of a
+ * valid certificate "cert:SHA256".  Who is nobody, in one of three ways, is
+ * told apart by address: "none:203.0.113.9", "invalid:2001:db8::/64",
+ * "unknown:...".  At most 2 KB.
+ */
+void entra_signals_caller_id(const entra_signals_t *signals,
+    entra_buf_t *out);
+
 /* is a valid one presented?  See entra_truth.h for open */
 entra_truth_t entra_signals_certificate(const entra_signals_t *signals,
     unsigned open);

@@ -363,6 +363,7 @@ entra_store_copy(entra_store_record_t *rec, entra_store_snapshot_t *snapshot)
     snapshot->generation = rec->atomics.generation;
     memcpy(snapshot->digest, rec->digest, ENTRA_STORE_DIGEST);
     snapshot->obtained = rec->obtained;
+    snapshot->begun = rec->begun;
     snapshot->expires = rec->expires;
     snapshot->refresh = rec->refresh;
     snapshot->lease = rec->lease;
@@ -511,6 +512,7 @@ entra_store_success(entra_store_t *s, entra_store_ref_t *ref,
 
         memcpy(rec->digest, ok->digest, ENTRA_STORE_DIGEST);
         rec->obtained = ok->now;
+        rec->begun = ok->now - ok->took;
         rec->expires = ok->expires;
         rec->refresh = ok->refresh;
         rec->fails = 0;
@@ -676,6 +678,37 @@ entra_store_invalidate(entra_store_t *s, entra_store_ref_t *ref,
             entra_store_end(rec);
 
             rc = ENTRA_STORE_FETCH;
+        }
+    }
+
+    entra_store_unlock(s);
+
+    return rc;
+}
+
+
+int
+entra_store_refresh_at(entra_store_t *s, entra_store_ref_t *ref,
+    unsigned long generation, int64_t when, int64_t now)
+{
+    int                    rc;
+    entra_store_record_t  *rec;
+
+    rc = -1;
+
+    entra_store_lock(s);
+
+    rec = entra_store_record(s, ref);
+
+    if (rec) {
+        entra_store_settle(s, rec, now);
+
+        if (rec->value.len && rec->atomics.generation == generation) {
+            entra_store_begin(rec);
+            rec->refresh = when < rec->refresh ? when : rec->refresh;
+            entra_store_end(rec);
+
+            rc = 0;
         }
     }
 

@@ -112,6 +112,7 @@ typedef struct {
     unsigned long        generation;
     unsigned char        digest[ENTRA_STORE_DIGEST];
     int64_t              obtained;
+    int64_t              begun;         /* its fetch, 0: not known */
     int64_t              expires;       /* 0: there was no token */
     int64_t              refresh;
     int64_t              lease;         /* 0: nobody fetches */
@@ -279,6 +280,13 @@ typedef enum {
 entra_store_invalidate_e entra_store_invalidate(entra_store_t *s,
     entra_store_ref_t *ref, unsigned long generation, entra_str_t claims,
     int64_t now);
+
+/*
+ * This generation is fetched anew at when, if not sooner.  0; -1: there is
+ * another one by now, or no record.
+ */
+int entra_store_refresh_at(entra_store_t *s, entra_store_ref_t *ref,
+    unsigned long generation, int64_t when, int64_t now);
 
 /*
  * There is another secret: what failed with the old one is due.  1: there is

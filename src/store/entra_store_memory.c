@@ -13,7 +13,7 @@
 #include "entra_store_memory.h"
 
 
-#define ENTRA_STORE_MAGIC     0x656e7410        /* changes with the layout */
+#define ENTRA_STORE_MAGIC     0x656e7411        /* changes with the layout */
 
 /* cells for each two records: tokens take three or four each */
 #define ENTRA_STORE_CELLS     7

@@ -54,6 +54,7 @@ typedef struct entra_store_record_s {
     entra_store_chain_t    value;
     unsigned char          digest[ENTRA_STORE_DIGEST];
     int64_t                obtained;
+    int64_t                begun;          /* its fetch */
     int64_t                expires;
     int64_t                refresh;
 

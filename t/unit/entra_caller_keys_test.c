@@ -268,19 +268,206 @@ other_hosts(void)
 }
 
 
+static entra_absent_kids_t  absent;
+
+
 static void
 kids(void)
 {
-    ok(entra_caller_keys_unknown_kid(0, 0, 1000) == ENTRA_CALLER_KEYS_FETCH,
-       "never fetched");
-    ok(entra_caller_keys_unknown_kid(1000, 0, 1299)
-       == ENTRA_CALLER_KEYS_FINAL, "fetched just now");
-    ok(entra_caller_keys_unknown_kid(1000, 1, 1299)
-       == ENTRA_CALLER_KEYS_UNKNOWN, "the provider is down");
-    ok(entra_caller_keys_unknown_kid(1000, 0, 1300)
-       == ENTRA_CALLER_KEYS_FETCH, "every five minutes");
-    ok(entra_caller_keys_unknown_kid(1000, 0, 10)
-       == ENTRA_CALLER_KEYS_FETCH, "the clock was set back");
+    memset(&absent, 0, sizeof(absent));
+
+    ok(entra_caller_keys_due(0, 5000) == 5000, "never fetched: at once");
+    ok(entra_caller_keys_due(5000, 5000 + ENTRA_CALLER_KEYS_INTERVAL) == 7000,
+       "long ago: at once");
+    ok(entra_caller_keys_due(5000, 5001) == 5000 + ENTRA_CALLER_KEYS_INTERVAL,
+       "just now: after the interval");
+    ok(entra_caller_keys_due(9000, 5000) == 5000, "of another clock: at once");
+
+    ok(!entra_caller_keys_absent(&absent, "a", 1000, 999, 1001),
+       "fetched before it was seen: it cannot be told");
+    ok(!entra_caller_keys_absent(&absent, "a", 1000, 2000, 1500),
+       "nor by a fetch that is of another clock");
+    ok(!entra_caller_keys_absent(&absent, "a", 1500, 0, 1500),
+       "nor without one");
+    ok(entra_caller_keys_absent(&absent, "a", 1000, 1000, 1100),
+       "fetched since: not published");
+    ok(entra_caller_keys_absent(&absent, "a", 1200, 1000, 1200),
+       "and so for the next request");
+    ok(!entra_caller_keys_absent(&absent, "b", 1200, 1000, 1200),
+       "not for another kid");
+    ok(entra_caller_keys_absent(&absent, "a", 10999, 1000, 10999)
+       && !entra_caller_keys_absent(&absent, "a", 11000, 1000, 11000),
+       "for ten seconds");
+}
+
+
+/*
+ * The gateway in the hands of someone who makes up a kid a millisecond.  One
+ * fetch at a time, whose answer is of the moment at which it begins.
+ */
+
+#define FLOOD     100000
+#define TOOK      150
+#define ROTATION  50050
+
+typedef struct {
+    int64_t   refresh, begun, fetching;     /* 0: no fetch is under way */
+    int64_t   waiting[FLOOD];               /* since when, 0: answered */
+    int64_t   genuine, accepted;
+    unsigned  from, fetches, refused, wrong, longest;
+    int       rotated;                      /* the new key is at hand */
+} flood_t;
+
+
+/* 1: answered */
+
+static int
+flood_ask(flood_t *f, const char *kid, int64_t seen, int64_t now)
+{
+    int64_t  due;
+
+    if (entra_caller_keys_absent(&absent, kid, seen, f->begun, now)) {
+        return 1;
+    }
+
+    due = entra_caller_keys_due(f->begun, now);
+    f->refresh = due < f->refresh ? due : f->refresh;
+
+    return 0;
+}
+
+
+static void
+flood_genuine(flood_t *f, int64_t now)
+{
+    if (f->accepted || now < ROTATION + 1) {
+        return;
+    }
+
+    if (f->genuine == 0) {
+        f->genuine = now;
+    }
+
+    if (f->rotated) {
+        f->accepted = now;
+
+    } else if (flood_ask(f, "genuine", f->genuine, now)) {
+        f->wrong++;
+    }
+}
+
+
+static void
+flood_fetched(flood_t *f, int64_t now)
+{
+    char      kid[32];
+    unsigned  i;
+
+    f->begun = f->fetching;
+    f->fetching = 0;
+    f->refresh = now + ENTRA_CALLER_KEYS_REFRESH * 1000;
+    f->rotated = f->begun >= ROTATION;
+
+    for (i = f->from; i < FLOOD; i++) {
+        if (f->waiting[i] == 0) {
+            continue;
+        }
+
+        (void) snprintf(kid, sizeof(kid), "made-up-%u", i);
+
+        if (flood_ask(f, kid, f->waiting[i], now)) {
+            f->longest = now - f->waiting[i] > f->longest
+                         ? (unsigned) (now - f->waiting[i]) : f->longest;
+            f->waiting[i] = 0;
+            f->refused++;
+            f->from = i;
+        }
+    }
+}
+
+
+static void
+flood(void)
+{
+    char      kid[32];
+    int64_t   now;
+    unsigned  i;
+    flood_t  *f = calloc(1, sizeof(flood_t));
+
+    memset(&absent, 0, sizeof(absent));
+    f->refresh = INT64_MAX;
+    f->begun = 1;
+
+    for (now = 5000, i = 0; now < 5000 + FLOOD + 5000; now++, i++) {
+
+        if (f->fetching && now - f->fetching >= TOOK) {
+            flood_fetched(f, now);
+        }
+
+        if (i < FLOOD) {
+            (void) snprintf(kid, sizeof(kid), "made-up-%u", i);
+            f->waiting[i] = now;
+            f->wrong += flood_ask(f, kid, now, now);
+        }
+
+        flood_genuine(f, now);
+
+        if (f->fetching == 0 && f->refresh <= now) {
+            f->fetching = now;
+            f->fetches++;
+        }
+    }
+
+    ok(f->fetches >= 2 && f->fetches <= FLOOD / ENTRA_CALLER_KEYS_INTERVAL + 2,
+       "%d kids that were made up in %d s: %u fetches", FLOOD, FLOOD / 1000,
+       f->fetches);
+    ok(f->accepted && f->accepted - f->genuine
+                      <= ENTRA_CALLER_KEYS_INTERVAL + 2 * TOOK,
+       "a caller with the new key waited %d ms",
+       (int) (f->accepted - f->genuine));
+    ok(f->wrong == 0, "nobody is refused for keys from before the request");
+    ok(f->refused == FLOOD, "each kid that was made up is refused");
+    ok(f->longest <= ENTRA_CALLER_KEYS_INTERVAL + 2 * TOOK,
+       "after %u ms at most", f->longest);
+
+    free(f);
+}
+
+
+/* a client that does not stop, with one kid */
+
+static void
+again(void)
+{
+    int64_t   now, seen = 0;
+    flood_t  *f = calloc(1, sizeof(flood_t));
+
+    memset(&absent, 0, sizeof(absent));
+    f->refresh = INT64_MAX;
+    f->begun = 1;
+
+    for (now = 5000; now < 5000 + 60000; now++) {
+
+        if (f->fetching && now - f->fetching >= TOOK) {
+            flood_fetched(f, now);
+        }
+
+        seen = seen ? seen : now;
+
+        if (flood_ask(f, "stale", seen, now)) {
+            seen = 0;
+        }
+
+        if (f->fetching == 0 && f->refresh <= now) {
+            f->fetching = now;
+            f->fetches++;
+        }
+    }
+
+    ok(f->fetches == 60000 / ENTRA_CALLER_KEYS_ABSENT,
+       "one kid again and again for a minute: %u fetches", f->fetches);
+
+    free(f);
 }
 
 
@@ -320,6 +507,8 @@ main(void)
     too_large();
     other_hosts();
     kids();
+    flood();
+    again();
     elsewhere();
 
     free(jwks);

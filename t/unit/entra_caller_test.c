@@ -267,6 +267,87 @@ states(entra_signals_t *s)
 }
 
 
+static void
+is_id(const entra_signals_t *s, const char *want)
+{
+    entra_buf_t  b;
+
+    entra_buf_init(&b, 2048);
+    entra_signals_caller_id(s, &b);
+    is(b.data ? b.data : "", want, want);
+    entra_buf_free(&b);
+}
+
+
+/* keys that must not be equal, whatever somebody is named like */
+
+static void
+ids(void)
+{
+    unsigned         i, k;
+    entra_cert_t     cert;
+    entra_claims_t   claims;
+    entra_signals_t  s;
+
+    memset(&s, 0, sizeof(s));
+    memset(&cert, 0, sizeof(cert));
+    memset(&claims, 0, sizeof(claims));
+
+    memset(cert.sha256, 0xab, sizeof(cert.sha256));
+    entra_claims_add(&cert.uris, entra_str("oid:" TID "/" OID));
+    set(&claims.tid, TID);
+    set(&claims.oid, OID);
+    set(&claims.sub, "s/1\n\"");
+    s.cert = &cert;
+    s.claims = &claims;
+    (void) entra_addr_parse(&s.address, entra_str("203.0.113.9"));
+
+    s.token = ENTRA_SIGNAL_VALID;
+
+    for (i = 0; i < 4; i++) {
+        s.certificate = (entra_signal_e) i;
+        is_id(&s, "oid:" TID "/" OID);
+    }
+
+    set(&claims.oid, NULL);
+    is_id(&s, "sub:" TID "/s%2F1%0A%22");
+
+    set(&claims.sub, NULL);
+    s.certificate = ENTRA_SIGNAL_ABSENT;
+    is_id(&s, "unknown:203.0.113.9");
+
+    s.token = ENTRA_SIGNAL_ABSENT;
+    is_id(&s, "none:203.0.113.9");
+    s.certificate = ENTRA_SIGNAL_VALID;
+    is_id(&s, "cert:ababababababababababababababababababababababababababababab"
+          "ababab");
+
+    for (i = 0; i < 4; i++) {
+        s.certificate = (entra_signal_e) i;
+        s.token = ENTRA_SIGNAL_INVALID;
+        is_id(&s, "invalid:203.0.113.9");
+        s.token = ENTRA_SIGNAL_UNKNOWN;
+        is_id(&s, i == ENTRA_SIGNAL_INVALID ? "invalid:203.0.113.9"
+                                            : "unknown:203.0.113.9");
+    }
+
+    for (k = 0; k < 2; k++) {
+        s.certificate = k ? ENTRA_SIGNAL_UNKNOWN : ENTRA_SIGNAL_INVALID;
+        s.token = ENTRA_SIGNAL_ABSENT;
+        is_id(&s, k ? "unknown:203.0.113.9" : "invalid:203.0.113.9");
+    }
+
+    s.certificate = ENTRA_SIGNAL_ABSENT;
+    (void) entra_addr_parse(&s.address, entra_str("2001:db8:1:2:3:4:5:6"));
+    is_id(&s, "none:2001:db8:1:2::/64");
+    memset(&s.address, 0, sizeof(s.address));
+    is_id(&s, "none:unknown");
+
+    entra_cert_free(&cert);
+    entra_claims_free(&claims);
+}
+
+
 int
 main(void)
 {
@@ -277,6 +358,7 @@ main(void)
     entra_signals_t  s;
 
     claims_test();
+    ids();
 
     memset(&s, 0, sizeof(s));
     memset(&cert, 0, sizeof(cert));

@@ -301,11 +301,39 @@ layout(void)
 }
 
 
+static void
+sooner(void)
+{
+    entra_store_ref_t       ref;
+    entra_store_snapshot_t  s;
+
+    begin();
+    ref = ref_of(1, ENTRA_STORE_SHARED);
+    (void) entra_store_attach(&store, &ref, 7, 1);
+    (void) leased(&store, &ref, 1);
+    (void) succeed(&store, &ref, 2, 100000);
+    s = shot(&store, &ref, 3);
+
+    ok(s.begun <= s.obtained, "when its fetch began");
+    ok(entra_store_refresh_at(&store, &ref, s.generation + 1, 4, 3) != 0,
+       "another generation: nothing to do");
+    ok(entra_store_refresh_at(&other, &ref, s.generation, 2000, 3) == 0
+       && leased(&store, &ref, 1999) == ENTRA_STORE_NOT_DUE,
+       "due, but not now");
+    ok(entra_store_refresh_at(&store, &ref, s.generation, 3000, 4) == 0
+       && leased(&store, &ref, 2000) == ENTRA_STORE_LEASED,
+       "who wants it later delays nobody");
+    (void) succeed(&store, &ref, 2001, 100000);
+    ok(leased(&store, &ref, 3000) == ENTRA_STORE_NOT_DUE, "once");
+}
+
+
 int
 main(void)
 {
     states();
     refused();
+    sooner();
     shares();
     layout();
 
