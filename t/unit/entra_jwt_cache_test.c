@@ -348,9 +348,42 @@ keys(void)
 }
 
 
+/* each half alone tells near-equal tokens apart */
+
+static void
+halves(void)
+{
+    char            token[] = "eyJhbGciOiJub25lIn0.eyJvaWQiOiIxIn0.c2lnbmF0dXI";
+    size_t          i;
+    unsigned        k, same = 0;
+    entra_jwt_id_t  id, other;
+
+    cache = entra_jwt_cache_create(0, 0);
+    (void) entra_jwt_cache_id(cache, entra_str_c(token), &id);
+
+    for (i = 0; token[i]; i++) {
+        for (k = 0; k < 7; k++) {
+            token[i] ^= (char) (1 << k);
+            (void) entra_jwt_cache_id(cache,
+                                      (entra_str_t) { sizeof(token) - 1,
+                                                      token },
+                                      &other);
+            token[i] ^= (char) (1 << k);
+
+            same += memcmp(id.digest, other.digest, 16) == 0;
+            same += memcmp(id.digest + 16, other.digest + 16, 16) == 0;
+        }
+    }
+
+    ok(same == 0, "each half of an id depends on each bit");
+    entra_jwt_cache_free(cache);
+}
+
+
 int
 main(void)
 {
+    halves();
     near_equal(1);
     near_equal(15);
     near_equal(16);
