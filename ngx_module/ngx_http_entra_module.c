@@ -10,6 +10,7 @@
 static ngx_int_t ngx_http_entra_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_entra_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_entra_phases(ngx_conf_t *cf);
+static ngx_int_t ngx_http_entra_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_entra_init_process(ngx_cycle_t *cycle);
 static void ngx_http_entra_exit_process(ngx_cycle_t *cycle);
 
@@ -202,7 +203,7 @@ ngx_module_t  ngx_http_entra_module = {
     ngx_http_entra_commands,               /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_entra_init_module,            /* init module */
     ngx_http_entra_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -218,6 +219,8 @@ ngx_http_entra_preconfiguration(ngx_conf_t *cf)
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+
+    ngx_http_entra_handover_find();
 
     mcf->private.values = &ngx_http_entra_inject_values;
 
@@ -298,6 +301,13 @@ ngx_http_entra_phases(ngx_conf_t *cf)
     *h = ngx_http_entra_log_handler;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_init_module(ngx_cycle_t *cycle)
+{
+    return ngx_http_entra_handover_init(cycle);
 }
 
 

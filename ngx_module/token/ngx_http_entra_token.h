@@ -19,6 +19,7 @@
 #include "entra_session.h"
 #include "entra_sign_in.h"
 #include "entra_store.h"
+#include "entra_store_copy.h"
 
 
 #define NGX_HTTP_ENTRA_WATCH          2000  /* ms between looks at files */
@@ -151,6 +152,12 @@ void ngx_http_entra_zone_full(ngx_http_entra_main_conf_t *mcf);
 /* says what a worker that was killed has left */
 void ngx_http_entra_zone_watch(ngx_http_entra_main_conf_t *mcf);
 
+/* NGX_AGAIN: there is more; NGX_ERROR: somebody does not give the lock back */
+ngx_int_t ngx_http_entra_zone_export(ngx_http_entra_main_conf_t *mcf,
+    entra_store_copy_t *copy, entra_buf_t *out);
+ngx_int_t ngx_http_entra_zone_import(ngx_http_entra_main_conf_t *mcf,
+    entra_store_copy_t *copy, entra_str_t records);
+
 typedef enum {
     NGX_HTTP_ENTRA_COUNT_ALLOW = 0,
     NGX_HTTP_ENTRA_COUNT_DENY,
@@ -164,6 +171,11 @@ typedef enum {
     NGX_HTTP_ENTRA_ZONE_COUNTERS = NGX_HTTP_ENTRA_COUNT_REASON
                                    + ENTRA_REASON_WORKSPACE + 1
 } ngx_http_entra_counter_e;
+
+/* ngx_http_entra_handover.c: an upgrade of the binary */
+
+void ngx_http_entra_handover_find(void);
+ngx_int_t ngx_http_entra_handover_init(ngx_cycle_t *cycle);
 
 /* ngx_http_entra_clock.c */
 
