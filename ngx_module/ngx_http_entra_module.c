@@ -72,7 +72,7 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       NULL },
 
     { ngx_string("entra_shared_zone"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
       ngx_http_entra_shared_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
@@ -246,7 +246,8 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
         || ngx_http_entra_check(cf, mcf) != NGX_OK
         || ngx_http_entra_ready_check(cf, mcf) != NGX_OK
-        || ngx_http_entra_recent_init(cf, mcf) != NGX_OK)
+        || ngx_http_entra_recent_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_state_conf(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -307,7 +308,13 @@ ngx_http_entra_phases(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_entra_init_module(ngx_cycle_t *cycle)
 {
-    return ngx_http_entra_handover_init(cycle);
+    if (ngx_http_entra_handover_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_entra_state_load(cycle);
+
+    return NGX_OK;
 }
 
 
@@ -357,6 +364,7 @@ ngx_http_entra_exit_process(ngx_cycle_t *cycle)
     }
 
     ngx_http_entra_worker_end(worker);
+    ngx_http_entra_state_exit(worker);
     ngx_http_entra_obo_exit();
     ngx_http_entra_zone_join(worker->conf);
     entra_sign_in_free(worker->site);

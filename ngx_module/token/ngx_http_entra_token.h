@@ -141,6 +141,7 @@ void ngx_http_entra_session_store(ngx_http_entra_main_conf_t *mcf,
 void *ngx_http_entra_zone_create(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_zone_init(ngx_shm_zone_t *zone, void *data);
 entra_store_t *ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf);
+ngx_uint_t ngx_http_entra_zone_fresh(ngx_http_entra_main_conf_t *mcf);
 ngx_atomic_t *ngx_http_entra_zone_counters(ngx_http_entra_main_conf_t *mcf);
 
 /* this process begins, or ends */
@@ -176,6 +177,17 @@ typedef enum {
 
 void ngx_http_entra_handover_find(void);
 ngx_int_t ngx_http_entra_handover_init(ngx_cycle_t *cycle);
+
+/* ngx_http_entra_state.c: a file that tokens are in over a restart */
+
+ngx_int_t ngx_http_entra_state_conf(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+
+/* init_module: into a zone that is empty; nginx -t only looks at it */
+void ngx_http_entra_state_load(ngx_cycle_t *cycle);
+
+void ngx_http_entra_state_init(ngx_http_entra_worker_t *worker);
+void ngx_http_entra_state_exit(ngx_http_entra_worker_t *worker);
 
 /* ngx_http_entra_clock.c */
 

@@ -23,6 +23,7 @@
 typedef struct {
     entra_store_t     store;
     ngx_slab_pool_t  *pool;
+    ngx_uint_t        fresh;        /* unsigned  fresh:1 */
 } ngx_http_entra_zone_t;
 
 
@@ -53,6 +54,7 @@ ngx_http_entra_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     zone = shm_zone->data;
     zone->pool = old ? old->pool : (ngx_slab_pool_t *) shm_zone->shm.addr;
+    zone->fresh = old == NULL;
 
     if (old == NULL && !shm_zone->shm.exists
         && ngx_http_entra_zone_format(shm_zone) != NGX_OK)
@@ -119,6 +121,17 @@ ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_zone_t  *zone = mcf->shared.zone->data;
 
     return &zone->store;
+}
+
+
+/* made for this configuration: no worker has used it */
+
+ngx_uint_t
+ngx_http_entra_zone_fresh(ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_http_entra_zone_t  *zone = mcf->shared.zone->data;
+
+    return zone->fresh;
 }
 
 

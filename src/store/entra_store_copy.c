@@ -11,8 +11,7 @@
 #include "entra_token.h"
 
 
-#define ENTRA_STORE_COPY_MAGIC    "nginx-entra copy"    /* 16 bytes */
-#define ENTRA_STORE_COPY_VERSION  1     /* changes with what is copied */
+#define ENTRA_STORE_COPY_MAGIC  "nginx-entra copy"      /* 16 bytes */
 
 /* a clock that is not quite the same after a restart, ms */
 #define ENTRA_STORE_COPY_AHEAD    5000
@@ -21,10 +20,9 @@
 /* before each value and its texts; without holes */
 
 typedef struct {
+    uint64_t       len;
     uint32_t       kind;
-    uint32_t       len;
     uint32_t       texts;
-    uint32_t       reserved;
     int64_t        obtained;
     int64_t        expires;
     int64_t        refresh;

@@ -14,8 +14,9 @@
 #include "entra_store.h"
 
 
-#define ENTRA_STORE_COPY_TURN  64       /* records looked at in one call */
-#define ENTRA_STORE_COPY_HEAD  64       /* bytes before those of a message */
+#define ENTRA_STORE_COPY_VERSION  1     /* changes with what is copied */
+#define ENTRA_STORE_COPY_TURN     64    /* records looked at in one call */
+#define ENTRA_STORE_COPY_HEAD     64    /* bytes before those of a message */
 
 
 typedef struct {

@@ -13,7 +13,7 @@
 #include "entra_store_memory.h"
 
 
-#define ENTRA_STORE_MAGIC     0x656e7410        /* changes with the layout */
+#define ENTRA_STORE_MAGIC     0x656e7411        /* changes with the layout */
 
 /* cells for each two records: tokens take three or four each */
 #define ENTRA_STORE_CELLS     7
@@ -346,6 +346,13 @@ entra_store_rebuilds(const entra_store_t *s, unsigned *lost)
     *lost = s->head->lost;
 
     return s->head->rebuilds;
+}
+
+
+uint32_t
+entra_store_changes(const entra_store_t *s)
+{
+    return s->head->changes;
 }
 
 

@@ -283,10 +283,10 @@ test_damage(void)
     ok(i == out.len, "half of a record");
 
     text = entra_buf_str(&out);
-    out.data[4] = 0;
+    out.data[0] = 0;
     ok(import(&other, ALL, 2000, 0, text, &copy) == -1, "an empty value");
-    out.data[4] = 4;
-    out.data[0] = ENTRA_STORE_KINDS;
+    out.data[0] = 3;
+    out.data[8] = ENTRA_STORE_KINDS;
     ok(import(&other, ALL, 2000, 0, text, &copy) == -1, "no kind there is");
 
     entra_buf_free(&out);
