@@ -49,6 +49,7 @@ typedef struct ngx_http_entra_credential_s    ngx_http_entra_credential_t;
 typedef struct ngx_http_entra_token_s         ngx_http_entra_token_t;
 typedef struct ngx_http_entra_waiter_s        ngx_http_entra_waiter_t;
 typedef struct ngx_http_entra_session_s       ngx_http_entra_session_t;
+typedef struct ngx_http_entra_state_s         ngx_http_entra_state_t;
 typedef struct ngx_http_entra_main_conf_s     ngx_http_entra_main_conf_t;
 typedef struct ngx_http_entra_header_s        ngx_http_entra_header_t;
 typedef struct ngx_http_entra_curl_s          ngx_http_entra_curl_t;

@@ -71,6 +71,19 @@
     (int) syscall(SYS_close_range, (unsigned) (first), (unsigned) (last), 0)
 #endif
 
+/* memory behind a descriptor: not inherited without close-on-exec, so 0 */
+
+#ifdef SYS_memfd_create
+#define ngx_http_entra_memfd(name)                                            \
+    (int) syscall(SYS_memfd_create, name, NGX_HTTP_ENTRA_MEMFD_SEALING)
+#endif
+
+#endif
+
+#define NGX_HTTP_ENTRA_MEMFD_SEALING  0x0002U    /* MFD_ALLOW_SEALING */
+
+#ifndef ngx_http_entra_memfd
+#define ngx_http_entra_memfd(name)  -1
 #endif
 
 #ifndef ngx_http_entra_close_range

@@ -12,6 +12,7 @@ static ngx_int_t ngx_http_entra_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_entra_phases(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 static ngx_uint_t ngx_http_entra_decisions(ngx_http_entra_main_conf_t *mcf);
+static ngx_int_t ngx_http_entra_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_entra_init_process(ngx_cycle_t *cycle);
 static void ngx_http_entra_exit_process(ngx_cycle_t *cycle);
 
@@ -73,7 +74,7 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       NULL },
 
     { ngx_string("entra_shared_zone"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
       ngx_http_entra_shared_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
@@ -204,7 +205,7 @@ ngx_module_t  ngx_http_entra_module = {
     ngx_http_entra_commands,               /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_entra_init_module,            /* init module */
     ngx_http_entra_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -220,6 +221,8 @@ ngx_http_entra_preconfiguration(ngx_conf_t *cf)
     ngx_http_entra_main_conf_t  *mcf;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+
+    ngx_http_entra_handover_find();
 
     mcf->private.values = &ngx_http_entra_inject_values;
 
@@ -245,7 +248,8 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
         || ngx_http_entra_check(cf, mcf) != NGX_OK
         || ngx_http_entra_ready_check(cf, mcf) != NGX_OK
-        || ngx_http_entra_recent_init(cf, mcf) != NGX_OK)
+        || ngx_http_entra_recent_init(cf, mcf) != NGX_OK
+        || ngx_http_entra_state_conf(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -354,6 +358,19 @@ ngx_http_entra_decisions(ngx_http_entra_main_conf_t *mcf)
 }
 
 
+static ngx_int_t
+ngx_http_entra_init_module(ngx_cycle_t *cycle)
+{
+    if (ngx_http_entra_handover_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_entra_state_load(cycle);
+
+    return NGX_OK;
+}
+
+
 /* the parts of a worker know what is below them; this is where they meet */
 
 static ngx_int_t
@@ -400,6 +417,7 @@ ngx_http_entra_exit_process(ngx_cycle_t *cycle)
     }
 
     ngx_http_entra_worker_end(worker);
+    ngx_http_entra_state_exit(worker);
     ngx_http_entra_obo_exit();
     ngx_http_entra_zone_join(worker->conf);
     entra_sign_in_free(worker->site);

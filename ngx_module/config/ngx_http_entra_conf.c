@@ -15,6 +15,10 @@ static ngx_int_t ngx_http_entra_merge_names(ngx_conf_t *cf,
     ngx_array_t **conf, ngx_array_t *prev);
 static ngx_int_t ngx_http_entra_zone_add(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+static ngx_int_t ngx_http_entra_shared_param(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_str_t *value);
+static ngx_int_t ngx_http_entra_shared_size(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_str_t *value, ngx_str_t text);
 
 
 ngx_conf_enum_t  ngx_http_entra_path_modes[] = {
@@ -334,50 +338,103 @@ ngx_http_entra_shared_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_entra_main_conf_t *mcf = conf;
 
-    u_char     *colon;
-    ssize_t     size;
-    ngx_str_t  *value, text;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     if (mcf->shared.name.len) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
-    text = value[1];
+
+    mcf->shared.file = cf->conf_file->file.name.data;
+    mcf->shared.line = cf->conf_file->line;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_http_entra_shared_param(cf, mcf, &value[i]) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return mcf->shared.name.len ? NGX_CONF_OK : "needs zone=NAME:SIZE";
+}
+
+
+static ngx_int_t
+ngx_http_entra_shared_param(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
+    ngx_str_t *value)
+{
+    ngx_str_t  text;
+
+    text = *value;
 
     if (text.len > 5 && ngx_strncmp(text.data, "zone=", 5) == 0) {
         text.data += 5;
         text.len -= 5;
 
-        colon = (u_char *) ngx_strchr(text.data, ':');
+        return ngx_http_entra_shared_size(cf, mcf, value, text);
+    }
 
-        if (colon && colon != text.data) {
-            mcf->shared.name.data = text.data;
-            mcf->shared.name.len = colon - text.data;
+    if (text.len > 11 && ngx_strncmp(text.data, "state_file=", 11) == 0) {
+        text.data += 11;
+        text.len -= 11;
+        mcf->shared.state_file = text;
 
-            text.len -= mcf->shared.name.len + 1;
-            text.data = colon + 1;
+        return ngx_conf_full_name(cf->cycle, &mcf->shared.state_file, 1);
+    }
 
-            size = ngx_parse_size(&text);
+    if (text.len > 15 && ngx_strncmp(text.data, "state_key_file=", 15) == 0) {
+        text.data += 15;
+        text.len -= 15;
+        mcf->shared.state_key_file = text;
 
-            if (size >= (ssize_t) (16 * ngx_pagesize)) {
-                mcf->shared.size = size;
-                return NGX_CONF_OK;
-            }
-
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid zone size in \"%V\"; write at least "
-                               "%uzk, for example zone=entra:2m", &value[1],
-                               16 * ngx_pagesize / 1024);
-            return NGX_CONF_ERROR;
-        }
+        return ngx_conf_full_name(cf->cycle, &mcf->shared.state_key_file, 1);
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\"; write zone=NAME:SIZE, for "
-                       "example zone=entra:2m", &value[1]);
+                       "example zone=entra:2m, state_file=FILE or "
+                       "state_key_file=FILE", value);
 
-    return NGX_CONF_ERROR;
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_entra_shared_size(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
+    ngx_str_t *value, ngx_str_t text)
+{
+    u_char   *colon;
+    ssize_t   size;
+
+    colon = (u_char *) ngx_strchr(text.data, ':');
+
+    if (colon == NULL || colon == text.data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"; write zone=NAME:SIZE, "
+                           "for example zone=entra:2m", value);
+        return NGX_ERROR;
+    }
+
+    mcf->shared.name.data = text.data;
+    mcf->shared.name.len = colon - text.data;
+
+    text.len -= mcf->shared.name.len + 1;
+    text.data = colon + 1;
+
+    size = ngx_parse_size(&text);
+
+    if (size < (ssize_t) (16 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size in \"%V\"; write at least "
+                           "%uzk, for example zone=entra:2m", value,
+                           16 * ngx_pagesize / 1024);
+        return NGX_ERROR;
+    }
+
+    mcf->shared.size = size;
+
+    return NGX_OK;
 }
 
 

@@ -202,6 +202,11 @@ struct ngx_http_entra_main_conf_s {
         size_t                    size;
         ngx_shm_zone_t           *zone;
         ngx_shm_zone_t           *recent;       /* see ..._recent.h */
+        ngx_str_t                 state_file;
+        ngx_str_t                 state_key_file;
+        ngx_http_entra_state_t   *state;        /* NULL: none */
+        u_char                   *file;         /* where it is written */
+        ngx_uint_t                line;
     } shared;
 
     /* how Entra and its like are asked */

@@ -19,6 +19,7 @@
 #include "entra_session.h"
 #include "entra_sign_in.h"
 #include "entra_store.h"
+#include "entra_store_copy.h"
 
 
 #define NGX_HTTP_ENTRA_WATCH          2000  /* ms between looks at files */
@@ -140,6 +141,7 @@ void ngx_http_entra_session_store(ngx_http_entra_main_conf_t *mcf,
 void *ngx_http_entra_zone_create(ngx_conf_t *cf);
 ngx_int_t ngx_http_entra_zone_init(ngx_shm_zone_t *zone, void *data);
 entra_store_t *ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf);
+ngx_uint_t ngx_http_entra_zone_fresh(ngx_http_entra_main_conf_t *mcf);
 ngx_atomic_t *ngx_http_entra_zone_counters(ngx_http_entra_main_conf_t *mcf);
 
 /* this process begins, or ends */
@@ -150,6 +152,12 @@ void ngx_http_entra_zone_full(ngx_http_entra_main_conf_t *mcf);
 
 /* says what a worker that was killed has left */
 void ngx_http_entra_zone_watch(ngx_http_entra_main_conf_t *mcf);
+
+/* NGX_AGAIN: there is more; NGX_ERROR: somebody does not give the lock back */
+ngx_int_t ngx_http_entra_zone_export(ngx_http_entra_main_conf_t *mcf,
+    entra_store_copy_t *copy, entra_buf_t *out);
+ngx_int_t ngx_http_entra_zone_import(ngx_http_entra_main_conf_t *mcf,
+    entra_store_copy_t *copy, entra_str_t records);
 
 typedef enum {
     NGX_HTTP_ENTRA_COUNT_ALLOW = 0,
@@ -164,6 +172,22 @@ typedef enum {
     NGX_HTTP_ENTRA_ZONE_COUNTERS = NGX_HTTP_ENTRA_COUNT_REASON
                                    + ENTRA_REASON_WORKSPACE + 1
 } ngx_http_entra_counter_e;
+
+/* ngx_http_entra_handover.c: an upgrade of the binary */
+
+void ngx_http_entra_handover_find(void);
+ngx_int_t ngx_http_entra_handover_init(ngx_cycle_t *cycle);
+
+/* ngx_http_entra_state.c: a file that tokens are in over a restart */
+
+ngx_int_t ngx_http_entra_state_conf(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+
+/* init_module: into a zone that is empty; nginx -t only looks at it */
+void ngx_http_entra_state_load(ngx_cycle_t *cycle);
+
+void ngx_http_entra_state_init(ngx_http_entra_worker_t *worker);
+void ngx_http_entra_state_exit(ngx_http_entra_worker_t *worker);
 
 /* ngx_http_entra_clock.c */
 

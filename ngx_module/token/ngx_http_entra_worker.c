@@ -137,6 +137,8 @@ ngx_http_entra_worker_begin(ngx_http_entra_worker_t *worker)
     ngx_http_entra_event(&worker->watch, ngx_http_entra_worker_watch, 1);
     ngx_add_timer(&worker->watch, NGX_HTTP_ENTRA_WATCH);
 
+    ngx_http_entra_state_init(worker);
+
     return ngx_http_entra_watch_init(worker->cycle, mcf);
 }
 

@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_entra_conf.h"
+#include "entra_store_copy.h"
 
 #include <signal.h>
 
@@ -15,10 +16,14 @@
 /* between two lines that say that the zone is full, ms */
 #define NGX_HTTP_ENTRA_ZONE_LOG  (60 * 1000)
 
+/* how long somebody who has no time waits for the lock, ms */
+#define NGX_HTTP_ENTRA_ZONE_TRY  2000
+
 
 typedef struct {
     entra_store_t     store;
     ngx_slab_pool_t  *pool;
+    ngx_uint_t        fresh;        /* unsigned  fresh:1 */
 } ngx_http_entra_zone_t;
 
 
@@ -26,6 +31,10 @@ static ngx_int_t ngx_http_entra_zone_format(ngx_shm_zone_t *shm_zone);
 static void ngx_http_entra_zone_lock(void *data);
 static void ngx_http_entra_zone_unlock(void *data);
 static int ngx_http_entra_zone_alive(int64_t pid);
+static int ngx_http_entra_zone_wanted(void *data, entra_store_kind_e kind,
+    const unsigned char *key);
+static int ngx_libc_cdecl ngx_http_entra_zone_compare(const void *one,
+    const void *two);
 
 
 void *
@@ -45,6 +54,7 @@ ngx_http_entra_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     zone = shm_zone->data;
     zone->pool = old ? old->pool : (ngx_slab_pool_t *) shm_zone->shm.addr;
+    zone->fresh = old == NULL;
 
     if (old == NULL && !shm_zone->shm.exists
         && ngx_http_entra_zone_format(shm_zone) != NGX_OK)
@@ -111,6 +121,17 @@ ngx_http_entra_zone_store(ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_zone_t  *zone = mcf->shared.zone->data;
 
     return &zone->store;
+}
+
+
+/* made for this configuration: no worker has used it */
+
+ngx_uint_t
+ngx_http_entra_zone_fresh(ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_http_entra_zone_t  *zone = mcf->shared.zone->data;
+
+    return zone->fresh;
 }
 
 
@@ -203,4 +224,113 @@ ngx_http_entra_zone_alive(int64_t pid)
 {
     return pid == ngx_pid || kill((ngx_pid_t) pid, 0) == 0
            || ngx_errno != NGX_ESRCH;
+}
+
+
+/* with a bound for the lock, as the master's child may not wait for a worker */
+
+ngx_int_t
+ngx_http_entra_zone_export(ngx_http_entra_main_conf_t *mcf,
+    entra_store_copy_t *copy, entra_buf_t *out)
+{
+    int                     more;
+    ngx_uint_t              tries;
+    entra_store_t           store;
+    ngx_http_entra_zone_t  *zone;
+
+    zone = mcf->shared.zone->data;
+
+    store = zone->store;
+    store.lock = NULL;
+    store.unlock = NULL;
+
+    for (tries = NGX_HTTP_ENTRA_ZONE_TRY;
+         !ngx_shmtx_trylock(&zone->pool->mutex);
+         tries--)
+    {
+        if (tries == 0) {
+            return NGX_ERROR;
+        }
+
+        ngx_msleep(1);
+    }
+
+    copy->now = ngx_http_entra_clock();
+    more = entra_store_export(&store, copy, out);
+
+    ngx_shmtx_unlock(&zone->pool->mutex);
+
+    return more ? NGX_AGAIN : NGX_OK;
+}
+
+
+/* the tokens that this configuration has, and whatever it has not named */
+
+ngx_int_t
+ngx_http_entra_zone_import(ngx_http_entra_main_conf_t *mcf,
+    entra_store_copy_t *copy, entra_str_t records)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                i;
+    ngx_array_t               keys;
+    ngx_http_entra_token_t  **token, **key;
+
+    if (ngx_array_init(&keys, ngx_cycle->pool, mcf->tokens.nelts + 1,
+                       sizeof(ngx_http_entra_token_t *))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    token = mcf->tokens.elts;
+
+    for (i = 0; i < mcf->tokens.nelts; i++) {
+        key = ngx_array_push(&keys);
+        *key = token[i];
+    }
+
+    ngx_qsort(keys.elts, keys.nelts, sizeof(ngx_http_entra_token_t *),
+              ngx_http_entra_zone_compare);
+
+    copy->now = ngx_http_entra_clock();
+    copy->wanted = ngx_http_entra_zone_wanted;
+    copy->data = &keys;
+
+    rc = entra_store_import(ngx_http_entra_zone_store(mcf), copy, records);
+
+    ngx_array_destroy(&keys);
+
+    return rc == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+static int
+ngx_http_entra_zone_wanted(void *data, entra_store_kind_e kind,
+    const unsigned char *key)
+{
+    ngx_array_t *keys = data;
+
+    ngx_http_entra_token_t  token, *what;
+
+    if (kind != ENTRA_STORE_SHARED) {
+        return 1;
+    }
+
+    ngx_memcpy(token.ref.key, key, ENTRA_STORE_KEY);
+    what = &token;
+
+    return bsearch(&what, keys->elts, keys->nelts,
+                   sizeof(ngx_http_entra_token_t *),
+                   ngx_http_entra_zone_compare)
+           != NULL;
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_entra_zone_compare(const void *one, const void *two)
+{
+    const ngx_http_entra_token_t *const *a = one;
+    const ngx_http_entra_token_t *const *b = two;
+
+    return ngx_memcmp((*a)->ref.key, (*b)->ref.key, ENTRA_STORE_KEY);
 }

@@ -534,6 +534,8 @@ entra_store_success(entra_store_t *s, entra_store_ref_t *ref,
 
         entra_store_end(rec);
 
+        s->head->changes += rec->kind == ENTRA_STORE_SHARED;
+
         entra_store_front(s, rec, ok->now);
         entra_store_settle(s, rec, ok->now);
     }

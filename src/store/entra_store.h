@@ -165,6 +165,9 @@ void entra_store_join(entra_store_t *s);
 /* how often a process died in the middle of a change, and what that lost */
 unsigned entra_store_rebuilds(const entra_store_t *s, unsigned *lost);
 
+/* how often a shared value was stored */
+uint32_t entra_store_changes(const entra_store_t *s);
+
 /* upper bounds of took[], ms; the last bucket has none */
 extern const int64_t  entra_store_took[ENTRA_STORE_TOOK - 1];
 

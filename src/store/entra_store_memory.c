@@ -349,6 +349,13 @@ entra_store_rebuilds(const entra_store_t *s, unsigned *lost)
 }
 
 
+uint32_t
+entra_store_changes(const entra_store_t *s)
+{
+    return s->head->changes;
+}
+
+
 volatile unsigned long *
 entra_store_counters(entra_store_t *s)
 {

@@ -112,6 +112,7 @@ typedef struct entra_store_head_s {
     uint32_t               busy;
     uint32_t               rebuilds;
     uint32_t               lost;
+    uint32_t               changes;             /* of shared values */
     unsigned long          generation;          /* the last one */
 
     uint32_t               free_record;

@@ -2,9 +2,9 @@
 /*
  * Copyright (C) nginx-entra authors
  *
- * What is kept about a sign-in: a state file (the first byte is 0), the
- * record in it (1), or a session in the store.  What is read can be written,
- * and is the same when it is read again.
+ * What is kept: a state file, be it of tokens (the first byte is 0), the
+ * record of a sign-in in it (1), or a session in the store.  What is read can
+ * be written, and is the same when it is read again.
  */
 
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 #include "entra_signed_in.h"
 #include "entra_state_file.h"
+#include "entra_store_file.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,7 +29,9 @@ check_file(entra_str_t text)
 
     /* nobody can make one without the key */
 
-    if (entra_state_open(key, entra_str("owner"), text, &plain) == 0) {
+    if (entra_state_open(key, entra_str("owner"), text, &plain) == 0
+        || entra_store_file_open(key, text, &plain) == 1)
+    {
         abort();
     }
 

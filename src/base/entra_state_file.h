@@ -38,7 +38,8 @@ int entra_state_open(entra_str_t key, entra_str_t owner, entra_str_t sealed,
 
 /*
  * 1: appended to out; 0: there is no such file; -1 and err.  A symbolic link,
- * and a file that others may read or write, are refused.
+ * a file that others may read or write, and one that is larger than out may
+ * become, are refused.
  */
 int entra_state_file_read(const char *path, entra_buf_t *out,
     entra_err_t *err);
@@ -49,6 +50,17 @@ int entra_state_file_read(const char *path, entra_buf_t *out,
  */
 int entra_state_file_write(const char *path, entra_str_t text,
     entra_err_t *err);
+
+/*
+ * The same in steps, and without waiting for the disk: a descriptor and the
+ * name of the temporary file (ENTRA_STATE_PATH_MAX bytes), or -1 and err;
+ * 0, or -1 and errno; at last, unless rc says that one of these has failed,
+ * it replaces the file: 0, or -1 and err.
+ */
+int entra_state_file_create(const char *path, char *tmp, entra_err_t *err);
+int entra_state_file_add(int fd, entra_str_t text);
+int entra_state_file_replace(const char *path, const char *tmp, int fd,
+    int rc, entra_err_t *err);
 
 /* 0 also when there is none; or -1 and err */
 int entra_state_file_remove(const char *path, entra_err_t *err);

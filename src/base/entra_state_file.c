@@ -206,7 +206,7 @@ entra_state_error(const char *what, const char *path, entra_err_t *err)
 
 
 static int
-entra_state_check(int fd, const char *path, entra_err_t *err)
+entra_state_check(int fd, const char *path, size_t max, entra_err_t *err)
 {
     struct stat  st;
 
@@ -223,13 +223,13 @@ entra_state_check(int fd, const char *path, entra_err_t *err)
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "state_file \"%s\" is not used, as others than"
                              " its owner may read or write it; \"chmod 600\""
-                             " it, or remove it and sign in again", path);
+                             " it, or remove it", path);
     }
 
-    if (st.st_size > ENTRA_STATE_MAX) {
+    if (st.st_size < 0 || (size_t) st.st_size > max) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "state_file \"%s\" is larger than %d bytes", path,
-                             ENTRA_STATE_MAX);
+                             "state_file \"%s\" is larger than %zu bytes",
+                             path, max);
     }
 
     return 0;
@@ -249,7 +249,7 @@ entra_state_file_read(const char *path, entra_buf_t *out, entra_err_t *err)
         return errno == ENOENT ? 0 : entra_state_error("open", path, err);
     }
 
-    rc = entra_state_check(fd, path, err);
+    rc = entra_state_check(fd, path, out->max, err);
 
     while (rc == 0) {
         n = read(fd, chunk, sizeof(chunk));
@@ -280,8 +280,8 @@ entra_state_file_read(const char *path, entra_buf_t *out, entra_err_t *err)
 }
 
 
-static int
-entra_state_write_all(int fd, entra_str_t text)
+int
+entra_state_file_add(int fd, entra_str_t text)
 {
     ssize_t  n;
 
@@ -300,7 +300,7 @@ entra_state_write_all(int fd, entra_str_t text)
         text.len -= (size_t) n;
     }
 
-    return fsync(fd);
+    return 0;
 }
 
 
@@ -331,14 +331,14 @@ entra_state_sync_dir(const char *path)
 
 
 int
-entra_state_file_write(const char *path, entra_str_t text, entra_err_t *err)
+entra_state_file_create(const char *path, char *tmp, entra_err_t *err)
 {
-    int   fd, rc;
-    char  tmp[ENTRA_STATE_PATH_MAX];
+    int  fd, rc;
 
-    rc = snprintf(tmp, sizeof(tmp), "%s.%ld.tmp", path, (long) getpid());
+    rc = snprintf(tmp, ENTRA_STATE_PATH_MAX, "%s.%ld.tmp", path,
+                  (long) getpid());
 
-    if (rc < 0 || rc >= (int) sizeof(tmp)) {
+    if (rc < 0 || rc >= ENTRA_STATE_PATH_MAX) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "the path of state_file is too long");
     }
@@ -352,8 +352,21 @@ entra_state_file_write(const char *path, entra_str_t text, entra_err_t *err)
         return entra_state_error("create the temporary file of", path, err);
     }
 
-    rc = fchmod(fd, 0600) == 0 && entra_state_write_all(fd, text) == 0
-         ? 0 : entra_state_error("write", path, err);
+    if (fchmod(fd, 0600) != 0) {
+        return entra_state_file_replace(path, tmp, fd, -1, err);
+    }
+
+    return fd;
+}
+
+
+int
+entra_state_file_replace(const char *path, const char *tmp, int fd, int rc,
+    entra_err_t *err)
+{
+    if (rc != 0) {
+        (void) entra_state_error("write", path, err);
+    }
 
     (void) close(fd);
 
@@ -363,6 +376,28 @@ entra_state_file_write(const char *path, entra_str_t text, entra_err_t *err)
 
     if (rc != 0) {
         (void) unlink(tmp);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+int
+entra_state_file_write(const char *path, entra_str_t text, entra_err_t *err)
+{
+    int   fd, rc;
+    char  tmp[ENTRA_STATE_PATH_MAX];
+
+    fd = entra_state_file_create(path, tmp, err);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    rc = entra_state_file_add(fd, text) == 0 ? fsync(fd) : -1;
+
+    if (entra_state_file_replace(path, tmp, fd, rc, err) != 0) {
         return -1;
     }
 
