@@ -12,7 +12,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new(level => 'debug')->module;
+my $t = EntraTest->new(warnings => 1, level => 'debug')->module;
 my $e = $t->emulator;
 
 my $credentials = <<'EOC';

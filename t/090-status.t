@@ -13,7 +13,7 @@ use JSON::PP ();
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $bad = 'bad00000-0000-4000-8000-000000000000';
 $e->app(client_id => $bad, secrets => [{ value => 'right' }]);

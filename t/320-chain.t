@@ -13,7 +13,7 @@ use MIME::Base64 'decode_base64url';
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new(workers => 1)->module;
+my $t = EntraTest->new(warnings => 1, workers => 1)->module;
 my $e = $t->emulator;
 my $d = $t->dir;
 

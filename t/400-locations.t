@@ -16,7 +16,7 @@ use Socket qw(inet_pton AF_INET AF_INET6 pack_sockaddr_in6 PF_INET6
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->module->need('http_realip_module');
+my $t = EntraTest->new(warnings => 1)->module->need('http_realip_module');
 my $e = $t->emulator;
 
 my $s6;

@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->module->need('http_realip_module');
+my $t = EntraTest->new(warnings => 1)->module->need('http_realip_module');
 my $e = $t->emulator;
 
 # 10.0.0.0/31, 10.0.0.4/31, ... in no order; $shift moves all of them

@@ -13,7 +13,7 @@ use MIME::Base64 qw(decode_base64);
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 
 my $app = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';

@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 
 my $lib = $t->faketime;

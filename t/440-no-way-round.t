@@ -15,7 +15,7 @@ use Test::More;
 use Time::HiRes 'sleep';
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $built = `$t->{nginx} -V 2>&1`;
 my $slice = $built =~ /http_slice/;

@@ -13,7 +13,7 @@ use POSIX 'strftime';
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $lib = $t->faketime;
 

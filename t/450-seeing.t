@@ -12,7 +12,7 @@ use JSON::PP ();
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $shop = '6fec8e78-0000-4000-8000-000000000000';
 

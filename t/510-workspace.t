@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->need('http_ssl_module')->module;
+my $t = EntraTest->new(warnings => 1)->need('http_ssl_module')->module;
 my $e = $t->emulator;
 my $d = $t->dir;
 

@@ -13,7 +13,7 @@ use MIME::Base64 'decode_base64url';
 use Test::More;
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->need('http_ssl_module')->module;
+my $t = EntraTest->new(warnings => 1)->need('http_ssl_module')->module;
 my $e = $t->emulator;
 
 # clients of their own, to tell tokens apart

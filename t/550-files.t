@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes 'time';
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $d = $t->dir;
 my $many = 1000;

@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 use EntraTest qw(wait_until slurp);
 
-my $t = EntraTest->new(level => 'debug')->module;
+my $t = EntraTest->new(warnings => 1, level => 'debug')->module;
 my $e = $t->emulator;
 $t->write('a.secret', slurp($t->{vars}{SECRET_FILE}));
 

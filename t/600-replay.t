@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 use EntraTest qw(wait_until);
 
-my $t = EntraTest->new->need('http_ssl_module')->module;
+my $t = EntraTest->new(warnings => 1)->need('http_ssl_module')->module;
 my $e = $t->emulator;
 
 # a credential for each location, so that none has been forced before

@@ -12,9 +12,6 @@
 #include "entra_jwt_cache.h"
 
 
-#define NGX_HTTP_ENTRA_WORDS  64
-
-
 struct ngx_http_entra_keys_s {
     entra_caller_token_conf_t     conf;
     ngx_http_entra_credential_t   credential;
@@ -30,8 +27,10 @@ struct ngx_http_entra_keys_s {
 
 
 static void ngx_http_entra_keys_free(void *data);
-static char *ngx_http_entra_caller_token_line(ngx_conf_t *cf,
-    ngx_command_t *dummy, void *conf);
+static int ngx_http_entra_caller_token_line(ngx_conf_t *cf, void *data,
+    entra_str_t *words, ngx_uint_t n, entra_err_t *err);
+static int ngx_http_entra_caller_token_is_param(void *data, entra_str_t word);
+static ngx_uint_t ngx_http_entra_caller_token_names(ngx_str_t *name);
 static ngx_int_t ngx_http_entra_keys_load(ngx_http_entra_keys_t *keys);
 static ngx_int_t ngx_http_entra_keys_judge(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx, ngx_http_entra_keys_t *keys, entra_str_t token,
@@ -47,10 +46,11 @@ ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_entra_main_conf_t *mcf = conf;
 
-    char                   *rv;
-    entra_err_t             err;
-    ngx_pool_cleanup_t     *cln;
-    ngx_http_entra_keys_t  *keys;
+    char                    *rv;
+    entra_err_t              err;
+    ngx_pool_cleanup_t      *cln;
+    ngx_http_entra_keys_t   *keys;
+    ngx_http_entra_block_t   block;
 
     if (mcf->keys) {
         return "is duplicate";
@@ -76,7 +76,14 @@ ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     keys->file = cf->conf_file->file.name.data;
     keys->line = cf->conf_file->line;
 
-    rv = ngx_http_entra_conf_block(cf, ngx_http_entra_caller_token_line, keys);
+    ngx_memzero(&block, sizeof(ngx_http_entra_block_t));
+
+    block.data = keys;
+    block.line = ngx_http_entra_caller_token_line;
+    block.is_param = ngx_http_entra_caller_token_is_param;
+    block.names = ngx_http_entra_caller_token_names;
+
+    rv = ngx_http_entra_conf_block(cf, &block);
     if (rv != NGX_CONF_OK) {
         return rv;
     }
@@ -93,29 +100,27 @@ ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static char *
-ngx_http_entra_caller_token_line(ngx_conf_t *cf, ngx_command_t *dummy,
-    void *conf)
+static int
+ngx_http_entra_caller_token_line(ngx_conf_t *cf, void *data,
+    entra_str_t *words, ngx_uint_t n, entra_err_t *err)
 {
-    ngx_http_entra_keys_t *keys = conf;
+    ngx_http_entra_keys_t *keys = data;
 
-    ngx_int_t     n;
-    entra_err_t   err;
-    entra_str_t   words[NGX_HTTP_ENTRA_WORDS];
+    return entra_caller_token_conf_param(&keys->conf, words, n, err);
+}
 
-    n = ngx_http_entra_conf_words(cf, words, NGX_HTTP_ENTRA_WORDS);
-    if (n == NGX_ERROR) {
-        return NGX_CONF_ERROR;
-    }
 
-    entra_err_clear(&err);
+static int
+ngx_http_entra_caller_token_is_param(void *data, entra_str_t word)
+{
+    return entra_caller_token_is_param(word);
+}
 
-    if (entra_caller_token_conf_param(&keys->conf, words, n, &err) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
-        return NGX_CONF_ERROR;
-    }
 
-    return NGX_CONF_OK;
+static ngx_uint_t
+ngx_http_entra_caller_token_names(ngx_str_t *name)
+{
+    return 0;
 }
 
 
