@@ -363,6 +363,8 @@ refused('scope and what follows', 'plain', "scope aml;\n", "scope aml\n\@",
 refused('tenant_id and what follows', 'plain', "tenant_id $tenant;\n",
         "tenant_id $tenant\n\@", undef, qr/"client_id" in "tenant_id"/,
         $semicolon);
+refused('a file and what follows', 'plain', "$d/secret;\n", "$d/secret\n\@",
+        undef, qr/"scope" in "client_secret_file"/, $semicolon);
 refused('upstreams on one line', 'plain', "upstreams 127.0.0.1;\n   ",
         'upstreams 127.0.0.1', undef, qr/"policies" in "upstreams"/,
         $semicolon);
@@ -503,11 +505,11 @@ warned('operations that nobody uses', 'policies', 'entra_policy days {',
 warned('a location that proxies nothing', 'plain', "    location / {\n",
        "    location /x {\n        \@entra_auth app;\n    return 204;\n    }\n"
        . "    location / {\n",
-       undef, qr/"entra_auth" has no effect/);
+       undef, qr/"entra_auth" sends no token/);
 warned('a second token that goes nowhere', 'many', "    location / {\n",
        "    location /x {\n        \@entra_token \$third secret;\n"
        . "        return 204;\n    }\n    location / {\n",
-       undef, qr/"entra_token" has no effect/);
+       undef, qr/"entra_token" sends no token/);
 warned('policies without a credential', 'policies', "    location / {\n",
        "    location /x {\n        \@entra_policies trial;\n"
        . "        proxy_pass http://127.0.0.1:9;\n    }\n    location / {\n",

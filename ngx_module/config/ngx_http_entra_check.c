@@ -335,7 +335,8 @@ ngx_http_entra_check_name(ngx_conf_t *cf, ngx_http_entra_location_t *location,
 
     if (!(pass->protocol & NGX_HTTP_ENTRA_PROXY_GRPC)
         || ngx_inet_addr(server->host.data, server->host.len) != INADDR_NONE
-        || server->host.data[0] == '['
+        || ngx_strlchr(server->host.data,
+                       server->host.data + server->host.len, ':')
         || ngx_strlchr(uscf->host.data, uscf->host.data + uscf->host.len, '.')
         || (uscf->host.len == server->host.len
             && ngx_strncasecmp(uscf->host.data, server->host.data,

@@ -17,8 +17,10 @@ static ngx_int_t ngx_http_entra_merge_names(ngx_conf_t *cf,
     ngx_array_t **conf, ngx_array_t *prev);
 static char *ngx_http_entra_conf_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
-static void ngx_http_entra_conf_semicolon(ngx_http_entra_block_t *block,
-    entra_str_t *words, ngx_uint_t n, ngx_int_t *rc, entra_err_t *err);
+static void ngx_http_entra_conf_semicolon(ngx_conf_t *cf,
+    ngx_http_entra_block_t *block, ngx_str_t *next);
+static ngx_int_t ngx_http_entra_conf_paths(ngx_conf_t *cf,
+    ngx_http_entra_block_t *block);
 static ngx_int_t ngx_http_entra_conf_note(ngx_conf_t *cf,
     ngx_http_entra_block_t *block);
 static ngx_uint_t ngx_http_entra_conf_mentions(const char *text,
@@ -552,8 +554,7 @@ ngx_http_entra_conf_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     ngx_http_entra_block_t *block = conf;
 
     ngx_int_t     n, rc;
-    ngx_str_t    *value;
-    ngx_uint_t    i;
+    ngx_str_t    *value, next;
     entra_err_t   err;
     entra_str_t   words[NGX_HTTP_ENTRA_WORDS];
 
@@ -563,20 +564,11 @@ ngx_http_entra_conf_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
         return ngx_conf_include(cf, dummy, conf);
     }
 
-    /* paths are relative to nginx.conf, as those of ssl_certificate */
+    ngx_http_entra_conf_semicolon(cf, block, &next);
 
-    n = block->paths ? block->paths(block->data, &value[0], cf->args->nelts)
-                     : 0;
-
-    for (i = 1; i < (ngx_uint_t) n; i++) {
-        if (value[i].len
-            && ngx_conf_full_name(cf->cycle, &value[i], 1) != NGX_OK)
-        {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (ngx_http_entra_conf_note(cf, block) != NGX_OK) {
+    if (ngx_http_entra_conf_paths(cf, block) != NGX_OK
+        || ngx_http_entra_conf_note(cf, block) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -589,8 +581,15 @@ ngx_http_entra_conf_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
     rc = block->line(cf, block->data, words, n, &err);
 
-    if (rc != 0 || !block->names || !block->names(&value[0])) {
-        ngx_http_entra_conf_semicolon(block, words, n, &rc, &err);
+    /* where a value may be any name, it is one as long as all is well */
+
+    if (next.len
+        && (rc != 0 || (block->names && !block->names(&value[0]))))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in \"%V\" is another parameter, is a ';' "
+                           "missing before it?", &next, &value[0]);
+        return NGX_CONF_ERROR;
     }
 
     if (rc != 0) {
@@ -605,27 +604,55 @@ ngx_http_entra_conf_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 /* "scope aml" without its ";" takes the next line for more scopes */
 
 static void
-ngx_http_entra_conf_semicolon(ngx_http_entra_block_t *block,
-    entra_str_t *words, ngx_uint_t n, ngx_int_t *rc, entra_err_t *err)
+ngx_http_entra_conf_semicolon(ngx_conf_t *cf, ngx_http_entra_block_t *block,
+    ngx_str_t *next)
 {
-    ngx_uint_t  i;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
-    if (block->is_param == NULL || (*rc == 0 && block->names == NULL)) {
-        return;
-    }
+    ngx_str_null(next);
+    value = cf->args->elts;
 
-    for (i = 1; i < n; i++) {
-        if (block->is_param(block->data, words[i])
-            && block->is_param(block->data, words[0]))
+    for (i = 0; block->is_param && i < cf->args->nelts; i++) {
+
+        if (block->is_param(block->data,
+                            (entra_str_t) { value[i].len,
+                                            (char *) value[i].data }))
         {
-            *rc = entra_err_set(err, ENTRA_ERR_CONFIG,
-                                "\"%.*s\" in \"%.*s\" is another parameter, "
-                                "is a ';' missing before it?",
-                                (int) words[i].len, words[i].data,
-                                (int) words[0].len, words[0].data);
+            if (i) {
+                *next = value[i];
+                return;
+            }
+
+        } else if (i == 0) {
             return;
         }
     }
+}
+
+
+/* they are relative to nginx.conf, as those of ssl_certificate */
+
+static ngx_int_t
+ngx_http_entra_conf_paths(ngx_conf_t *cf, ngx_http_entra_block_t *block)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i, n;
+
+    value = cf->args->elts;
+
+    n = block->paths ? block->paths(block->data, &value[0], cf->args->nelts)
+                     : 0;
+
+    for (i = 1; i < n; i++) {
+        if (value[i].len
+            && ngx_conf_full_name(cf->cycle, &value[i], 1) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -634,6 +661,12 @@ ngx_http_entra_conf_note(ngx_conf_t *cf, ngx_http_entra_block_t *block)
 {
     ngx_str_t              *value;
     ngx_http_entra_line_t  *line;
+
+    /* thousands of addresses, one a line, say where they are themselves */
+
+    if (cf->args->nelts == 1) {
+        return NGX_OK;
+    }
 
     line = ngx_array_push(block->lines);
     if (line == NULL) {

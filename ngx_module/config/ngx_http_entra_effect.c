@@ -92,7 +92,7 @@ ngx_http_entra_effect_auths(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         }
 
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"%s\" has no effect: no location that it applies to "
+                      "\"%s\" sends no token: no location that it applies to "
                       "passes requests on; write it beside \"proxy_pass "
                       "https://HOST;\" or \"grpc_pass\" in %s:%ui",
                       auth[i]->second ? "entra_token" : "entra_auth",

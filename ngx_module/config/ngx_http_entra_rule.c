@@ -80,9 +80,13 @@ ngx_http_entra_rule_line(ngx_conf_t *cf, void *data, entra_str_t *words,
 {
     ngx_http_entra_main_conf_t *mcf = data;
 
-    /* for what is found out only when all blocks have been read */
+    /* for what is found out later, which is never about a single address */
 
-    entra_rules_where(mcf->rules, ngx_http_entra_conf_where(cf));
+    if (n > 1 || words[0].len == 0 || words[0].data[0] < '0'
+        || words[0].data[0] > '9')
+    {
+        entra_rules_where(mcf->rules, ngx_http_entra_conf_where(cf));
+    }
 
     return entra_rules_line(mcf->rules, words, n, err);
 }
