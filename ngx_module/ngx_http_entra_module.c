@@ -248,11 +248,14 @@ ngx_http_entra_postconfiguration(ngx_conf_t *cf)
         || ngx_http_entra_rules_init(cf, mcf) != NGX_OK
         || ngx_http_entra_check(cf, mcf) != NGX_OK
         || ngx_http_entra_ready_check(cf, mcf) != NGX_OK
+        || ngx_http_entra_effect(cf, mcf) != NGX_OK
         || ngx_http_entra_recent_init(cf, mcf) != NGX_OK
         || ngx_http_entra_state_conf(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_entra_guard(cf, mcf);
 
     if (mcf->tokens.nelts == 0 && mcf->caller_token == NULL) {
         return NGX_OK;

@@ -35,6 +35,7 @@ openssl("req -x509 -newkey rsa:2048 -nodes -keyout $d/a.key -out $d/a.crt"
         "pkcs12 -export -inkey $d/a.key -in $d/a.crt -out $d/a.p12"
         . ' -passout pass:pw',
         "rsa -in $d/a.key -aes128 -passout pass:pw -out $d/enc.key");
+EntraTest::ours_only("$d/a.p12");
 my %text = map { $_ => EntraTest::slurp("$d/$_") }
     qw(a.key a.crt b.crt ec.key ec.crt old.crt enc.key);
 $t->write('entra_grpc.conf',
@@ -85,6 +86,9 @@ sub passes {
 
     my ($ok, $out) = $t->check($conf, env => $o{env} || {});
     ok($ok, "$name: passes") or diag $out;
+
+    # most blocks here stand alone
+    $out =~ s/^.*\[warn\].*credential "\w+" is not used.*\n//mg;
     like($out, $o{says}, "$name: says") if $o{says};
     unlike($out, qr/\[warn\]/, "$name: no warning") unless $o{says};
 }
@@ -189,10 +193,10 @@ refuses('a secret instead of its file',
 my $pasted = 'hunter2~' . 'Qx8' x 10;
 refuses('a secret where its file belongs',
         with(client_secret_file => "client_secret_file $pasted;"),
-        line => 1, says => qr/name of a file.*secret itself/);
+        line => 4, says => qr/name of a file.*secret itself/);
 for my $name ($pasted, '$MY_SECRET', '7UP', 'A-B') {
     refuses("client_secret_env $name",
-            with(client_secret_file => "client_secret_env $name;"), line => 1,
+            with(client_secret_file => "client_secret_env $name;"), line => 4,
             says => qr/client_secret_env is the name of an environment/);
 }
 refuses('a password', with(client_secret_file => 'password hunter2;'),
@@ -205,7 +209,7 @@ for (['huge.secret', qr/larger than/], ['nul.secret', qr/control character/],
 {
     my ($file, $says) = @$_;
     refuses($file, with(client_secret_file => "client_secret_file $d/$file;"),
-            line => 1, says => [qr/\Q$file/, $says]);
+            line => 4, says => [qr/\Q$file/, $says]);
 }
 refuses('a device', with(client_secret_file =>
         'client_secret_file /dev/zero;'), says => qr/not a regular file/);
@@ -221,7 +225,7 @@ for my $name ('$x', 'off', '"a b"', 'a/b', "'a\"b'", 'x' x 65) {
 refuses('a block without a type', "entra_credential app {\n$base}\n",
         line => 1);
 refuses('no semicolon', with(tenant_id => "tenant_id $tenant"), line => 3,
-        says => qr/tenant_id.*too many values/);
+        says => qr/"client_id" in "tenant_id".*is a ';' missing before it/);
 refuses('a directive of locations', with(add => ['entra_auth app;']),
         line => 7, says => qr/unknown parameter "entra_auth"/);
 refuses('a block in a block', with(add => ['foo { bar; }']), line => 7);
@@ -231,7 +235,7 @@ for ("https://login.microsoftonline.com/$tenant", "{$tenant}", '<tenant-id>',
     refuses("tenant_id $_", with(tenant_id => qq(tenant_id "$_";)),
             line => 2, says => qr/is not a tenant id: write/);
 }
-refuses("tenant_id $_", with(tenant_id => "tenant_id $_;"), line => 1,
+refuses("tenant_id $_", with(tenant_id => "tenant_id $_;"), line => 2,
         says => qr/is for users/) for qw(organizations consumers);
 refuses('unknown type', credential($base, 'secret'), line => 1,
         says => [qr/"secret"/, qr/client_secret/, qr/managed_identity/]);

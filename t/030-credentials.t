@@ -9,7 +9,7 @@ use EntraTest;
 use JSON::PP ();
 use MIME::Base64 'decode_base64url';
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $d = $t->dir;
 my ($tenant, $secret_file, $pem)

@@ -7,7 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use EntraTest;
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 
 my ($credentials, %id) = ('');

@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use EntraTest;
 
 # one worker: nginx's own debug lines are told apart by where they begin
-my $t = EntraTest->new(level => 'debug', workers => 1)->module;
+my $t = EntraTest->new(warnings => 1, level => 'debug', workers => 1)->module;
 my $e = $t->emulator;
 my $secret = slurp($t->{vars}{SECRET_FILE}) =~ s/\n//r;
 

@@ -26,6 +26,7 @@ entra_credential narrow client_secret {
     policies none;
 }
 upstream block { server 127.0.0.1:%%UPSTREAM%%; }
+upstream second { server 127.0.0.1:%%UPSTREAM%%; }
 EOC
 
 sub location {
@@ -45,20 +46,21 @@ END
 
 # what nginx -t knows
 for my $case (
-    ['proxy_set_header Host evil.test;', qr/"Host: evil\.test".*upstreams.*:26$/m],
-    ['proxy_set_header Host evil.test:443;', qr/"Host: evil\.test:443".*:26$/m],
-    ['proxy_set_header host EVIL.test;', qr/"Host: EVIL\.test".*:26$/m],
-    ['proxy_set_header Host "";', qr/"Host: ".*:26$/m],
+    ['proxy_set_header Host evil.test;', qr/"Host: evil\.test".*upstreams.*:27$/m],
+    ['proxy_set_header Host evil.test:443;', qr/"Host: evil\.test:443".*:27$/m],
+    ['proxy_set_header host EVIL.test;', qr/"Host: EVIL\.test".*:27$/m],
+    ['proxy_set_header Host second;', qr/"Host: second"/],
+    ['proxy_set_header Host "";', qr/"Host: ".*:27$/m],
     ["proxy_set_header Host echo.test;\nproxy_set_header Host \$host;",
-     qr/header "Host" more than once.*:27$/m],
+     qr/header "Host" more than once.*:28$/m],
     ["proxy_set_header Authorization \$entra_authorization;\n"
      . 'proxy_set_header authorization "Bearer abc";',
-     qr/header "Authorization" more than once.*:27$/m],
+     qr/header "Authorization" more than once.*:28$/m],
     ["proxy_set_header Authorization 'Bearer abc';\n"
      . 'proxy_set_header Authorization $entra_authorization;',
-     qr/header "Authorization" more than once.*:26$/m],
-    ["include %%PROXY%%;\nproxy_set_header Authorization 'Bearer abc';",
      qr/header "Authorization" more than once.*:27$/m],
+    ["include %%PROXY%%;\nproxy_set_header Authorization 'Bearer abc';",
+     qr/header "Authorization" more than once.*:28$/m],
     ['proxy_set_header Host echo.test;', undef],
     ['proxy_set_header Host a.b.good.test;', undef],
     ['proxy_set_header Host ECHO.test:443;', undef],
@@ -120,6 +122,9 @@ server {
                     proxy_set_header Host \$arg_h;
                     proxy_set_header X-Two \$t2;
                     proxy_pass https://127.0.0.1:%%UPSTREAM%%; }
+    location /block { proxy_set_header Authorization \$entra_authorization;
+                      proxy_set_header Host \$arg_h;
+                      proxy_pass https://block; }
     location /off { entra_auth off;
                     proxy_pass https://127.0.0.1:%%UPSTREAM%%; }
     location /default { proxy_set_header Authorization \$entra_authorization;
@@ -135,7 +140,7 @@ sub arrived { return $e->count(at => 'upstream') }
 
 for my $path ('/', '/plain') {
     for my $host ('evil.test', 'evil.test:443', 'good.test', 'echo.test.evil',
-                  '[::1]', 'localhost', '127.0.0.1.evil.test')
+                  '[::1]', 'localhost', '127.0.0.1.evil.test', 'block')
     {
         my $before = arrived();
         my $r = $t->get($path, host => $host);
@@ -143,7 +148,7 @@ for my $path ('/', '/plain') {
         is(arrived(), $before, 'and no byte was sent');
     }
     for my $host ('echo.test', 'ECHO.test', 'echo.test:443', 'a.good.test',
-                  '127.0.0.1', 'block')
+                  '127.0.0.1')
     {
         my $r = $t->get($path, host => $host);
         is($r->status, 200, "$path with Host $host");
@@ -153,6 +158,9 @@ for my $path ('/', '/plain') {
 }
 like($t->log, qr/the token of credential "app" does not go to "evil\.test": Host/,
      'the log says why');
+
+is($t->get('/block?h=block')->status, 200, 'the upstream block itself');
+is($t->get('/block?h=second')->status, 500, 'and not another one');
 
 is($t->get('/arg?h=evil.test')->status, 500, 'whatever holds the name');
 is($t->get('/arg?h=')->status, 500, 'none at all');

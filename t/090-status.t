@@ -9,7 +9,7 @@ use Digest::SHA 'sha256';
 use MIME::Base64 'encode_base64';
 use JSON::PP ();
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $bad = 'bad00000-0000-4000-8000-000000000000';
 $e->app(client_id => $bad, secrets => [{ value => 'right' }]);

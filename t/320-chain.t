@@ -7,7 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use EntraTest;
 
-my $t = EntraTest->new(workers => 1)->module;
+my $t = EntraTest->new(warnings => 1, workers => 1)->module;
 my $e = $t->emulator;
 my $d = $t->dir;
 

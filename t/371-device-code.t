@@ -10,7 +10,7 @@ use EntraTest;
 use EntraTest qw(wait_until slurp);
 use EntraTest::Browser;
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator(settings => { device_interval => 1 });
 my @names = qw(one slow declined expired late reload broken);
 

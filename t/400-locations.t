@@ -12,7 +12,7 @@ use IO::Socket::UNIX;
 use Socket qw(inet_pton AF_INET AF_INET6 pack_sockaddr_in6 PF_INET6
               SOCK_STREAM);
 
-my $t = EntraTest->new->module->need('http_realip_module');
+my $t = EntraTest->new(warnings => 1)->module->need('http_realip_module');
 my $e = $t->emulator;
 
 my $s6;

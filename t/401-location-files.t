@@ -60,7 +60,7 @@ refused('10.1.1.0/024;', qr{is not an address});
 refused('fe80::1%eth0;', qr{zones});
 refused('localhost;', qr{is not an address});
 refused('', qr{an empty block.*conf:1[0-9]$}m);
-refused('10.0.0.0/8;', qr{unknown location "lst"; there are: list},
+refused('10.0.0.0/8;', qr{unknown location "lst", did you mean "list"\?},
         'entra_policy in { locations lst; grant; }');
 refused('10.0.0.0/8;', qr{needs "any" or names.*conf:1[0-9]$}m,
         'entra_policy in { locations; grant; }');

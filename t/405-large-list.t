@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use EntraTest;
 use Time::HiRes qw(time);
 
-my $t = EntraTest->new->module->need('http_realip_module');
+my $t = EntraTest->new(warnings => 1)->module->need('http_realip_module');
 my $e = $t->emulator;
 
 # 10.0.0.0/31, 10.0.0.4/31, ... in no order; $shift moves all of them

@@ -11,7 +11,7 @@ use JSON::PP ();
 plan(skip_all => 'no IO::Socket::SSL')
     unless eval { require IO::Socket::SSL; 1 };
 
-my $t = EntraTest->new->module->need('http_ssl_module');
+my $t = EntraTest->new(warnings => 1)->module->need('http_ssl_module');
 my $e = $t->emulator;
 
 system('/usr/bin/python3', "$FindBin::Bin/lib/certificates.py", $t->dir) == 0

@@ -9,7 +9,7 @@ use EntraTest;
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 
 my $app = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';

@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use EntraTest;
 use JSON::PP ();
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 
 plan(skip_all => 'no python3-jwt')

@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 use EntraTest;
 use Time::HiRes qw(time sleep);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 
 my %fake = $t->faketime;

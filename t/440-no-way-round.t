@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 use EntraTest;
 use Time::HiRes 'sleep';
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $built = `$t->{nginx} -V 2>&1`;
 my $slice = $built =~ /http_slice/;

@@ -9,7 +9,7 @@ use EntraTest;
 use JSON::PP ();
 use POSIX 'strftime';
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my %fake = $t->faketime;
 

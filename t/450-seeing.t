@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use EntraTest;
 use JSON::PP ();
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $shop = '6fec8e78-0000-4000-8000-000000000000';
 

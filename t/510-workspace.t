@@ -7,7 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use EntraTest;
 
-my $t = EntraTest->new->need('http_ssl_module')->module;
+my $t = EntraTest->new(warnings => 1)->need('http_ssl_module')->module;
 my $e = $t->emulator;
 my $d = $t->dir;
 

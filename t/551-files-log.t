@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use EntraTest;
 use Time::HiRes qw(sleep);
 
-my $t = EntraTest->new(level => 'debug')->module;
+my $t = EntraTest->new(warnings => 1, level => 'debug')->module;
 my $e = $t->emulator;
 $t->write('a.secret', slurp($t->{vars}{SECRET_FILE}));
 

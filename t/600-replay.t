@@ -10,7 +10,7 @@ use Digest::SHA 'sha256_hex';
 use JSON::PP ();
 use Time::HiRes qw(time sleep);
 
-my $t = EntraTest->new->need('http_ssl_module')->module;
+my $t = EntraTest->new(warnings => 1)->need('http_ssl_module')->module;
 my $e = $t->emulator;
 
 # a credential for each location, so that none has been forced before

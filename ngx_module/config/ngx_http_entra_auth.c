@@ -215,6 +215,7 @@ ngx_int_t
 ngx_http_entra_auth_resolve(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
     ngx_http_entra_auth_t *auth)
 {
+    char                          meant[ENTRA_SUGGEST_TEXT];
     ngx_http_entra_credential_t  *credential;
 
     if (auth->value) {
@@ -222,7 +223,17 @@ ngx_http_entra_auth_resolve(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
     }
 
     credential = ngx_http_entra_credential_find(mcf, &auth->name);
-    if (credential == NULL) {
+
+    if (credential) {
+        credential->used = 1;
+
+    } else if (ngx_http_entra_credential_meant(mcf, &auth->name, meant)[0]) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "unknown credential \"%V\"%s in %s:%ui", &auth->name,
+                      meant, auth->file, auth->line);
+        return NGX_ERROR;
+
+    } else {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "unknown credential \"%V\"; define it with "
                       "\"entra_credential %V TYPE { ... }\" in the http block "
@@ -349,6 +360,8 @@ ngx_http_entra_auth_all(ngx_conf_t *cf,
         if (token == NULL) {
             return NGX_ERROR;
         }
+
+        c[i]->used = 1;
 
         t = ngx_array_push(auth->tokens);
         if (t == NULL) {

@@ -18,6 +18,13 @@ static ngx_int_t ngx_http_entra_check_target(ngx_conf_t *cf,
 static ngx_int_t ngx_http_entra_check_host(ngx_conf_t *cf,
     ngx_http_entra_location_t *location, ngx_http_entra_auth_t *auth,
     ngx_url_t *u, unsigned tls);
+static void ngx_http_entra_check_port(ngx_conf_t *cf,
+    ngx_http_upstream_srv_conf_t *uscf, ngx_url_t *server);
+static void ngx_http_entra_check_name(ngx_conf_t *cf,
+    ngx_http_entra_location_t *location, ngx_http_upstream_srv_conf_t *uscf,
+    ngx_url_t *server);
+static ngx_uint_t ngx_http_entra_check_own_name(
+    ngx_http_complex_value_t *value);
 static ngx_http_upstream_srv_conf_t *ngx_http_entra_check_block(ngx_conf_t *cf,
     ngx_url_t *u);
 static ngx_int_t ngx_http_entra_check_one(ngx_conf_t *cf,
@@ -27,14 +34,17 @@ static ngx_int_t ngx_http_entra_check_sent(ngx_conf_t *cf,
     ngx_http_entra_location_t *location);
 static ngx_int_t ngx_http_entra_check_sent_host(ngx_conf_t *cf,
     ngx_http_entra_location_t *location, ngx_http_entra_sent_header_t *sent);
-static ngx_uint_t ngx_http_entra_check_named(ngx_conf_t *cf,
-    entra_str_t name);
+static ngx_uint_t ngx_http_entra_check_named(
+    ngx_http_entra_location_t *location, entra_str_t name);
 static void ngx_http_entra_check_header(ngx_conf_t *cf,
     ngx_http_entra_location_t *location);
 static ngx_int_t ngx_http_entra_check_operations(ngx_conf_t *cf,
     ngx_http_entra_location_t *location);
 static void ngx_http_entra_check_underscores(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
+
+
+static ngx_str_t  ngx_http_entra_check_nothing = ngx_null_string;
 
 
 ngx_int_t
@@ -250,9 +260,125 @@ ngx_http_entra_check_host(ngx_conf_t *cf, ngx_http_entra_location_t *location,
         if (ngx_http_entra_check_one(cf, location, auth, &target) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        if (tls && server.family != AF_UNIX) {
+            ngx_http_entra_check_port(cf, uscf, &server);
+
+            if (i == 0) {
+                ngx_http_entra_check_name(cf, location, uscf, &server);
+            }
+        }
     }
 
     return NGX_OK;
+}
+
+
+/* "server HOST;" is port 80, whatever the scheme of proxy_pass */
+
+static void
+ngx_http_entra_check_port(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *uscf,
+    ngx_url_t *server)
+{
+    u_char                      *file;
+    ngx_uint_t                   i, line;
+    ngx_array_t                 *servers;
+    ngx_http_entra_line_t       *noted;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    if (!server->no_port) {
+        return;
+    }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+
+    servers = mcf->servers;
+    noted = servers ? servers->elts : NULL;
+    file = uscf->file_name;
+    line = uscf->line;
+
+    for (i = 0; noted && i < servers->nelts; i++) {
+        if (noted[i].words[0].len == server->url.len
+            && ngx_strncmp(noted[i].words[0].data, server->url.data,
+                           server->url.len)
+               == 0)
+        {
+            file = noted[i].file;
+            line = noted[i].line;
+
+            if (line > uscf->line) {
+                break;
+            }
+        }
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"server %V;\" is port 80, and requests with a token go to "
+                  "upstream \"%V\" by https; write \"server %V:443;\" in "
+                  "%s:%ui", &server->url, &uscf->host, &server->url, file,
+                  line);
+}
+
+
+/* of a block with a name of its own, nginx asks by that name */
+
+static void
+ngx_http_entra_check_name(ngx_conf_t *cf, ngx_http_entra_location_t *location,
+    ngx_http_upstream_srv_conf_t *uscf, ngx_url_t *server)
+{
+    const char                  *directive;
+    ngx_uint_t                   host, name;
+    ngx_http_entra_pass_t       *pass;
+    ngx_http_entra_sent_conf_t  *sent;
+
+    sent = &location->lcf->sent;
+    pass = sent->pass;
+
+    if (!(pass->protocol & NGX_HTTP_ENTRA_PROXY_GRPC)
+        || ngx_inet_addr(server->host.data, server->host.len) != INADDR_NONE
+        || ngx_strlchr(server->host.data,
+                       server->host.data + server->host.len, ':')
+        || ngx_strlchr(uscf->host.data, uscf->host.data + uscf->host.len, '.')
+        || (uscf->host.len == server->host.len
+            && ngx_strncasecmp(uscf->host.data, server->host.data,
+                               uscf->host.len)
+               == 0))
+    {
+        return;
+    }
+
+    directive = pass->grpc ? "grpc" : "proxy";
+    host = ngx_http_entra_check_own_name(sent->host[pass->grpc].value);
+    name = (sent->ssl_verify & pass->protocol)
+           && ngx_http_entra_check_own_name(sent->ssl_name[pass->grpc]);
+
+    if (!host && !name) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "upstream \"%V\" is asked for as \"%V\", which its server "
+                  "\"%V\" does not know: write%s%s%s%V%s%s%s%s%s%V%s in %s:%ui",
+                  &uscf->host, &uscf->host, &server->host,
+                  host ? " \"" : "", host ? directive : "",
+                  host ? "_set_header Host " : "",
+                  host ? &server->host : &ngx_http_entra_check_nothing,
+                  host ? ";\"" : "", host && name ? " and" : "",
+                  name ? " \"" : "", name ? directive : "",
+                  name ? "_ssl_name " : "",
+                  name ? &server->host : &ngx_http_entra_check_nothing,
+                  name ? ";\"" : "", pass->file, pass->line);
+}
+
+
+static ngx_uint_t
+ngx_http_entra_check_own_name(ngx_http_complex_value_t *value)
+{
+    return value == NULL
+           || (value->value.len == sizeof("$proxy_host") - 1
+               && ngx_strncmp(value->value.data, "$proxy_host",
+                              sizeof("$proxy_host") - 1)
+                  == 0);
 }
 
 
@@ -381,7 +507,7 @@ ngx_http_entra_check_sent_host(ngx_conf_t *cf,
 
     if (entra_egress_host(token->egress, name)
         || entra_egress_host(&token->known, name)
-        || ngx_http_entra_check_named(cf, name))
+        || ngx_http_entra_check_named(location, name))
     {
         return NGX_OK;
     }
@@ -397,19 +523,32 @@ ngx_http_entra_check_sent_host(ngx_conf_t *cf,
 }
 
 
-/* an upstream block: a name of this configuration's own */
+/*
+ * The host of *_pass, as nginx itself names it: an upstream block's, too.
+ * With variables it is known when there is a request.
+ */
 
 static ngx_uint_t
-ngx_http_entra_check_named(ngx_conf_t *cf, entra_str_t name)
+ngx_http_entra_check_named(ngx_http_entra_location_t *location,
+    entra_str_t name)
 {
-    ngx_url_t  u;
+    u_char                 *p, *last;
+    ngx_http_entra_pass_t  *pass;
 
-    ngx_memzero(&u, sizeof(ngx_url_t));
+    pass = location->lcf->sent.pass;
 
-    u.host.data = (u_char *) name.data;
-    u.host.len = name.len;
+    if (pass->variables) {
+        return 1;
+    }
 
-    return ngx_http_entra_check_block(cf, &u) != NULL;
+    p = (u_char *) ngx_strstr(pass->url.data, "://");
+    p = p ? p + 3 : pass->url.data;
+    last = pass->url.data + pass->url.len;
+
+    return (size_t) (last - p) >= name.len
+           && ngx_strncasecmp(p, (u_char *) name.data, name.len) == 0
+           && (p + name.len == last || p[name.len] == ':'
+               || p[name.len] == '/' || p[name.len] == '?');
 }
 
 

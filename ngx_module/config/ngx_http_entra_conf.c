@@ -8,11 +8,28 @@
 #include "ngx_http_entra_conf.h"
 
 
+#define NGX_HTTP_ENTRA_WORDS      512       /* on a line */
+#define NGX_HTTP_ENTRA_VALUE_MIN  4         /* bytes: "on" is in every text */
+
+
 static void ngx_http_entra_cleanup_main_conf(void *data);
 static void ngx_http_entra_merge_cache(ngx_http_entra_sent_cache_t *conf,
     ngx_http_entra_sent_cache_t *prev);
 static ngx_int_t ngx_http_entra_merge_names(ngx_conf_t *cf,
     ngx_array_t **conf, ngx_array_t *prev);
+static char *ngx_http_entra_conf_line(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static void ngx_http_entra_conf_semicolon(ngx_conf_t *cf,
+    ngx_http_entra_block_t *block, ngx_str_t *next);
+static ngx_int_t ngx_http_entra_conf_paths(ngx_conf_t *cf,
+    ngx_http_entra_block_t *block);
+static ngx_int_t ngx_http_entra_conf_note(ngx_conf_t *cf,
+    ngx_http_entra_block_t *block);
+static ngx_uint_t ngx_http_entra_conf_mentions(const char *text,
+    ngx_str_t *name);
+static ngx_uint_t ngx_http_entra_conf_in_word(u_char c);
+static ngx_int_t ngx_http_entra_conf_words(ngx_conf_t *cf,
+    entra_str_t *words);
 static ngx_int_t ngx_http_entra_zone_add(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
 static ngx_int_t ngx_http_entra_shared_param(ngx_conf_t *cf,
@@ -173,6 +190,11 @@ ngx_http_entra_create_loc_conf(ngx_conf_t *cf)
     lcf->confine = NGX_CONF_UNSET_UINT;
     lcf->sent.method = NGX_CONF_UNSET_PTR;
     lcf->sent.pass_headers = NGX_CONF_UNSET;
+    lcf->guard.denied = NGX_CONF_UNSET;
+    lcf->guard.asked = NGX_CONF_UNSET;
+    lcf->guard.certificates = NGX_CONF_UNSET;
+    lcf->guard.verified = NGX_CONF_UNSET;
+    lcf->guard.ssl = NGX_CONF_UNSET;
     lcf->second_tokens = NGX_CONF_UNSET_PTR;
 
     return lcf;
@@ -199,11 +221,24 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->confine, prev->confine, 0);
     ngx_conf_merge_ptr_value(conf->sent.method, prev->sent.method, NULL);
     ngx_conf_merge_value(conf->sent.pass_headers, prev->sent.pass_headers, 1);
+    ngx_conf_merge_value(conf->guard.denied, prev->guard.denied, 0);
+    ngx_conf_merge_value(conf->guard.asked, prev->guard.asked, 0);
+    ngx_conf_merge_value(conf->guard.certificates, prev->guard.certificates,
+                         0);
+    ngx_conf_merge_value(conf->guard.verified, prev->guard.verified, 0);
+    ngx_conf_merge_value(conf->guard.ssl, prev->guard.ssl, 0);
 
     if (ngx_http_entra_merge_names(cf, &conf->policy_names, prev->policy_names)
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
+    }
+
+    conf->parent = prev;
+
+    if (conf->file == NULL) {
+        conf->file = prev->file;
+        conf->line = prev->line;
     }
 
     /* as proxy_set_header: one at this level hides those of the level above */
@@ -216,6 +251,10 @@ ngx_http_entra_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     for (i = 0; i < 2; i++) {
+        if (conf->sent.ssl_name[i] == NULL) {
+            conf->sent.ssl_name[i] = prev->sent.ssl_name[i];
+        }
+
         if (!(conf->sent.headers & (NGX_HTTP_ENTRA_PROXY << i))) {
             conf->sent.host[i] = prev->sent.host[i];
             conf->sent.authorization[i] = prev->sent.authorization[i];
@@ -316,6 +355,7 @@ ngx_http_entra_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         lcf->file = cf->conf_file->file.name.data;
         lcf->line = cf->conf_file->line;
+        lcf->own_policies = 1;
     }
 
     value = cf->args->elts;
@@ -529,6 +569,17 @@ ngx_http_entra_trusted(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+void
+ngx_http_entra_page_at(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf,
+    const char *directive)
+{
+    lcf->page.is_page = 1;
+    lcf->page.directive = directive;
+    lcf->page.file = cf->conf_file->file.name.data;
+    lcf->page.line = cf->conf_file->line;
+}
+
+
 char *
 ngx_http_entra_check_wait(ngx_conf_t *cf, void *post, void *data)
 {
@@ -542,18 +593,23 @@ ngx_http_entra_check_wait(ngx_conf_t *cf, void *post, void *data)
 }
 
 
-/* a block whose lines are not nginx directives: handler gets each of them */
+/* a block whose lines are not nginx directives, but the core's */
 
 char *
-ngx_http_entra_conf_block(ngx_conf_t *cf, ngx_conf_handler_pt handler,
-    void *conf)
+ngx_http_entra_conf_block(ngx_conf_t *cf, ngx_http_entra_block_t *block)
 {
     char        *rv;
     ngx_conf_t   save;
 
+    block->lines = ngx_array_create(cf->pool, 8,
+                                    sizeof(ngx_http_entra_line_t));
+    if (block->lines == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
     save = *cf;
-    cf->handler = handler;
-    cf->handler_conf = conf;
+    cf->handler = ngx_http_entra_conf_line;
+    cf->handler_conf = (void *) block;
 
     rv = ngx_conf_parse(cf, NULL);
 
@@ -563,17 +619,259 @@ ngx_http_entra_conf_block(ngx_conf_t *cf, ngx_conf_handler_pt handler,
 }
 
 
-/* the words of the current line, for the core; their number, or -1 */
+static char *
+ngx_http_entra_conf_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    ngx_http_entra_block_t *block = conf;
 
-ngx_int_t
-ngx_http_entra_conf_words(ngx_conf_t *cf, entra_str_t *words, ngx_uint_t max)
+    ngx_int_t     n, rc;
+    ngx_str_t    *value, next;
+    entra_err_t   err;
+    entra_str_t   words[NGX_HTTP_ENTRA_WORDS];
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[0].data, "include") == 0) {
+        return ngx_conf_include(cf, dummy, conf);
+    }
+
+    ngx_http_entra_conf_semicolon(cf, block, &next);
+
+    if (ngx_http_entra_conf_paths(cf, block) != NGX_OK
+        || ngx_http_entra_conf_note(cf, block) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_http_entra_conf_words(cf, words);
+    if (n == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
+    entra_err_clear(&err);
+
+    rc = block->line(cf, block->data, words, n, &err);
+
+    /* where a value may be any name, it is one as long as all is well */
+
+    if (next.len
+        && (rc != 0 || (block->names && !block->names(&value[0]))))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in \"%V\" is another parameter, is a ';' "
+                           "missing before it?", &next, &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (rc != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* "scope aml" without its ";" takes the next line for more scopes */
+
+static void
+ngx_http_entra_conf_semicolon(ngx_conf_t *cf, ngx_http_entra_block_t *block,
+    ngx_str_t *next)
 {
     ngx_str_t   *value;
     ngx_uint_t   i;
 
-    if (cf->args->nelts > max) {
+    ngx_str_null(next);
+    value = cf->args->elts;
+
+    for (i = 0; block->is_param && i < cf->args->nelts; i++) {
+
+        if (block->is_param(block->data,
+                            (entra_str_t) { value[i].len,
+                                            (char *) value[i].data }))
+        {
+            if (i) {
+                *next = value[i];
+                return;
+            }
+
+        } else if (i == 0) {
+            return;
+        }
+    }
+}
+
+
+/* they are relative to nginx.conf, as those of ssl_certificate */
+
+static ngx_int_t
+ngx_http_entra_conf_paths(ngx_conf_t *cf, ngx_http_entra_block_t *block)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i, n;
+
+    value = cf->args->elts;
+
+    n = block->paths ? block->paths(block->data, &value[0], cf->args->nelts)
+                     : 0;
+
+    for (i = 1; i < n; i++) {
+        if (value[i].len
+            && ngx_conf_full_name(cf->cycle, &value[i], 1) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_conf_note(ngx_conf_t *cf, ngx_http_entra_block_t *block)
+{
+    ngx_str_t              *value;
+    ngx_http_entra_line_t  *line;
+
+    /* thousands of addresses, one a line, say where they are themselves */
+
+    if (cf->args->nelts == 1) {
+        return NGX_OK;
+    }
+
+    line = ngx_array_push(block->lines);
+    if (line == NULL) {
+        return NGX_ERROR;
+    }
+
+    line->n = cf->args->nelts;
+    line->file = cf->conf_file->file.name.data;
+    line->line = cf->conf_file->line;
+
+    value = ngx_palloc(cf->pool, line->n * sizeof(ngx_str_t));
+    if (value == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(value, cf->args->elts, line->n * sizeof(ngx_str_t));
+    line->words = value;
+
+    return NGX_OK;
+}
+
+
+/* the line of a block that a text found out later is about, or NULL */
+
+ngx_http_entra_line_t *
+ngx_http_entra_conf_about(ngx_array_t *lines, const char *text)
+{
+    ngx_str_t              *word;
+    ngx_uint_t              i, j;
+    ngx_http_entra_line_t  *line;
+
+    line = lines ? lines->elts : NULL;
+
+    /* one that holds a value, such as a path, means it more than a name */
+
+    for (i = 0; line && i < lines->nelts; i++) {
+        for (j = 1; j < line[i].n; j++) {
+            word = &line[i].words[j];
+
+            if (word->len >= NGX_HTTP_ENTRA_VALUE_MIN
+                && ngx_strstr(text, (char *) word->data))
+            {
+                return &line[i];
+            }
+        }
+    }
+
+    for (i = 0; line && i < lines->nelts; i++) {
+        if (ngx_http_entra_conf_mentions(text, &line[i].words[0])) {
+            return &line[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* as a word of its own: "client_secret_file" is not about client_secret */
+
+static ngx_uint_t
+ngx_http_entra_conf_mentions(const char *text, ngx_str_t *name)
+{
+    const char  *p;
+
+    for (p = text; (p = ngx_strstr(p, (char *) name->data)) != NULL; p++) {
+        if ((p == text || !ngx_http_entra_conf_in_word((u_char) p[-1]))
+            && !ngx_http_entra_conf_in_word((u_char) p[name->len]))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_entra_conf_in_word(u_char c)
+{
+    return c == '_' || c == '-' || (c >= '0' && c <= '9')
+           || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+
+/* the first line with that parameter, or NULL */
+
+ngx_http_entra_line_t *
+ngx_http_entra_conf_find(ngx_array_t *lines, const char *name)
+{
+    ngx_uint_t              i;
+    ngx_http_entra_line_t  *line;
+
+    line = lines ? lines->elts : NULL;
+
+    for (i = 0; line && i < lines->nelts; i++) {
+        if (ngx_strcmp(line[i].words[0].data, name) == 0) {
+            return &line[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* " in FILE:LINE" of where the configuration is read now, or NULL */
+
+char *
+ngx_http_entra_conf_where(ngx_conf_t *cf)
+{
+    u_char  *where;
+
+    where = ngx_pnalloc(cf->pool, sizeof(" in :") + NGX_INT_T_LEN
+                                  + cf->conf_file->file.name.len);
+    if (where) {
+        ngx_sprintf(where, " in %V:%ui%Z", &cf->conf_file->file.name,
+                    cf->conf_file->line);
+    }
+
+    return (char *) where;
+}
+
+
+/* the words of the current line, for the core; their number, or -1 */
+
+static ngx_int_t
+ngx_http_entra_conf_words(ngx_conf_t *cf, entra_str_t *words)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (cf->args->nelts > NGX_HTTP_ENTRA_WORDS) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "more than %ui words on one line", max);
+                           "more than %d words on one line",
+                           NGX_HTTP_ENTRA_WORDS);
         return NGX_ERROR;
     }
 

@@ -28,6 +28,7 @@ typedef struct {
     ngx_array_t                  *tokens;       /* of a variable: all, sorted */
     u_char                       *file;
     ngx_uint_t                    line;
+    ngx_uint_t                    passed;       /* some location proxies */
     unsigned                      second:1;     /* of entra_token */
 } ngx_http_entra_auth_t;
 
@@ -113,16 +114,32 @@ typedef struct {
     ngx_http_complex_value_t     *deployment;   /* header that is set here */
     ngx_uint_t                    deployments;  /* how often */
 
+    ngx_http_complex_value_t     *ssl_name[2];  /* proxy, grpc */
+
     ngx_uint_t                    blanked;      /* bits of override headers */
     ngx_uint_t                    forwarded;
     ngx_flag_t                    pass_headers; /* the client's */
 } ngx_http_entra_sent_conf_t;
 
 
+/* who may come in, as far as other modules' directives say */
+
+typedef struct {
+    ngx_flag_t                    denied;       /* some "deny" */
+    ngx_flag_t                    asked;        /* auth_basic and its like */
+    ngx_flag_t                    certificates; /* ssl_verify_client */
+    ngx_flag_t                    verified;     /* the same, without one: no */
+    ngx_flag_t                    ssl;          /* the old "ssl on" */
+} ngx_http_entra_guard_conf_t;
+
+
 /* a page of the module's own */
 
 typedef struct {
     unsigned                      is_page:1;
+    const char                   *directive;
+    u_char                       *file;
+    ngx_uint_t                    line;
     unsigned                      ready:1;
     unsigned                      live:1;
     ngx_array_t                  *ready_names;  /* ngx_str_t, NULL: preloaded */
@@ -142,6 +159,9 @@ typedef struct {
     ngx_array_t                  *policy_names; /* ngx_str_t */
     u_char                       *file;
     ngx_uint_t                    line;
+    unsigned                      own_policies:1;   /* written here */
+    unsigned                      applied:1;    /* see ..._effect.c */
+    void                         *parent;       /* ..._loc_conf_t */
     ngx_http_entra_policies_t   **policies;
     unsigned                      operations:1; /* some policy sees them */
     unsigned                      second_policies:1;
@@ -154,6 +174,7 @@ typedef struct {
     unsigned                      varies:1;
 
     ngx_http_entra_sent_conf_t    sent;
+    ngx_http_entra_guard_conf_t   guard;
     ngx_http_entra_page_conf_t    page;
 
     /* the hidden named clone that a repeated request goes to */
@@ -185,6 +206,16 @@ typedef struct {
     ngx_http_core_loc_conf_t     *clcf;
     ngx_http_entra_loc_conf_t    *lcf;
 } ngx_http_entra_location_t;
+
+
+/* a line of a block, for what is found out later */
+
+typedef struct {
+    ngx_str_t                    *words;
+    ngx_uint_t                    n;
+    u_char                       *file;
+    ngx_uint_t                    line;
+} ngx_http_entra_line_t;
 
 
 struct ngx_http_entra_main_conf_s {
@@ -237,12 +268,38 @@ struct ngx_http_entra_main_conf_s {
         const ngx_http_entra_upstream_values_t  *values;
     } private;
 
+    ngx_array_t                  *servers;      /* ..._line_t, of upstreams */
+    entra_access_user_t          *user;         /* of workers, or NULL */
     ngx_int_t                     ctx_index;    /* see ..._find_ctx() */
     ngx_http_entra_caller_token_t  *caller_token;
     ngx_uint_t                    sign_in;      /* there is a page */
 
     void                         *observed;
 };
+
+
+/* a block of lines that are the core's: see ngx_http_entra_conf_block() */
+
+typedef struct {
+    void                         *data;         /* of all of these */
+
+    /* 0, or -1 and err */
+    int                         (*line)(ngx_conf_t *cf, void *data,
+                                        entra_str_t *words, ngx_uint_t n,
+                                        entra_err_t *err);
+
+    /* n: all words behind the name are paths; 2: the first one is; 0: none */
+    ngx_uint_t                  (*paths)(void *data, ngx_str_t *name,
+                                         ngx_uint_t n);
+
+    /* a line could begin with the word */
+    int                         (*is_param)(void *data, entra_str_t word);
+
+    /* its values may be any names; NULL: those of all lines may */
+    ngx_uint_t                  (*names)(ngx_str_t *name);
+
+    ngx_array_t                  *lines;        /* ngx_http_entra_line_t */
+} ngx_http_entra_block_t;
 
 
 /* ngx_http_entra_conf.c */
@@ -258,11 +315,16 @@ char *ngx_http_entra_shared_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_entra_http_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_entra_trusted(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+void ngx_http_entra_page_at(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf,
+    const char *directive);
 char *ngx_http_entra_check_wait(ngx_conf_t *cf, void *post, void *data);
-ngx_int_t ngx_http_entra_conf_words(ngx_conf_t *cf, entra_str_t *words,
-    ngx_uint_t max);
-char *ngx_http_entra_conf_block(ngx_conf_t *cf, ngx_conf_handler_pt handler,
-    void *conf);
+char *ngx_http_entra_conf_block(ngx_conf_t *cf,
+    ngx_http_entra_block_t *block);
+ngx_http_entra_line_t *ngx_http_entra_conf_about(ngx_array_t *lines,
+    const char *text);
+ngx_http_entra_line_t *ngx_http_entra_conf_find(ngx_array_t *lines,
+    const char *name);
+char *ngx_http_entra_conf_where(ngx_conf_t *cf);
 
 /* ngx_http_entra_auth.c: which credential, which token */
 
@@ -284,6 +346,8 @@ char *ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_http_entra_credential_t *ngx_http_entra_credential_find(
     ngx_http_entra_main_conf_t *mcf, ngx_str_t *name);
+char *ngx_http_entra_credential_meant(ngx_http_entra_main_conf_t *mcf,
+    ngx_str_t *name, char *text);
 
 /* ngx_http_entra_credential_init.c: after the last directive */
 
@@ -332,6 +396,20 @@ ngx_int_t ngx_http_entra_workspace_variable(ngx_http_request_t *r,
 /* ngx_http_entra_check.c: what is known when the configuration is read */
 
 ngx_int_t ngx_http_entra_check(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf);
+
+/* ngx_http_entra_effect.c: what is written, and has none */
+
+ngx_int_t ngx_http_entra_effect(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
+
+/* ngx_http_entra_guard.c: pages that anybody can open */
+
+void ngx_http_entra_guard(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf);
+
+/* of a listening address of the server */
+typedef ngx_uint_t (*ngx_http_entra_address_pt)(ngx_http_conf_addr_t *addr);
+ngx_uint_t ngx_http_entra_some_address(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf, ngx_http_entra_address_pt test);
 
 /* ngx_http_entra_ready.c */
 

@@ -9,23 +9,28 @@
 #include "entra_credential_types.h"
 
 
-#define NGX_HTTP_ENTRA_WORDS  64
-
-
-static char *ngx_http_entra_credential_line(ngx_conf_t *cf,
-    ngx_command_t *dummy, void *conf);
-static char *ngx_http_entra_credential_policies(ngx_conf_t *cf,
+static char *ngx_http_entra_credential_read(ngx_conf_t *cf,
     ngx_http_entra_credential_t *credential);
-static char *ngx_http_entra_credential_upstreams(ngx_conf_t *cf,
-    ngx_http_entra_credential_t *credential);
-static char *ngx_http_entra_credential_preload(ngx_conf_t *cf,
-    ngx_http_entra_credential_t *credential);
-static ngx_int_t ngx_http_entra_credential_paths(ngx_conf_t *cf,
-    const entra_credential_type_t *type);
+static int ngx_http_entra_credential_line(ngx_conf_t *cf, void *data,
+    entra_str_t *words, ngx_uint_t n, entra_err_t *err);
+static ngx_uint_t ngx_http_entra_credential_paths(void *data, ngx_str_t *name,
+    ngx_uint_t n);
+static int ngx_http_entra_credential_is_param(void *data, entra_str_t word);
+static ngx_uint_t ngx_http_entra_credential_names(ngx_str_t *name);
+static int ngx_http_entra_credential_policies(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential, entra_str_t *words,
+    ngx_uint_t n, entra_err_t *err);
+static int ngx_http_entra_credential_upstreams(
+    ngx_http_entra_credential_t *credential, entra_str_t *words, ngx_uint_t n,
+    entra_err_t *err);
+static int ngx_http_entra_credential_preload(
+    ngx_http_entra_credential_t *credential, entra_str_t *words, ngx_uint_t n,
+    entra_err_t *err);
 static ngx_int_t ngx_http_entra_credential_name(ngx_str_t *name);
 static void ngx_http_entra_credential_types(ngx_conf_t *cf, ngx_str_t *type);
 static entra_credential_t *ngx_http_entra_credential_find_core(void *data,
     const char *name);
+static void ngx_http_entra_credential_offer(void *data, entra_suggest_t *s);
 
 
 char *
@@ -33,7 +38,6 @@ ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_entra_main_conf_t *mcf = conf;
 
-    char                           *rv;
     ngx_str_t                      *value;
     entra_str_t                     name;
     const entra_credential_type_t  *type;
@@ -93,6 +97,7 @@ ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     credential->core->types = entra_credential_types;
     credential->core->find = ngx_http_entra_credential_find_core;
+    credential->core->offer = ngx_http_entra_credential_offer;
     credential->core->find_data = mcf;
 
     c = ngx_array_push(&mcf->credentials);
@@ -103,11 +108,31 @@ ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *c = credential;
 
-    rv = ngx_http_entra_conf_block(cf, ngx_http_entra_credential_line,
-                                   credential);
+    return ngx_http_entra_credential_read(cf, credential);
+}
+
+
+static char *
+ngx_http_entra_credential_read(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential)
+{
+    char                    *rv;
+    ngx_http_entra_block_t   block;
+
+    ngx_memzero(&block, sizeof(ngx_http_entra_block_t));
+
+    block.data = credential;
+    block.line = ngx_http_entra_credential_line;
+    block.paths = ngx_http_entra_credential_paths;
+    block.is_param = ngx_http_entra_credential_is_param;
+    block.names = ngx_http_entra_credential_names;
+
+    rv = ngx_http_entra_conf_block(cf, &block);
     if (rv != NGX_CONF_OK) {
         return rv;
     }
+
+    credential->lines = block.lines;
 
     if (credential->policy_names.nelts == 0 && !credential->policies_none) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -153,10 +178,23 @@ ngx_http_entra_credential_name(ngx_str_t *name)
 static void
 ngx_http_entra_credential_types(ngx_conf_t *cf, ngx_str_t *type)
 {
-    u_char      *p, names[NGX_MAX_CONF_ERRSTR / 2];
-    ngx_uint_t   i;
+    u_char           *p, names[NGX_MAX_CONF_ERRSTR / 2];
+    ngx_uint_t        i;
+    entra_suggest_t   s;
 
+    entra_suggest_begin(&s, (entra_str_t) { type->len, (char *) type->data });
     p = names;
+
+    for (i = 0; entra_credential_types[i]; i++) {
+        entra_suggest_offer(&s, entra_str_c(entra_credential_types[i]->name));
+    }
+
+    if (s.name.len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown credential type \"%V\", did you mean "
+                           "\"%*s\"?", type, s.name.len, s.name.data);
+        return;
+    }
 
     for (i = 0; entra_credential_types[i]; i++) {
         p = ngx_slprintf(p, names + sizeof(names), "%s%s", i ? ", " : "",
@@ -169,160 +207,123 @@ ngx_http_entra_credential_types(ngx_conf_t *cf, ngx_str_t *type)
 }
 
 
-static char *
-ngx_http_entra_credential_line(ngx_conf_t *cf, ngx_command_t *dummy,
-    void *conf)
+static int
+ngx_http_entra_credential_line(ngx_conf_t *cf, void *data, entra_str_t *words,
+    ngx_uint_t n, entra_err_t *err)
 {
-    ngx_http_entra_credential_t *credential = conf;
+    ngx_http_entra_credential_t *credential = data;
 
-    ngx_int_t     n;
-    ngx_str_t    *value;
-    entra_err_t   err;
-    entra_str_t   words[NGX_HTTP_ENTRA_WORDS];
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[0].data, "include") == 0) {
-        return ngx_conf_include(cf, dummy, conf);
+    if (entra_str_eq_c(words[0], "policies")) {
+        return ngx_http_entra_credential_policies(cf, credential, words, n,
+                                                  err);
     }
 
-    if (ngx_strcmp(value[0].data, "policies") == 0) {
-        return ngx_http_entra_credential_policies(cf, credential);
+    if (entra_str_eq_c(words[0], "upstreams")) {
+        return ngx_http_entra_credential_upstreams(credential, words, n, err);
     }
 
-    if (ngx_strcmp(value[0].data, "upstreams") == 0) {
-        return ngx_http_entra_credential_upstreams(cf, credential);
+    if (entra_str_eq_c(words[0], "preload")) {
+        return ngx_http_entra_credential_preload(credential, words, n, err);
     }
 
-    if (ngx_strcmp(value[0].data, "preload") == 0) {
-        return ngx_http_entra_credential_preload(cf, credential);
-    }
-
-    if (ngx_http_entra_credential_paths(cf, credential->core->type)
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    n = ngx_http_entra_conf_words(cf, words, NGX_HTTP_ENTRA_WORDS);
-    if (n == NGX_ERROR) {
-        return NGX_CONF_ERROR;
-    }
-
-    entra_err_clear(&err);
-
-    if (entra_credential_param(credential->core, words, n, &err) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return entra_credential_param(credential->core, words, n, err);
 }
 
 
-/* paths are relative to nginx.conf, as those of ssl_certificate */
-
-static ngx_int_t
-ngx_http_entra_credential_paths(ngx_conf_t *cf,
-    const entra_credential_type_t *type)
+static ngx_uint_t
+ngx_http_entra_credential_paths(void *data, ngx_str_t *name, ngx_uint_t n)
 {
-    ngx_str_t            *value;
-    ngx_uint_t            i;
-    const entra_param_t  *param;
+    const entra_param_t          *param;
+    ngx_http_entra_credential_t  *credential = data;
 
-    value = cf->args->elts;
+    param = entra_credential_param_find(credential->core->type,
+                                        entra_str_c((char *) name->data));
 
-    param = entra_credential_param_find(type,
-                                        entra_str_c((char *) value[0].data));
-
-    if (param == NULL
-        || (param->kind != ENTRA_PARAM_FILE && param->kind != ENTRA_PARAM_FILES
-            && param->kind != ENTRA_PARAM_DIR))
-    {
-        return NGX_OK;
-    }
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        if (value[i].len
-            && ngx_conf_full_name(cf->cycle, &value[i], 1) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
+    return param && (param->kind == ENTRA_PARAM_FILE
+                     || param->kind == ENTRA_PARAM_FILES
+                     || param->kind == ENTRA_PARAM_DIR)
+           ? n : 0;
 }
 
 
-static char *
+static int
+ngx_http_entra_credential_is_param(void *data, entra_str_t word)
+{
+    ngx_http_entra_credential_t *credential = data;
+
+    return entra_credential_is_param(credential->core, word);
+}
+
+
+static ngx_uint_t
+ngx_http_entra_credential_names(ngx_str_t *name)
+{
+    return ngx_strcmp(name->data, "policies") == 0
+           || ngx_strcmp(name->data, "use") == 0;
+}
+
+
+static int
 ngx_http_entra_credential_policies(ngx_conf_t *cf,
-    ngx_http_entra_credential_t *credential)
+    ngx_http_entra_credential_t *credential, entra_str_t *words,
+    ngx_uint_t n, entra_err_t *err)
 {
-    ngx_str_t   *value, *name;
+    ngx_str_t   *name;
     ngx_uint_t   i, j;
 
-    if (cf->args->nelts < 2) {
-        return "\"policies\" needs names, or \"none\"";
+    if (n < 2) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "\"policies\" needs names, or \"none\"");
     }
 
-    value = cf->args->elts;
+    for (i = 1; i < n; i++) {
 
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_strcmp(value[i].data, "none") == 0) {
+        if (entra_str_eq_c(words[i], "none")) {
             credential->policies_none = 1;
             continue;
         }
 
         for (j = 1; j < i; j++) {
-            if (ngx_strcmp(value[i].data, value[j].data) == 0) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "duplicate \"%V\" in \"policies\"",
-                                   &value[i]);
-                return NGX_CONF_ERROR;
+            if (entra_str_eq(words[i], words[j])) {
+                return entra_err_set(err, ENTRA_ERR_CONFIG,
+                                     "duplicate \"%.*s\" in \"policies\"",
+                                     (int) words[i].len, words[i].data);
             }
         }
 
         name = ngx_array_push(&credential->policy_names);
         if (name == NULL) {
-            return NGX_CONF_ERROR;
+            return entra_err_no_memory(err);
         }
 
-        *name = value[i];
+        name->data = (u_char *) words[i].data;
+        name->len = words[i].len;
     }
 
     if (credential->policies_none && credential->policy_names.nelts) {
-        return "\"policies none\" cannot stand beside names of policies";
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "\"policies none\" cannot stand beside names of "
+                             "policies");
     }
 
-    return NGX_CONF_OK;
+    return 0;
 }
 
 
-static char *
-ngx_http_entra_credential_upstreams(ngx_conf_t *cf,
-    ngx_http_entra_credential_t *credential)
+static int
+ngx_http_entra_credential_upstreams(ngx_http_entra_credential_t *credential,
+    entra_str_t *words, ngx_uint_t n, entra_err_t *err)
 {
-    ngx_str_t    *value;
-    ngx_uint_t    i;
-    entra_err_t   err;
+    ngx_uint_t  i;
 
-    if (cf->args->nelts < 2) {
-        return "\"upstreams\" needs hosts";
+    if (n < 2) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "\"upstreams\" needs hosts");
     }
 
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        entra_err_clear(&err);
-
-        if (entra_egress_add(&credential->egress,
-                             (entra_str_t) { value[i].len,
-                                             (char *) value[i].data }, &err)
-            != 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
-            return NGX_CONF_ERROR;
+    for (i = 1; i < n; i++) {
+        if (entra_egress_add(&credential->egress, words[i], err) != 0) {
+            return -1;
         }
     }
 
@@ -330,33 +331,30 @@ ngx_http_entra_credential_upstreams(ngx_conf_t *cf,
 
     credential->upstreams = credential->egress.n != 0;
 
-    return NGX_CONF_OK;
+    return 0;
 }
 
 
-static char *
-ngx_http_entra_credential_preload(ngx_conf_t *cf,
-    ngx_http_entra_credential_t *credential)
+static int
+ngx_http_entra_credential_preload(ngx_http_entra_credential_t *credential,
+    entra_str_t *words, ngx_uint_t n, entra_err_t *err)
 {
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
     if (credential->preload != NGX_CONF_UNSET) {
-        return "\"preload\" is duplicate";
+        return entra_err_set(err, ENTRA_ERR_CONFIG, "\"preload\" is duplicate");
     }
 
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "on") == 0) {
+    if (n == 2 && entra_str_eq_c(words[1], "on")) {
         credential->preload = 1;
-        return NGX_CONF_OK;
+        return 0;
     }
 
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+    if (n == 2 && entra_str_eq_c(words[1], "off")) {
         credential->preload = 0;
-        return NGX_CONF_OK;
+        return 0;
     }
 
-    return "\"preload\" must be \"on\" or \"off\"";
+    return entra_err_set(err, ENTRA_ERR_CONFIG,
+                         "\"preload\" must be \"on\" or \"off\"");
 }
 
 
@@ -391,6 +389,44 @@ ngx_http_entra_credential_find_core(void *data, const char *name)
     text.len = ngx_strlen(name);
 
     credential = ngx_http_entra_credential_find(data, &text);
+    if (credential == NULL) {
+        return NULL;
+    }
 
-    return credential ? credential->core : NULL;
+    credential->used = 1;
+
+    return credential->core;
+}
+
+
+/* ", did you mean "NAME"?" of an unknown one, or empty */
+
+char *
+ngx_http_entra_credential_meant(ngx_http_entra_main_conf_t *mcf,
+    ngx_str_t *name, char *text)
+{
+    entra_suggest_t  s;
+
+    entra_suggest_begin(&s, (entra_str_t) { name->len, (char *) name->data });
+    ngx_http_entra_credential_offer(mcf, &s);
+
+    (void) entra_suggest_text(&s, text);
+
+    return text;
+}
+
+
+static void
+ngx_http_entra_credential_offer(void *data, entra_suggest_t *s)
+{
+    ngx_uint_t                     i;
+    ngx_http_entra_credential_t  **c;
+    ngx_http_entra_main_conf_t    *mcf = data;
+
+    c = mcf->credentials.elts;
+
+    for (i = 0; i < mcf->credentials.nelts; i++) {
+        entra_suggest_offer(s, (entra_str_t) { c[i]->name.len,
+                                               (char *) c[i]->name.data });
+    }
 }

@@ -11,9 +11,13 @@
 
 
 static gid_t ngx_http_entra_credential_group(ngx_conf_t *cf);
+static ngx_int_t ngx_http_entra_credential_user(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf);
 static ngx_int_t ngx_http_entra_credential_finish(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential);
 static void ngx_http_entra_credential_warn(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential);
+static void ngx_http_entra_credential_suffixes(ngx_conf_t *cf,
     ngx_http_entra_credential_t *credential);
 static ngx_int_t ngx_http_entra_credential_hosts(
     ngx_http_entra_token_t *token);
@@ -30,8 +34,13 @@ ngx_http_entra_credential_init(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
     c = mcf->credentials.elts;
 
+    if (ngx_http_entra_credential_user(cf, mcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     for (i = 0; i < mcf->credentials.nelts; i++) {
         c[i]->core->group = ngx_http_entra_credential_group(cf);
+        c[i]->core->user = mcf->user;
     }
 
     for (i = 0; i < mcf->credentials.nelts; i++) {
@@ -71,6 +80,34 @@ ngx_http_entra_credential_group(ngx_conf_t *cf)
 }
 
 
+/* the same; what is read by whoever starts nginx needs no look */
+
+static ngx_int_t
+ngx_http_entra_credential_user(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
+{
+    ngx_core_conf_t      *ccf;
+    entra_access_user_t  *user;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    if (geteuid() != 0 || ccf->username == NULL) {
+        return NGX_OK;
+    }
+
+    user = ngx_palloc(cf->pool, sizeof(entra_access_user_t));
+    if (user == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (entra_access_user(user, ccf->username, ccf->group) == 0) {
+        mcf->user = user;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_entra_credential_finish(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential)
@@ -79,6 +116,7 @@ ngx_http_entra_credential_finish(ngx_conf_t *cf,
     ngx_uint_t               i;
     entra_err_t              err;
     entra_credential_t      *core;
+    ngx_http_entra_line_t   *line;
     ngx_http_entra_token_t  *token;
 
     core = credential->core;
@@ -86,13 +124,17 @@ ngx_http_entra_credential_finish(ngx_conf_t *cf,
     entra_err_clear(&err);
 
     if (entra_credential_init(core, &err) != 0) {
+        line = ngx_http_entra_conf_about(credential->lines, err.text);
+
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "credential \"%V\": %s in %s:%ui", &credential->name,
-                      err.text, credential->file, credential->line);
+                      err.text, line ? line->file : credential->file,
+                      line ? line->line : credential->line);
         return NGX_ERROR;
     }
 
     ngx_http_entra_credential_warn(cf, credential);
+    ngx_http_entra_credential_suffixes(cf, credential);
 
     if (credential->preload == NGX_CONF_UNSET) {
         credential->preload = 1;
@@ -133,21 +175,59 @@ static void
 ngx_http_entra_credential_warn(ngx_conf_t *cf,
     ngx_http_entra_credential_t *credential)
 {
-    entra_str_t   line, rest;
-    entra_buf_t  *warnings = &credential->core->warnings;
+    char                   *text;
+    entra_str_t             rest;
+    entra_buf_t            *warnings = &credential->core->warnings;
+    ngx_http_entra_line_t  *line;
 
     rest = entra_buf_str(warnings);
 
     while (rest.len) {
-        line = entra_str_cut(&rest, '\n');
+        text = entra_str_dup(entra_str_cut(&rest, '\n'));
+        if (text == NULL) {
+            break;
+        }
+
+        line = ngx_http_entra_conf_about(credential->lines, text);
 
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "credential \"%V\": %*s in %s:%ui", &credential->name,
-                      line.len, line.data, credential->file,
-                      credential->line);
+                      "credential \"%V\": %s in %s:%ui", &credential->name,
+                      text, line ? line->file : credential->file,
+                      line ? line->line : credential->line);
+        free(text);
     }
 
     entra_buf_reset(warnings);
+}
+
+
+/* "upstreams *.SUFFIX", of which anybody can register a name */
+
+static void
+ngx_http_entra_credential_suffixes(ngx_conf_t *cf,
+    ngx_http_entra_credential_t *credential)
+{
+    unsigned                i;
+    const char             *suffix;
+    ngx_http_entra_line_t  *line;
+
+    for (i = 0; i < credential->egress.n; i++) {
+        suffix = credential->egress.rules[i].host;
+
+        if (!entra_egress_public(&credential->egress.rules[i])) {
+            continue;
+        }
+
+        line = ngx_http_entra_conf_find(credential->lines, "upstreams");
+
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "credential \"%V\": \"*%s\" in \"upstreams\" holds "
+                      "names that anybody can have, and its tokens may go "
+                      "there; write the hosts that are meant in %s:%ui",
+                      &credential->name, suffix,
+                      line ? line->file : credential->file,
+                      line ? line->line : credential->line);
+    }
 }
 
 

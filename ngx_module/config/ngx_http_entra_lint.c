@@ -29,13 +29,17 @@ static void ngx_http_entra_lint_set(ngx_http_entra_lint_t *lint,
     ngx_http_entra_credential_t *credential, ngx_http_entra_policies_t *set);
 static void ngx_http_entra_lint_ipv4_only(ngx_http_entra_lint_t *lint,
     ngx_http_entra_policies_t *set);
-static ngx_uint_t ngx_http_entra_lint_ipv6(ngx_conf_t *cf,
-    ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_entra_lint_ipv6(ngx_http_conf_addr_t *addr);
+static ngx_uint_t ngx_http_entra_lint_tls(ngx_http_conf_addr_t *addr);
+static void ngx_http_entra_lint_server(ngx_http_entra_lint_t *lint,
+    ngx_http_entra_location_t *location, ngx_http_entra_policies_t *set);
+static void ngx_http_entra_lint_servers(ngx_http_entra_lint_t *lint);
+static ngx_uint_t ngx_http_entra_lint_logged(ngx_conf_t *cf, const char *name);
 static void ngx_http_entra_lint_satisfy(ngx_http_entra_lint_t *lint,
     ngx_http_entra_location_t *location);
 static void ngx_http_entra_lint_realip(ngx_http_entra_lint_t *lint);
 static int ngx_http_entra_lint_used(void *data, const entra_policy_t *policy);
-static void ngx_http_entra_lint_warn(void *data, const entra_policy_t *policy,
+static void ngx_http_entra_lint_warn(void *data, const char *where,
     const char *text);
 
 
@@ -57,8 +61,14 @@ ngx_http_entra_lint(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
         return NGX_ERROR;
     }
 
+    ngx_http_entra_lint_servers(&lint);
+
     entra_lint_rules(mcf->rules, ngx_time(), ngx_http_entra_lint_used,
                      ngx_http_entra_lint_warn, &lint);
+    entra_lint_unused(mcf->rules,
+                      ngx_http_entra_lint_logged(cf, "entra_caller"),
+                      ngx_http_entra_lint_logged(cf, "entra_location"),
+                      ngx_http_entra_lint_warn, &lint);
 
     location = mcf->locations.elts;
 
@@ -71,6 +81,95 @@ ngx_http_entra_lint(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
     ngx_http_entra_lint_realip(&lint);
 
     return NGX_OK;
+}
+
+
+/* what clients can show in the servers in which a policy decides */
+
+static void
+ngx_http_entra_lint_servers(ngx_http_entra_lint_t *lint)
+{
+    ngx_uint_t                      i, j, n;
+    ngx_http_entra_auth_t          *auth;
+    ngx_http_entra_loc_conf_t      *lcf;
+    ngx_http_entra_location_t      *location;
+    ngx_http_entra_second_token_t  *second;
+
+    location = lint->mcf->locations.elts;
+
+    for (i = 0; i < lint->mcf->locations.nelts; i++) {
+        lcf = location[i].lcf;
+        auth = lcf->auth;
+        n = auth == NULL ? 0 : auth->token ? 1 : auth->tokens->nelts;
+
+        if (lcf->sent.pass == NULL) {
+            continue;
+        }
+
+        for (j = 0; j < n; j++) {
+            ngx_http_entra_lint_server(lint, &location[i], lcf->policies[j]);
+        }
+
+        second = lcf->second_tokens ? lcf->second_tokens->elts : NULL;
+
+        for (j = 0; second && j < lcf->second_tokens->nelts; j++) {
+            ngx_http_entra_lint_server(lint, &location[i],
+                                       second[j].policies);
+        }
+    }
+}
+
+
+static void
+ngx_http_entra_lint_server(ngx_http_entra_lint_t *lint,
+    ngx_http_entra_location_t *location, ngx_http_entra_policies_t *set)
+{
+    ngx_uint_t                    i, tls, certificates;
+    entra_policy_t               *policy;
+    ngx_http_entra_guard_conf_t  *guard;
+
+    guard = &location->lcf->guard;
+
+    tls = set && (guard->ssl
+                  || ngx_http_entra_some_address(lint->cf, location->cscf,
+                                                 ngx_http_entra_lint_tls));
+    certificates = tls && guard->certificates;
+
+    for (i = 0; set && i < set->n; i++) {
+        policy = entra_rules_policy(lint->mcf->rules,
+                                    entra_str_c(set->policies[i]->name));
+        if (policy == NULL) {
+            continue;
+        }
+
+        policy->located = 1;
+        policy->serves_tls |= tls != 0;
+        policy->asks_certificates |= certificates != 0;
+    }
+}
+
+
+/* a variable that some directive asks for */
+
+static ngx_uint_t
+ngx_http_entra_lint_logged(ngx_conf_t *cf, const char *name)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    v = cmcf->variables.elts;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+        if (v[i].name.len == ngx_strlen(name)
+            && ngx_strncmp(v[i].name.data, name, v[i].name.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -154,7 +253,9 @@ ngx_http_entra_lint_set(ngx_http_entra_lint_t *lint,
     entra_lint_policies(set->policies, set->n, text, proxies,
                         ngx_http_entra_lint_warn, lint);
 
-    if (ngx_http_entra_lint_ipv6(lint->cf, location->cscf)) {
+    if (ngx_http_entra_some_address(lint->cf, location->cscf,
+                                    ngx_http_entra_lint_ipv6))
+    {
         ngx_http_entra_lint_ipv4_only(lint, set);
     }
 }
@@ -186,48 +287,32 @@ ngx_http_entra_lint_ipv4_only(ngx_http_entra_lint_t *lint,
                         name[0] ? "named location \"" : "its addresses are",
                         name, name[0] ? "\" has" : "");
 
-        ngx_http_entra_lint_warn(lint, set->policies[i], text);
+        ngx_http_entra_lint_warn(lint, set->policies[i]->where, text);
     }
 }
 
 
 static ngx_uint_t
-ngx_http_entra_lint_ipv6(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
+ngx_http_entra_lint_ipv6(ngx_http_conf_addr_t *addr)
 {
-    ngx_uint_t                   i, j, k;
-    ngx_http_conf_port_t        *port;
-    ngx_http_conf_addr_t        *addr;
-    ngx_http_core_srv_conf_t   **server;
-    ngx_http_core_main_conf_t   *cmcf;
+    return addr->opt.sockaddr->sa_family == AF_INET6;
+}
 
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    if (cmcf->ports == NULL) {
-        return 0;
+static ngx_uint_t
+ngx_http_entra_lint_tls(ngx_http_conf_addr_t *addr)
+{
+#if (NGX_HTTP_V3)
+    if (addr->opt.quic) {
+        return 1;
     }
+#endif
 
-    port = cmcf->ports->elts;
-
-    for (i = 0; i < cmcf->ports->nelts; i++) {
-
-        if (port[i].family != AF_INET6) {
-            continue;
-        }
-
-        addr = port[i].addrs.elts;
-
-        for (j = 0; j < port[i].addrs.nelts; j++) {
-            server = addr[j].servers.elts;
-
-            for (k = 0; k < addr[j].servers.nelts; k++) {
-                if (server[k] == cscf) {
-                    return 1;
-                }
-            }
-        }
-    }
-
+#if (NGX_HTTP_SSL)
+    return addr->opt.ssl;
+#else
     return 0;
+#endif
 }
 
 
@@ -313,8 +398,7 @@ ngx_http_entra_lint_used(void *data, const entra_policy_t *policy)
 
 
 static void
-ngx_http_entra_lint_warn(void *data, const entra_policy_t *policy,
-    const char *text)
+ngx_http_entra_lint_warn(void *data, const char *where, const char *text)
 {
     ngx_http_entra_lint_t *lint = data;
 
@@ -322,8 +406,8 @@ ngx_http_entra_lint_warn(void *data, const entra_policy_t *policy,
     ngx_str_t   *said;
     ngx_uint_t   i;
 
-    if (policy && policy->where) {
-        p = ngx_snprintf(line, sizeof(line), "%s%s", text, policy->where);
+    if (where) {
+        p = ngx_snprintf(line, sizeof(line), "%s%s", text, where);
 
     } else {
         p = ngx_snprintf(line, sizeof(line), "%s in %s:%ui", text, lint->file,

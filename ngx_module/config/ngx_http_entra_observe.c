@@ -67,6 +67,18 @@ static ngx_uint_t ngx_http_entra_note_variable(ngx_str_t *text,
 static ngx_uint_t ngx_http_entra_note_protocol(ngx_str_t *directive);
 static ngx_int_t ngx_http_entra_note_realip(ngx_conf_t *cf,
     ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_ssl_name(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_allow(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_certificates(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_ssl(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_server(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
+static ngx_int_t ngx_http_entra_note_asked(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_entra_note_has(ngx_str_t *word, const char *name);
 
 
@@ -95,7 +107,19 @@ static const ngx_http_entra_noted_t  ngx_http_entra_noted[] = {
     { "uwsgi_cache_key", ngx_http_entra_note_cache_key },
     { "scgi_cache_key", ngx_http_entra_note_cache_key },
     { "set_real_ip_from", ngx_http_entra_note_realip },
+    { "proxy_ssl_name", ngx_http_entra_note_ssl_name },
+    { "grpc_ssl_name", ngx_http_entra_note_ssl_name },
+    { "allow", ngx_http_entra_note_allow },
+    { "deny", ngx_http_entra_note_allow },
+    { "ssl_verify_client", ngx_http_entra_note_certificates },
+    { "ssl", ngx_http_entra_note_ssl },
+    { "server", ngx_http_entra_note_server },
     { NULL, NULL }
+};
+
+
+static const ngx_http_entra_noted_t  ngx_http_entra_noted_asked = {
+    NULL, ngx_http_entra_note_asked
 };
 
 
@@ -201,11 +225,24 @@ ngx_http_entra_observe_end(ngx_http_entra_main_conf_t *mcf)
 static const ngx_http_entra_noted_t *
 ngx_http_entra_observe_find(ngx_str_t *name)
 {
+    ngx_uint_t                     i;
     const ngx_http_entra_noted_t  *noted;
+
+    static const char *const  asked[] = {
+        "auth_basic", "auth_request", "auth_jwt", "auth_digest", "auth_gss",
+        "auth_ldap", "auth_pam", "auth_oidc", "access_by_lua",
+        "access_by_lua_block", "access_by_lua_file", "js_access", NULL
+    };
 
     for (noted = ngx_http_entra_noted; noted->directive; noted++) {
         if (ngx_strcmp(name->data, noted->directive) == 0) {
             return noted;
+        }
+    }
+
+    for (i = 0; asked[i]; i++) {
+        if (ngx_strcmp(name->data, asked[i]) == 0) {
+            return &ngx_http_entra_noted_asked;
         }
     }
 
@@ -674,6 +711,122 @@ ngx_http_entra_note_verify(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
     if (ngx_strcasecmp(value[1].data, (u_char *) "on") == 0) {
         lcf->sent.ssl_verify |= protocol;
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_ssl_name(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return ngx_http_entra_note_value(cf, &value[1],
+                                  &lcf->sent.ssl_name[value[0].data[0] == 'g']);
+}
+
+
+/* as ngx_http_access_module: without "deny" all may come in */
+
+static ngx_int_t
+ngx_http_entra_note_allow(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (lcf->guard.denied == NGX_CONF_UNSET) {
+        lcf->guard.denied = 0;
+    }
+
+    if (value[0].data[0] == 'd') {
+        lcf->guard.denied = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+/* of an upstream block: where it is written */
+
+static ngx_int_t
+ngx_http_entra_note_server(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t                   *value;
+    ngx_http_entra_line_t       *line;
+    ngx_http_entra_main_conf_t  *mcf;
+
+    if (cf->args->nelts < 2) {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
+
+    if (mcf->servers == NULL) {
+        mcf->servers = ngx_array_create(cf->temp_pool, 8,
+                                        sizeof(ngx_http_entra_line_t));
+        if (mcf->servers == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    line = ngx_array_push(mcf->servers);
+    value = ngx_palloc(cf->temp_pool, sizeof(ngx_str_t));
+
+    if (line == NULL || value == NULL) {
+        return NGX_ERROR;
+    }
+
+    *value = ((ngx_str_t *) cf->args->elts)[1];
+
+    line->words = value;
+    line->n = 1;
+    line->file = cf->conf_file->file.name.data;
+    line->line = cf->conf_file->line;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_asked(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    lcf->guard.asked = cf->args->nelts < 2
+                       || ngx_strcmp(value[1].data, "off") != 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_certificates(ngx_conf_t *cf,
+    ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    lcf->guard.certificates = ngx_strcmp(value[1].data, "off") != 0;
+    lcf->guard.verified = ngx_strcmp(value[1].data, "on") == 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_entra_note_ssl(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    lcf->guard.ssl = ngx_strcmp(value[1].data, "on") == 0;
 
     return NGX_OK;
 }

@@ -46,13 +46,17 @@ ngx_http_entra_ready_name(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_loc_conf_t *lcf,
     ngx_str_t *name)
 {
+    char                          meant[ENTRA_SUGGEST_TEXT];
     const char                   *wrong;
     ngx_http_entra_credential_t  *c;
+
+    meant[0] = '\0';
 
     c = ngx_http_entra_credential_find(mcf, name);
 
     if (c == NULL) {
         wrong = "there is no such credential";
+        (void) ngx_http_entra_credential_meant(mcf, name, meant);
 
     } else if (c->core->type->per_caller) {
         wrong = "its tokens are those of callers, there is none to wait for";
@@ -66,8 +70,9 @@ ngx_http_entra_ready_name(ngx_conf_t *cf,
     }
 
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "\"entra_status ready\" names credential \"%V\": %s in "
-                  "%s:%ui", name, wrong, lcf->file, lcf->line);
+                  "\"entra_status ready\" names credential \"%V\": %s%s in "
+                  "%s:%ui", name, wrong, meant, lcf->page.file,
+                  lcf->page.line);
 
     return NGX_ERROR;
 }

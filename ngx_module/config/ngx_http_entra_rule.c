@@ -8,13 +8,11 @@
 #include "ngx_http_entra_conf.h"
 
 
-#define NGX_HTTP_ENTRA_WORDS  512
-
-
-static ngx_int_t ngx_http_entra_rule_where(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf, ngx_str_t *name);
-static char *ngx_http_entra_rule_line(ngx_conf_t *cf, ngx_command_t *dummy,
-    void *conf);
+static int ngx_http_entra_rule_line(ngx_conf_t *cf, void *data,
+    entra_str_t *words, ngx_uint_t n, entra_err_t *err);
+static ngx_uint_t ngx_http_entra_rule_paths(void *data, ngx_str_t *name,
+    ngx_uint_t n);
+static int ngx_http_entra_rule_is_param(void *data, entra_str_t word);
 
 
 char *
@@ -22,12 +20,16 @@ ngx_http_entra_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_entra_main_conf_t *mcf = conf;
 
-    char         *rv;
-    ngx_str_t    *value;
-    entra_err_t   err;
+    char                    *rv;
+    ngx_str_t               *value;
+    entra_err_t              err;
+    const char              *fault;
+    ngx_http_entra_line_t   *line;
+    ngx_http_entra_block_t   block;
 
     value = cf->args->elts;
     entra_err_clear(&err);
+    entra_rules_where(mcf->rules, ngx_http_entra_conf_where(cf));
 
     if (entra_rules_begin(mcf->rules, (entra_rule_e) cmd->offset,
                           (entra_str_t) { value[1].len,
@@ -38,17 +40,33 @@ ngx_http_entra_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_entra_rule_where(cf, mcf, &value[1]) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
+    ngx_memzero(&block, sizeof(ngx_http_entra_block_t));
 
-    rv = ngx_http_entra_conf_block(cf, ngx_http_entra_rule_line, mcf);
+    block.data = mcf;
+    block.line = ngx_http_entra_rule_line;
+    block.paths = ngx_http_entra_rule_paths;
+    block.is_param = ngx_http_entra_rule_is_param;
+
+    rv = ngx_http_entra_conf_block(cf, &block);
     if (rv != NGX_CONF_OK) {
         return rv;
     }
 
     if (entra_rules_end(mcf->rules, ngx_time(), &err) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        fault = entra_rules_fault(mcf->rules);
+        line = ngx_http_entra_conf_about(block.lines, err.text);
+
+        if (fault) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s%s", err.text, fault);
+
+        } else if (line) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s in %s:%ui", err.text,
+                          line->file, line->line);
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        }
+
         return NGX_CONF_ERROR;
     }
 
@@ -56,73 +74,39 @@ ngx_http_entra_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* for what is found out only when all blocks have been read */
-
-static ngx_int_t
-ngx_http_entra_rule_where(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
-    ngx_str_t *name)
+static int
+ngx_http_entra_rule_line(ngx_conf_t *cf, void *data, entra_str_t *words,
+    ngx_uint_t n, entra_err_t *err)
 {
-    u_char          *where;
-    entra_policy_t  *policy;
+    ngx_http_entra_main_conf_t *mcf = data;
 
-    policy = entra_rules_policy(mcf->rules,
-                                (entra_str_t) { name->len,
-                                                (char *) name->data });
+    /* for what is found out later, which is never about a single address */
 
-    if (policy == NULL || policy->where) {
-        return NGX_OK;
-    }
-
-    where = ngx_pnalloc(cf->pool, sizeof(" in :") + NGX_INT_T_LEN
-                                  + cf->conf_file->file.name.len);
-    if (where == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_sprintf(where, " in %V:%ui%Z", &cf->conf_file->file.name,
-                cf->conf_file->line);
-    policy->where = (char *) where;
-
-    return NGX_OK;
-}
-
-
-static char *
-ngx_http_entra_rule_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
-{
-    ngx_http_entra_main_conf_t *mcf = conf;
-
-    ngx_int_t     n;
-    ngx_str_t    *value;
-    entra_err_t   err;
-    entra_str_t   words[NGX_HTTP_ENTRA_WORDS];
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[0].data, "include") == 0) {
-        return ngx_conf_include(cf, dummy, conf);
-    }
-
-    if (ngx_strcmp(value[0].data, "file") == 0 && cf->args->nelts > 1
-        && value[1].len
-        && ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK)
+    if (n > 1 || words[0].len == 0 || words[0].data[0] < '0'
+        || words[0].data[0] > '9')
     {
-        return NGX_CONF_ERROR;
+        entra_rules_where(mcf->rules, ngx_http_entra_conf_where(cf));
     }
 
-    n = ngx_http_entra_conf_words(cf, words, NGX_HTTP_ENTRA_WORDS);
-    if (n == NGX_ERROR) {
-        return NGX_CONF_ERROR;
-    }
+    return entra_rules_line(mcf->rules, words, n, err);
+}
 
-    entra_err_clear(&err);
 
-    if (entra_rules_line(mcf->rules, words, n, &err) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
-        return NGX_CONF_ERROR;
-    }
+/* "file PATH" and what is to be selected from it */
 
-    return NGX_CONF_OK;
+static ngx_uint_t
+ngx_http_entra_rule_paths(void *data, ngx_str_t *name, ngx_uint_t n)
+{
+    return ngx_strcmp(name->data, "file") == 0 ? ngx_min(n, 2) : 0;
+}
+
+
+static int
+ngx_http_entra_rule_is_param(void *data, entra_str_t word)
+{
+    ngx_http_entra_main_conf_t *mcf = data;
+
+    return entra_rules_is_param(mcf->rules, word);
 }
 
 

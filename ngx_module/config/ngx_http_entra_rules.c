@@ -22,8 +22,9 @@ static ngx_int_t ngx_http_entra_rules_set(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
     ngx_http_entra_location_t *location, ngx_http_entra_policies_t **set);
 static ngx_int_t ngx_http_entra_rules_add(ngx_conf_t *cf,
-    ngx_http_entra_main_conf_t *mcf, ngx_array_t *names,
-    ngx_http_entra_policies_t *set, u_char *file, ngx_uint_t line);
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_credential_t *credential,
+    ngx_array_t *names, ngx_http_entra_policies_t *set, u_char *file,
+    ngx_uint_t line);
 static entra_store_atomics_t *ngx_http_entra_rules_counters(
     ngx_http_entra_main_conf_t *mcf, u_char *key);
 static void ngx_http_entra_rules_log(void *data, entra_log_level_e level,
@@ -120,8 +121,8 @@ ngx_http_entra_rules_credentials(ngx_conf_t *cf,
         set.policies = ngx_palloc(cf->temp_pool, c[i]->policy_names.nelts
                                                  * sizeof(void *));
         if (set.policies == NULL
-            || ngx_http_entra_rules_add(cf, mcf, &c[i]->policy_names, &set,
-                                        c[i]->file, c[i]->line)
+            || ngx_http_entra_rules_add(cf, mcf, c[i], &c[i]->policy_names,
+                                        &set, c[i]->file, c[i]->line)
                != NGX_OK)
         {
             return NGX_ERROR;
@@ -231,14 +232,15 @@ ngx_http_entra_rules_set(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
         return NGX_ERROR;
     }
 
-    if (ngx_http_entra_rules_add(cf, mcf, &credential->policy_names, set,
+    if (ngx_http_entra_rules_add(cf, mcf, credential,
+                                 &credential->policy_names, set,
                                  credential->file, credential->line)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    if (names && ngx_http_entra_rules_add(cf, mcf, names, set,
+    if (names && ngx_http_entra_rules_add(cf, mcf, NULL, names, set,
                                           location->lcf->file,
                                           location->lcf->line)
                  != NGX_OK)
@@ -270,14 +272,25 @@ ngx_http_entra_rules_set(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
 
 static ngx_int_t
 ngx_http_entra_rules_add(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
-    ngx_array_t *names, ngx_http_entra_policies_t *set, u_char *file,
-    ngx_uint_t line)
+    ngx_http_entra_credential_t *credential, ngx_array_t *names,
+    ngx_http_entra_policies_t *set, u_char *file, ngx_uint_t line)
 {
     ngx_str_t       *name;
     ngx_uint_t       i, j;
     entra_err_t      err;
     entra_str_t      text;
     entra_policy_t  *policy;
+
+    ngx_http_entra_line_t  *at;
+    entra_credential_t     *core;
+
+    core = credential ? credential->core : NULL;
+    at = credential ? ngx_http_entra_conf_find(credential->lines, "policies")
+                    : NULL;
+    if (at) {
+        file = at->file;
+        line = at->line;
+    }
 
     name = names->elts;
 
@@ -291,8 +304,11 @@ ngx_http_entra_rules_add(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
             entra_err_clear(&err);
             (void) entra_rules_unknown(mcf->rules, ENTRA_RULE_POLICY, text,
                                        &err);
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s in %s:%ui",
-                          err.text, file, line);
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s%s in %s:%ui",
+                          err.text,
+                          core && entra_credential_is_param(core, text)
+                              ? ", is a ';' missing before it?" : "",
+                          file, line);
             return NGX_ERROR;
         }
 
@@ -309,6 +325,7 @@ ngx_http_entra_rules_add(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
         /* in use; a worker puts the record of its counters here */
 
         policy->data = mcf;
+        policy->used = 1;
     }
 
     return NGX_OK;

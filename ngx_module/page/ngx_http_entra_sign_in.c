@@ -43,7 +43,7 @@ ngx_http_entra_sign_in(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_entra_main_conf_t  *mcf;
 
-    lcf->page.is_page = 1;
+    ngx_http_entra_page_at(cf, lcf, "entra_sign_in");
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_entra_module);
     mcf->sign_in = 1;

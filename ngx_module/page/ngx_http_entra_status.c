@@ -37,7 +37,7 @@ ngx_http_entra_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t  *clcf;
 
     value = cf->args->elts;
-    lcf->page.is_page = 1;
+    ngx_http_entra_page_at(cf, lcf, "entra_status");
 
     if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "live") == 0) {
         lcf->page.live = 1;
@@ -90,9 +90,6 @@ ngx_http_entra_status_names_of(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf)
 
         *name = value[i];
     }
-
-    lcf->file = cf->conf_file->file.name.data;
-    lcf->line = cf->conf_file->line;
 
     return NGX_CONF_OK;
 }

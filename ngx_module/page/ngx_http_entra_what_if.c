@@ -54,7 +54,7 @@ ngx_http_entra_what_if(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_core_loc_conf_t  *clcf;
 
-    lcf->page.is_page = 1;
+    ngx_http_entra_page_at(cf, lcf, "entra_what_if");
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_entra_what_if_handler;

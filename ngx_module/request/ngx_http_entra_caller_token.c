@@ -14,8 +14,6 @@
 #include <openssl/evp.h>
 
 
-#define NGX_HTTP_ENTRA_WORDS  64
-
 /* requests of a worker that may wait for keys before limits count them */
 #define NGX_HTTP_ENTRA_CROWD  64
 
@@ -38,8 +36,10 @@ struct ngx_http_entra_caller_token_s {
 
 
 static void ngx_http_entra_caller_token_free(void *data);
-static char *ngx_http_entra_caller_token_line(ngx_conf_t *cf,
-    ngx_command_t *dummy, void *conf);
+static int ngx_http_entra_caller_token_line(ngx_conf_t *cf, void *data,
+    entra_str_t *words, ngx_uint_t n, entra_err_t *err);
+static int ngx_http_entra_caller_token_is_param(void *data, entra_str_t word);
+static ngx_uint_t ngx_http_entra_caller_token_names(ngx_str_t *name);
 static ngx_int_t ngx_http_entra_caller_token_load_keys(
     ngx_http_entra_caller_token_t *ct);
 static ngx_int_t ngx_http_entra_caller_token_validate(ngx_http_request_t *r,
@@ -65,6 +65,7 @@ ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char                           *rv;
     entra_err_t                     err;
     ngx_pool_cleanup_t             *cln;
+    ngx_http_entra_block_t          block;
     ngx_http_entra_caller_token_t  *ct;
 
     if (mcf->caller_token) {
@@ -91,7 +92,14 @@ ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ct->file = cf->conf_file->file.name.data;
     ct->line = cf->conf_file->line;
 
-    rv = ngx_http_entra_conf_block(cf, ngx_http_entra_caller_token_line, ct);
+    ngx_memzero(&block, sizeof(ngx_http_entra_block_t));
+
+    block.data = ct;
+    block.line = ngx_http_entra_caller_token_line;
+    block.is_param = ngx_http_entra_caller_token_is_param;
+    block.names = ngx_http_entra_caller_token_names;
+
+    rv = ngx_http_entra_conf_block(cf, &block);
     if (rv != NGX_CONF_OK) {
         return rv;
     }
@@ -108,29 +116,27 @@ ngx_http_entra_caller_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static char *
-ngx_http_entra_caller_token_line(ngx_conf_t *cf, ngx_command_t *dummy,
-    void *conf)
+static int
+ngx_http_entra_caller_token_line(ngx_conf_t *cf, void *data,
+    entra_str_t *words, ngx_uint_t n, entra_err_t *err)
 {
-    ngx_http_entra_caller_token_t *ct = conf;
+    ngx_http_entra_caller_token_t *ct = data;
 
-    ngx_int_t     n;
-    entra_err_t   err;
-    entra_str_t   words[NGX_HTTP_ENTRA_WORDS];
+    return entra_caller_token_conf_param(&ct->conf, words, n, err);
+}
 
-    n = ngx_http_entra_conf_words(cf, words, NGX_HTTP_ENTRA_WORDS);
-    if (n == NGX_ERROR) {
-        return NGX_CONF_ERROR;
-    }
 
-    entra_err_clear(&err);
+static int
+ngx_http_entra_caller_token_is_param(void *data, entra_str_t word)
+{
+    return entra_caller_token_is_param(word);
+}
 
-    if (entra_caller_token_conf_param(&ct->conf, words, n, &err) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
-        return NGX_CONF_ERROR;
-    }
 
-    return NGX_CONF_OK;
+static ngx_uint_t
+ngx_http_entra_caller_token_names(ngx_str_t *name)
+{
+    return 0;
 }
 
 

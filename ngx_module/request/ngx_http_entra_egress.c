@@ -343,10 +343,9 @@ static ngx_uint_t
 ngx_http_entra_egress_name(ngx_http_request_t *r,
     ngx_http_entra_token_t *token, ngx_str_t *name, ngx_str_t *host)
 {
-    ngx_uint_t                       i;
-    entra_str_t                      text;
-    ngx_http_upstream_srv_conf_t   **uscfp;
-    ngx_http_upstream_main_conf_t   *umcf;
+    entra_str_t                    text;
+    ngx_http_upstream_t           *u;
+    ngx_http_upstream_srv_conf_t  *uscf;
 
     if (name->len == host->len
         && ngx_strncasecmp(name->data, host->data, name->len) == 0)
@@ -354,18 +353,16 @@ ngx_http_entra_egress_name(ngx_http_request_t *r,
         return 1;
     }
 
-    /* an upstream block, as $proxy_host names it */
+    /* the upstream block that it goes to, as $proxy_host names it */
 
-    umcf = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
-    uscfp = umcf->upstreams.elts;
+    u = r->upstream;
+    uscf = u->resolved ? ngx_http_entra_egress_named(r, u->resolved)
+                       : u->conf->upstream;
 
-    for (i = 0; i < umcf->upstreams.nelts; i++) {
-        if (uscfp[i]->flags && name->len == uscfp[i]->host.len
-            && ngx_strncasecmp(name->data, uscfp[i]->host.data, name->len)
-               == 0)
-        {
-            return 1;
-        }
+    if (uscf && uscf->flags && name->len == uscf->host.len
+        && ngx_strncasecmp(name->data, uscf->host.data, name->len) == 0)
+    {
+        return 1;
     }
 
     text.len = name->len;

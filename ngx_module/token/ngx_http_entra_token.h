@@ -43,6 +43,8 @@ struct ngx_http_entra_credential_s {
     ngx_array_t           tokens;               /* ngx_http_entra_token_t * */
     u_char               *file;
     ngx_uint_t            line;
+    ngx_array_t          *lines;                /* ngx_http_entra_line_t */
+    ngx_uint_t            used;                 /* unsigned  used:1 */
 
     /* digests of the secrets this process has held: their tokens are good */
     u_char                digests[4][32];

@@ -8,6 +8,7 @@
 
 #include "entra_ascii.h"
 #include "entra_cloud.h"
+#include "entra_suggest.h"
 #include "entra_url.h"
 
 
@@ -225,7 +226,12 @@ static int
 entra_scope_check(entra_str_t name, entra_err_t *err)
 {
     int          n = (int) name.len;
+    char         meant[ENTRA_SUGGEST_TEXT];
     entra_str_t  resource;
+
+    static const char *const  entra_scope_names[] = {
+        "aml", "arm", "storage", "keyvault", "graph", NULL
+    };
 
     if (entra_scope_is_bare(name)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
@@ -238,10 +244,12 @@ entra_scope_check(entra_str_t name, entra_err_t *err)
 
         if (memchr(name.data, '/', name.len) == NULL) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "unknown scope \"%.*s\": write aml, arm,"
-                                 " storage, keyvault, graph or the"
-                                 " resource's URI followed by \"/.default\"",
-                                 n, name.data);
+                                 "unknown scope \"%.*s\"%s", n, name.data,
+                                 entra_suggest(meant, name, entra_scope_names)
+                                     ? meant
+                                     : ": write aml, arm, storage, keyvault,"
+                                       " graph or the resource's URI followed"
+                                       " by \"/.default\"");
         }
 
         return 0;
@@ -438,6 +446,22 @@ entra_cloud_authority(entra_str_t text, entra_err_t *err)
     entra_str_lower(url, entra_str_c(url));
 
     return url;
+}
+
+
+int
+entra_cloud_unknown(entra_str_t name, entra_err_t *err)
+{
+    char  meant[ENTRA_SUGGEST_TEXT];
+
+    static const char *const  names[] = { "public", "china", "usgov", NULL };
+
+    return entra_err_set(err, ENTRA_ERR_CONFIG, "unknown cloud \"%.*s\"%s",
+                         (int) name.len, name.data,
+                         entra_suggest(meant, name, names)
+                             ? meant
+                             : ": write public, china or usgov; for any other,"
+                               " authority_host and full scope URIs");
 }
 
 

@@ -54,6 +54,9 @@ entra_str_t entra_cloud_resource(entra_str_t scope);
 /* "host", "https://host/" ... to "https://host[:port]"; http is refused */
 char *entra_cloud_authority(entra_str_t text, entra_err_t *err);
 
+/* the error about a name that entra_cloud_find() does not know: -1 */
+int entra_cloud_unknown(entra_str_t name, entra_err_t *err);
+
 /* [0-9A-Za-z.-]+ , bounded: a tenant never changes the URL's shape */
 int entra_cloud_tenant_ok(entra_str_t tenant);
 

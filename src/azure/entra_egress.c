@@ -235,3 +235,30 @@ entra_egress_host(const entra_egress_t *egress, entra_str_t host)
 
     return 0;
 }
+
+
+int
+entra_egress_public(const entra_egress_rule_t *rule)
+{
+    unsigned  i;
+
+    static const char *const  suffixes[] = {
+        ".windows.net", ".azure.com", ".azure.net", ".azurewebsites.net",
+        ".azurefd.net", ".azureedge.net", ".cloudapp.net",
+        ".cloudapp.azure.com", ".trafficmanager.net", ".azure.cn",
+        ".azure.us", ".chinacloudapi.cn", ".usgovcloudapi.net",
+        ".azurestaticapps.net", ".azurecontainerapps.io", NULL
+    };
+
+    if (!rule->suffix) {
+        return 0;
+    }
+
+    for (i = 0; suffixes[i]; i++) {
+        if (strcmp(rule->host, suffixes[i]) == 0) {
+            return 1;
+        }
+    }
+
+    return strchr(rule->host + 1, '.') == NULL;
+}

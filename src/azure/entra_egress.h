@@ -63,5 +63,11 @@ const char *entra_egress_refusal(const entra_egress_t *egress,
 /* some entry is about this host, whatever its scheme and port */
 int entra_egress_host(const entra_egress_t *egress, entra_str_t host);
 
+/*
+ * A suffix under which whoever likes can have a name: a top-level domain, or
+ * one that Azure gives names of its customers in.
+ */
+int entra_egress_public(const entra_egress_rule_t *rule);
+
 
 #endif /* ENTRA_EGRESS_H */

@@ -4,10 +4,14 @@
  */
 
 #include <grp.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#if (__linux__)
+#include <sys/xattr.h>
+#endif
 #include <unistd.h>
 
 #include "entra_access.h"
@@ -31,6 +35,9 @@ struct entra_access_s {
     gid_t          group;
     entra_err_t   *err;
     entra_buf_t   *out;
+
+    const entra_access_user_t  *user;
+    const char                 *path;       /* as given */
 
     /* of each part of the path; not 0 ends the walk with it */
     int          (*look)(entra_access_t *a, const struct stat *st);
@@ -361,4 +368,155 @@ entra_access_directory(const char *path, gid_t group, entra_buf_t *out)
     a.look = entra_access_look_directory;
 
     (void) entra_access_walk(&a, path);
+}
+
+
+int
+entra_access_user(entra_access_user_t *user, const char *name, gid_t group)
+{
+    struct passwd  *pwd;
+
+    memset(user, 0, sizeof(entra_access_user_t));
+
+    pwd = getpwnam(name);
+    if (pwd == NULL) {
+        return -1;
+    }
+
+    (void) snprintf(user->name, sizeof(user->name), "%s", name);
+
+    user->uid = pwd->pw_uid;
+    user->ngroups = ENTRA_ACCESS_GROUPS_MAX;
+
+    /* of more than that it is not known which ones */
+
+    return getgrouplist(name, group, user->groups, &user->ngroups) < 0 ? -1 : 0;
+}
+
+
+/* which bits of the mode, of those for others, are about the user */
+
+static int
+entra_access_may(const entra_access_user_t *user, const struct stat *st,
+    mode_t bits)
+{
+    int  i;
+
+    if (user->uid == 0) {
+        return 1;
+    }
+
+    if (st->st_uid == user->uid) {
+        return (st->st_mode & bits << 6) == bits << 6;
+    }
+
+    for (i = 0; i < user->ngroups; i++) {
+        if (st->st_gid == user->groups[i]) {
+            return (st->st_mode & bits << 3) == bits << 3;
+        }
+    }
+
+    return (st->st_mode & bits) == bits;
+}
+
+
+static int
+entra_access_has_list(const char *path)
+{
+#if (__linux__)
+    return getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
+#else
+    return 0;
+#endif
+}
+
+
+static const char *
+entra_access_group_name(const entra_access_user_t *user)
+{
+    struct group  *group;
+
+    group = user->ngroups ? getgrgid(user->groups[0]) : NULL;
+
+    return group ? group->gr_name : user->name;
+}
+
+
+static int
+entra_access_look_readable(entra_access_t *a, const struct stat *st)
+{
+    int     dir = S_ISDIR(st->st_mode);
+    mode_t  bits = dir ? S_IXOTH : S_IROTH;
+
+    if (entra_access_may(a->user, st, bits) || entra_access_has_list(a->done))
+    {
+        return 0;
+    }
+
+    if (dir) {
+        entra_access_line(a, "\"%.400s\" is read again when it changes, which"
+                          " user \"%s\" of nginx's workers cannot do: they"
+                          " cannot enter the directory \"%.400s\": \"chown"
+                          " root:%.64s %.400s; chmod 750 %.400s\"", a->path,
+                          a->user->name, a->done,
+                          entra_access_group_name(a->user), a->done, a->done);
+
+    } else {
+        entra_access_line(a, "\"%.400s\" is read again when it changes, which"
+                          " user \"%s\" of nginx's workers cannot do: \"chown"
+                          " root:%.64s %.400s; chmod 640 %.400s\"", a->done,
+                          a->user->name, entra_access_group_name(a->user),
+                          a->done, a->done);
+    }
+
+    return 1;
+}
+
+
+void
+entra_access_readable(const char *path, const entra_access_user_t *user,
+    entra_buf_t *out)
+{
+    entra_access_t  a;
+
+    memset(&a, 0, sizeof(entra_access_t));
+
+    a.user = user;
+    a.path = path;
+    a.out = out;
+    a.look = entra_access_look_readable;
+
+    (void) entra_access_walk(&a, path);
+}
+
+
+void
+entra_access_writable(const char *path, const entra_access_user_t *user,
+    entra_buf_t *out)
+{
+    struct stat     st;
+    entra_access_t  a;
+
+    memset(&a, 0, sizeof(entra_access_t));
+
+    if (strlen(path) >= sizeof(a.done) || path[0] != '/') {
+        return;
+    }
+
+    memcpy(a.done, path, strlen(path) + 1);
+    entra_access_up(&a);
+
+    if (stat(a.done, &st) != 0
+        || entra_access_may(user, &st, S_IWOTH | S_IXOTH)
+        || entra_access_has_list(a.done))
+    {
+        return;
+    }
+
+    a.out = out;
+
+    entra_access_line(&a, "\"%.400s\" cannot be written by user \"%s\" of"
+                      " nginx's workers: \"chown %s %.400s; chmod 700"
+                      " %.400s\"", path, user->name, user->name, a.done,
+                      a.done);
 }

@@ -16,7 +16,19 @@
 #include "entra_err.h"
 
 
-#define ENTRA_ACCESS_NO_GROUP  ((gid_t) -1)
+#define ENTRA_ACCESS_NO_GROUP    ((gid_t) -1)
+#define ENTRA_ACCESS_GROUPS_MAX  64
+#define ENTRA_ACCESS_TEXT        4096        /* bytes, room for a line */
+
+
+/* whom nginx's workers run as */
+
+typedef struct {
+    char    name[64];
+    uid_t   uid;
+    gid_t   groups[ENTRA_ACCESS_GROUPS_MAX];
+    int     ngroups;
+} entra_access_user_t;
 
 
 /*
@@ -39,6 +51,22 @@ void entra_access_secret(const char *path, gid_t group, entra_buf_t *out);
 
 /* of these the directories alone, for a file that nginx makes */
 void entra_access_directory(const char *path, gid_t group, entra_buf_t *out);
+
+/* name: as of "user", group: as of its second word; 0, or -1: not known */
+int entra_access_user(entra_access_user_t *user, const char *name,
+    gid_t group);
+
+/*
+ * A file that the workers read again when it changes, and that they cannot
+ * read as the user they are: a line in out, with the command to write.
+ * Nothing is said of what has an access control list, or is not there.
+ */
+void entra_access_readable(const char *path, const entra_access_user_t *user,
+    entra_buf_t *out);
+
+/* the directory of a file that they make, which they have to write */
+void entra_access_writable(const char *path, const entra_access_user_t *user,
+    entra_buf_t *out);
 
 
 #endif /* ENTRA_ACCESS_H */

@@ -160,6 +160,28 @@ entra_str_is_guid(entra_str_t s)
 
 
 int
+entra_str_is_nearly_guid(entra_str_t s)
+{
+    size_t  i, digits, hyphens;
+
+    if (s.len < ENTRA_GUID_LEN - 6 || s.len > ENTRA_GUID_LEN + 6
+        || entra_str_is_guid(s))
+    {
+        return 0;
+    }
+
+    digits = hyphens = 0;
+
+    for (i = 0; i < s.len; i++) {
+        digits += entra_hex_digit(s.data[i]) >= 0;
+        hyphens += s.data[i] == '-';
+    }
+
+    return hyphens >= 3 && digits + hyphens + 2 >= s.len;
+}
+
+
+int
 entra_str_has_control(entra_str_t s)
 {
     size_t  i;

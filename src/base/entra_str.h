@@ -97,6 +97,9 @@ int entra_str_is_word(entra_str_t s, const char *more);
 #define ENTRA_GUID_LEN  36
 int entra_str_is_guid(entra_str_t s);
 
+/* meant to be one and mistyped: hyphens, digits, about as long, no dot */
+int entra_str_is_nearly_guid(entra_str_t s);
+
 /* a control character of ASCII; nothing but visible ASCII, or empty */
 int entra_str_has_control(entra_str_t s);
 int entra_str_is_visible(entra_str_t s);

@@ -52,7 +52,7 @@ static int
 entra_chained_check(const entra_credential_t *c, unsigned depth,
     entra_err_t *err)
 {
-    char                      **name;
+    char                      **name, meant[ENTRA_SUGGEST_TEXT];
     const char                 *why;
     entra_chained_t            *conf = c->conf;
     const entra_credential_t   *member;
@@ -63,8 +63,9 @@ entra_chained_check(const entra_credential_t *c, unsigned depth,
         if (member == NULL) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
                                  "\"use\" of \"%s\" names \"%s\", but there is "
-                                 "no entra_credential of this name", c->name,
-                                 *name);
+                                 "no entra_credential of this name%s", c->name,
+                                 *name, entra_credential_meant(c, *name,
+                                                               meant));
         }
 
         if (member == c) {

@@ -166,11 +166,35 @@ entra_credential_warn(entra_credential_t *c, const char *fmt, ...)
 }
 
 
+const char *
+entra_credential_meant(const entra_credential_t *c, const char *name,
+    char text[ENTRA_SUGGEST_TEXT])
+{
+    entra_suggest_t  s;
+
+    entra_suggest_begin(&s, entra_str_c(name));
+
+    if (c->offer) {
+        c->offer(c->find_data, &s);
+    }
+
+    (void) entra_suggest_text(&s, text);
+
+    return text;
+}
+
+
 void
 entra_credential_secret_file(entra_credential_t *c, const char *path)
 {
-    if (path) {
-        entra_access_secret(path, c->group, &c->warnings);
+    if (path == NULL) {
+        return;
+    }
+
+    entra_access_secret(path, c->group, &c->warnings);
+
+    if (c->user) {
+        entra_access_readable(path, c->user, &c->warnings);
     }
 }
 
@@ -211,6 +235,14 @@ entra_credential_tenant(entra_credential_t *c, entra_err_t *err)
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "tenant_id is missing: write \"tenant_id ID;\""
                              " or set AZURE_TENANT_ID");
+    }
+
+    if (entra_str_is_nearly_guid(entra_str_c(c->tenant_id))) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "tenant_id \"%s\" is not a GUID (%zu"
+                             " characters), which has 8-4-4-4-12 hexadecimal"
+                             " digits: copy the directory (tenant) ID",
+                             c->tenant_id, strlen(c->tenant_id));
     }
 
     if (!entra_cloud_tenant_ok(entra_str_c(c->tenant_id))) {
@@ -259,11 +291,19 @@ entra_credential_client(entra_credential_t *c, entra_err_t *err)
     }
 
     for (p = c->client_id; *p; p++) {
-        if (*p < 0x21 || *p > 0x7e || *p == '"' || *p == '\\') {
+        if (*p < 0x21 || *p > 0x7e || strchr("\"\\<>{}$", *p)) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
                                  "client_id holds a character that no"
                                  " application (client) ID has");
         }
+    }
+
+    if (entra_str_is_nearly_guid(entra_str_c(c->client_id))) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "client_id \"%s\" is not a GUID (%zu"
+                             " characters), which has 8-4-4-4-12 hexadecimal"
+                             " digits: copy the application (client) ID",
+                             c->client_id, strlen(c->client_id));
     }
 
     return 0;
@@ -295,6 +335,21 @@ entra_authority_cloud(const char *authority)
     }
 
     return NULL;
+}
+
+
+/* servers that are not Entra's have other ones, as AD FS does */
+
+static void
+entra_credential_client_form(entra_credential_t *c)
+{
+    if (c->client_id && !entra_str_is_guid(entra_str_c(c->client_id))
+        && entra_authority_cloud(c->authority_host))
+    {
+        entra_credential_warn(c, "client_id \"%.64s\" is not a GUID (%zu"
+                              " characters): copy the application (client)"
+                              " ID", c->client_id, strlen(c->client_id));
+    }
 }
 
 
@@ -450,6 +505,8 @@ entra_credential_init(entra_credential_t *c, entra_err_t *err)
         return -1;
     }
 
+    entra_credential_client_form(c);
+
     if (c->type->init && c->type->init(c, err) != 0) {
         return -1;
     }
@@ -467,6 +524,7 @@ entra_credential_init_inner(entra_credential_t *c, entra_credential_t *inner,
     int  rc;
 
     inner->group = c->group;
+    inner->user = c->user;
 
     rc = entra_credential_init(inner, err);
 

@@ -10,6 +10,7 @@
 
 
 #include "entra_access.h"
+#include "entra_suggest.h"
 #include "entra_credential_type.h"
 
 
@@ -37,6 +38,7 @@ struct entra_credential_s {
 
     /* of nginx's workers, set by the nginx module; or ENTRA_ACCESS_NO_GROUP */
     gid_t                           group;
+    const entra_access_user_t      *user;          /* NULL: not known */
 
     struct entra_env_s             *env;               /* borrowed */
 
@@ -48,6 +50,8 @@ struct entra_credential_s {
      * find itself until all blocks are read.
      */
     entra_credential_t           *(*find)(void *find_data, const char *name);
+    void                          (*offer)(void *find_data,
+                                           struct entra_suggest_s *s);
     void                           *find_data;
 
     /*
@@ -85,6 +89,13 @@ void entra_credential_free(entra_credential_t *c);
  */
 int entra_credential_param(entra_credential_t *c, const entra_str_t *words,
     unsigned nwords, entra_err_t *err);
+
+/* words[0] of a line could be that, also policies, upstreams and preload */
+int entra_credential_is_param(const entra_credential_t *c, entra_str_t name);
+
+/* ", did you mean "NAME"?" of a credential that find() has not found, or "" */
+const char *entra_credential_meant(const entra_credential_t *c,
+    const char *name, char text[ENTRA_SUGGEST_TEXT]);
 
 /*
  * End of the block: type->load(), then what is unset from the environment

@@ -11,6 +11,7 @@
 #include "entra_ascii.h"
 #include "entra_cloud.h"
 #include "entra_credential.h"
+#include "entra_suggest.h"
 
 
 #define ENTRA_WORD_MAX   4096
@@ -45,6 +46,13 @@ static const entra_literal_t  entra_literals[] = {
 
 static const char  *const entra_common[] = {
     "tenant_id", "client_id", "authority_host", "cloud", "scope", NULL
+};
+
+
+/* the nginx module's own */
+
+static const char  *const entra_outer[] = {
+    "policies", "upstreams", "preload", NULL
 };
 
 
@@ -414,11 +422,7 @@ entra_param_cloud(entra_credential_t *c, const entra_str_t *words,
     free(name);
 
     if (cloud == NULL) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "unknown cloud \"%.*s\": write public, china or"
-                             " usgov; for any other, authority_host and full"
-                             " scope URIs", (int) words[1].len,
-                             words[1].data);
+        return entra_cloud_unknown(words[1], err);
     }
 
     c->cloud = cloud;
@@ -528,12 +532,60 @@ entra_param_shared(entra_credential_t *c, const entra_str_t *words,
 }
 
 
+int
+entra_credential_is_param(const entra_credential_t *c, entra_str_t name)
+{
+    unsigned  n;
+
+    if (entra_credential_param_find(c->type, name)) {
+        return 1;
+    }
+
+    for (n = 0; entra_common[n]; n++) {
+        if (entra_str_eq_c(name, entra_common[n])) {
+            return 1;
+        }
+    }
+
+    for (n = 0; entra_outer[n]; n++) {
+        if (entra_str_eq_c(name, entra_outer[n])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* one of the type's and the common ones */
+
+static int
+entra_param_meant(const entra_credential_type_t *type, entra_str_t name,
+    entra_buf_t *out)
+{
+    unsigned              n;
+    entra_suggest_t       s;
+    const entra_param_t  *param;
+
+    entra_suggest_begin(&s, name);
+
+    for (n = 0; (param = entra_credential_param_nth(type, n)) != NULL; n++) {
+        entra_suggest_offer(&s, entra_str_c(param->name));
+    }
+
+    entra_suggest_list(&s, entra_common);
+    entra_suggest_list(&s, entra_outer);
+
+    return entra_suggest_add(&s, out);
+}
+
+
 static int
 entra_param_unknown(entra_credential_t *c, entra_str_t name,
     entra_err_t *err)
 {
     int                                    rc;
-    unsigned                               n;
+    unsigned                               n, other;
     entra_buf_t                            b;
     const entra_param_t                   *param;
     const entra_literal_t                 *literal;
@@ -549,29 +601,36 @@ entra_param_unknown(entra_credential_t *c, entra_str_t name,
     }
 
     entra_buf_init(&b, sizeof(err->text));
-    entra_buf_addf(&b, "unknown parameter \"%.*s\"",
-                   (int) (name.len < 64 ? name.len : 64), name.data);
+    entra_buf_addf(&b, "unknown parameter \"%.*s\" of entra_credential"
+                   " \"%s\"", (int) (name.len < 64 ? name.len : 64), name.data,
+                   c->name);
+    other = 0;
 
     for (type = c->types; type && *type; type++) {
         if (entra_credential_param_find(*type, name)) {
             entra_buf_addf(&b, ", which belongs to the type \"%s\"",
                            (*type)->name);
+            other = 1;
             break;
         }
     }
 
-    entra_buf_addf(&b, "; \"%s\" has", c->type->name);
+    if (other || !entra_param_meant(c->type, name, &b)) {
+        entra_buf_addf(&b, "; \"%s\" has", c->type->name);
 
-    for (n = 0; (param = entra_credential_param_nth(c->type, n)) != NULL; n++)
-    {
-        entra_buf_addf(&b, " %s,", param->name);
+        for (n = 0;
+             (param = entra_credential_param_nth(c->type, n)) != NULL;
+             n++)
+        {
+            entra_buf_addf(&b, " %s,", param->name);
+        }
+
+        for (n = 0; entra_common[n]; n++) {
+            entra_buf_addf(&b, " %s,", entra_common[n]);
+        }
+
+        entra_buf_add_c(&b, " policies, upstreams, preload");
     }
-
-    for (n = 0; entra_common[n]; n++) {
-        entra_buf_addf(&b, " %s,", entra_common[n]);
-    }
-
-    entra_buf_add_c(&b, " policies, upstreams, preload");
 
     rc = entra_err_set(err, ENTRA_ERR_CONFIG, "%s", entra_buf_str(&b).data);
     entra_buf_free(&b);

@@ -65,14 +65,16 @@ static int
 entra_endpoint_using(entra_credential_t *c, entra_endpoint_t *e,
     entra_err_t *err)
 {
+    char                 meant[ENTRA_SUGGEST_TEXT];
     entra_credential_t  *other;
 
     other = c->find ? c->find(c->find_data, e->using) : NULL;
 
     if (other == NULL) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "\"using %s\" names no entra_credential",
-                             e->using);
+                             "\"using %s\" names no entra_credential%s",
+                             e->using,
+                             entra_credential_meant(c, e->using, meant));
     }
 
     if (other->type->no_scope

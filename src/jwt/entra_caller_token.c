@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "entra_caller_token.h"
+#include "entra_suggest.h"
 
 
 typedef struct {
@@ -265,9 +266,7 @@ entra_caller_token_cloud(entra_caller_token_conf_t *conf, entra_str_t value,
     free(name);
 
     if (conf->cloud == NULL) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "unknown cloud: it is \"public\", \"china\" or"
-                             " \"usgov\"; for any other write authority_host");
+        return entra_cloud_unknown(value, err);
     }
 
     return 0;
@@ -306,10 +305,32 @@ entra_caller_token_leeway(entra_caller_token_conf_t *conf, entra_str_t value,
 }
 
 
+static const char *const  entra_caller_token_names[] = {
+    "tenant_id", "audience", "authority_host", "cloud", "leeway", NULL
+};
+
+
+int
+entra_caller_token_is_param(entra_str_t name)
+{
+    unsigned  i;
+
+    for (i = 0; entra_caller_token_names[i]; i++) {
+        if (entra_str_eq_c(name, entra_caller_token_names[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static int
 entra_caller_token_one(entra_caller_token_conf_t *conf, entra_str_t name,
     entra_str_t value, entra_err_t *err)
 {
+    char  meant[ENTRA_SUGGEST_TEXT];
+
     if (entra_str_eq_c(name, "tenant_id")) {
         return entra_caller_token_tenant(conf, value, err);
     }
@@ -327,10 +348,12 @@ entra_caller_token_one(entra_caller_token_conf_t *conf, entra_str_t name,
     }
 
     return entra_err_set(err, ENTRA_ERR_CONFIG,
-                         "unknown parameter \"%.*s\" in entra_caller_token: it"
-                         " has tenant_id, audience, authority_host, cloud,"
-                         " leeway", (int) (name.len < 80 ? name.len : 80),
-                         name.data);
+                         "unknown parameter \"%.*s\" of entra_caller_token%s",
+                         (int) (name.len < 80 ? name.len : 80), name.data,
+                         entra_suggest(meant, name, entra_caller_token_names)
+                             ? meant
+                             : "; it has tenant_id, audience, authority_host,"
+                               " cloud, leeway");
 }
 
 

@@ -40,6 +40,9 @@ void entra_caller_token_conf_free(entra_caller_token_conf_t *conf);
 int entra_caller_token_conf_param(entra_caller_token_conf_t *conf,
     const entra_str_t *words, unsigned nwords, entra_err_t *err);
 
+/* words[0] of a line could be that */
+int entra_caller_token_is_param(entra_str_t name);
+
 /* end of the block: what is required is there, what is not gets its default */
 int entra_caller_token_conf_done(entra_caller_token_conf_t *conf,
     entra_err_t *err);

@@ -3,6 +3,7 @@
  * Copyright (C) nginx-entra authors
  */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ typedef enum {
     ENTRA_CLAIM_GUID,
     ENTRA_CLAIM_KIND,           /* app, user */
     ENTRA_CLAIM_STRENGTH,       /* 0, 1, 2 */
+    ENTRA_CLAIM_METHOD,         /* of authentication, in lower case */
     ENTRA_CLAIM_TIME
 } entra_claim_form_e;
 
@@ -40,7 +42,7 @@ static const entra_claim_name_t  entra_claim_names[] = {
     { "groups", ENTRA_CLAIM_GROUPS, ENTRA_CLAIM_TEXT },
     { "wids", ENTRA_CLAIM_WIDS, ENTRA_CLAIM_GUID },
     { "scp", ENTRA_CLAIM_SCP, ENTRA_CLAIM_TEXT },
-    { "amr", ENTRA_CLAIM_AMR, ENTRA_CLAIM_TEXT },
+    { "amr", ENTRA_CLAIM_AMR, ENTRA_CLAIM_METHOD },
     { "acrs", ENTRA_CLAIM_ACRS, ENTRA_CLAIM_TEXT },
     { "idtyp", ENTRA_CLAIM_IDTYP, ENTRA_CLAIM_KIND },
     { "azpacr", ENTRA_CLAIM_AZPACR, ENTRA_CLAIM_STRENGTH },
@@ -57,6 +59,30 @@ entra_claim_match_names(void)
 {
     return "appid, oid, tid, roles, groups, wids, scp, amr, acrs, idtyp,"
            " azpacr, max_age";
+}
+
+
+int
+entra_claim_match_meant(char text[ENTRA_SUGGEST_TEXT], entra_str_t word)
+{
+    unsigned         i;
+    entra_str_t      rest = word;
+    entra_suggest_t  s;
+
+    entra_suggest_begin(&s, entra_str_cut(&rest, '='));
+
+    for (i = 0; i < ENTRA_CLAIM_NAMES; i++) {
+        entra_suggest_offer(&s, entra_str_c(entra_claim_names[i].name));
+    }
+
+    if (s.name.len == 0) {
+        return 0;
+    }
+
+    (void) snprintf(text, ENTRA_SUGGEST_TEXT, ", did you mean \"%.*s=...\"?",
+                    (int) s.name.len, s.name.data);
+
+    return 1;
 }
 
 
@@ -144,6 +170,21 @@ entra_claim_seconds(entra_str_t text, int64_t *seconds)
 }
 
 
+static int
+entra_claim_has_capital(entra_str_t value)
+{
+    size_t  i;
+
+    for (i = 0; i < value.len; i++) {
+        if (value.data[i] >= 'A' && value.data[i] <= 'Z') {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static const char *
 entra_claim_wrong(entra_claim_form_e form, entra_str_t value,
     entra_claim_match_t *match)
@@ -164,6 +205,13 @@ entra_claim_wrong(entra_claim_form_e form, entra_str_t value,
     case ENTRA_CLAIM_TIME:
         return entra_claim_seconds(value, &match->seconds) == 0
                ? NULL : "is a time up to 30d, as in 15m";
+
+    case ENTRA_CLAIM_METHOD:
+        if (entra_claim_has_capital(value)) {
+            return "is in lower case, as in amr=mfa";
+        }
+
+        break;
 
     case ENTRA_CLAIM_TEXT:
         break;

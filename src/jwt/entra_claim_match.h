@@ -12,6 +12,7 @@
 
 #include "entra_claims.h"
 #include "entra_err.h"
+#include "entra_suggest.h"
 #include "entra_truth.h"
 
 
@@ -52,6 +53,9 @@ typedef struct {
 int entra_claim_match_parse(entra_claim_match_t *match, entra_str_t word,
     entra_err_t *err);
 void entra_claim_match_free(entra_claim_match_t *match);   /* not itself */
+
+/* of a word that is none: ", did you mean "appid=..."?", or empty and 0 */
+int entra_claim_match_meant(char text[ENTRA_SUGGEST_TEXT], entra_str_t word);
 
 /*
  * ENTRA_FALSE, ENTRA_UNKNOWN or ENTRA_TRUE.

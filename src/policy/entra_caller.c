@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "entra_caller.h"
+#include "entra_suggest.h"
 
 
 static void
@@ -92,6 +93,21 @@ entra_caller_full(unsigned n, entra_err_t *err)
 static int
 entra_caller_unknown(const char *kind, entra_str_t word, entra_err_t *err)
 {
+    char         meant[ENTRA_SUGGEST_TEXT];
+    entra_str_t  rest = word;
+
+    static const char *const  names[] = {
+        "san_uri", "san_dns", "spki_sha256", "cert_sha256", NULL
+    };
+
+    if (kind[0] == 'c' ? entra_suggest(meant, entra_str_cut(&rest, '='), names)
+                       : entra_claim_match_meant(meant, word))
+    {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "unknown key \"%.*s\" of a %s%s", (int) word.len,
+                             word.data, kind, meant);
+    }
+
     return entra_err_set(err, ENTRA_ERR_CONFIG,
                          "unknown key \"%.*s\" of a %s: write KEY=VALUE, where"
                          " KEY is one of %s", (int) word.len, word.data, kind,
@@ -172,8 +188,13 @@ entra_caller_line(entra_caller_t *caller, const entra_str_t *words,
     unsigned nwords, entra_err_t *err)
 {
     int                   rc;
+    char                  meant[ENTRA_SUGGEST_TEXT];
     unsigned              i;
     entra_caller_line_t  *line;
+
+    static const char *const  entra_caller_kinds[] = {
+        "certificate", "token", NULL
+    };
 
     line = entra_caller_push(caller, err);
     if (line == NULL) {
@@ -197,10 +218,12 @@ entra_caller_line(entra_caller_t *caller, const entra_str_t *words,
         }
 
         if (i == 0) {
+            (void) entra_suggest(meant, words[0], entra_caller_kinds);
+
             return entra_err_set(err, ENTRA_ERR_CONFIG,
                                  "a line begins with \"certificate\" or"
-                                 " \"token\", not \"%.*s\"",
-                                 (int) words[0].len, words[0].data);
+                                 " \"token\", not \"%.*s\"%s",
+                                 (int) words[0].len, words[0].data, meant);
         }
 
         /* the keys belong to the word that came last */

@@ -18,6 +18,7 @@
 
 
 typedef struct {
+    const char           *where;                /* " in FILE:LINE", or NULL */
     unsigned              certificate:1;        /* one has to be there */
     unsigned              token:1;
     entra_cert_match_t    *certs;
@@ -31,6 +32,8 @@ typedef struct {
     char                 *name;
     entra_caller_line_t  *lines;
     unsigned              nlines;
+    const char           *where;                /* as of a line; of the block */
+    unsigned              used;                 /* a policy names it */
 } entra_caller_t;
 
 

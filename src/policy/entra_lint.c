@@ -3,8 +3,11 @@
  * Copyright (C) nginx-entra authors
  */
 
+#include <string.h>
+
 #include "entra_lint.h"
 #include "entra_lint_relation.h"
+#include "entra_suggest.h"
 #include "entra_time.h"
 
 
@@ -22,72 +25,196 @@ entra_lint_context(const char *value)
 }
 
 
-static void
-entra_lint_acrs(const entra_policy_t *policy, const char *caller,
-    const entra_claim_match_t *claim, entra_lint_pt lint, void *data)
-{
-    entra_buf_t  text;
+/* what Entra writes into amr, as far as it is documented or seen */
 
-    if (claim->claim != ENTRA_CLAIM_ACRS || entra_lint_context(claim->value)) {
-        return;
+static const char *const  entra_lint_methods[] = {
+    "pwd", "mfa", "rsa", "otp", "fed", "wia", "wiaormfa", "ngcmfa", "fido",
+    "hwk", "swk", "sms", "tel", "pop", "face", "fpt", "sc", "user", "mca",
+    "kba", "pin", "geo", "iris", "vbm", "retina", "rba", NULL
+};
+
+
+static int
+entra_lint_method(const char *value)
+{
+    unsigned  i;
+
+    for (i = 0; entra_lint_methods[i]; i++) {
+        if (strcmp(value, entra_lint_methods[i]) == 0) {
+            return 1;
+        }
     }
+
+    return 0;
+}
+
+
+/* values of claims that no token has; what: the block that asks for it */
+
+static void
+entra_lint_claim(const entra_claim_match_t *claim, const char *directive,
+    const char *name, const char *where, entra_lint_pt lint, void *data)
+{
+    char         meant[ENTRA_SUGGEST_TEXT];
+    entra_buf_t  text;
 
     entra_buf_init(&text, ENTRA_LINT_TEXT_MAX);
 
-    entra_buf_addf(&text, "%s \"%s\" asks for \"acrs=%.64s\", which is none of"
-                   " Entra's authentication contexts, c1 to c99; write the ID"
-                   " of one, not its name", caller ? "entra_caller"
-                                                   : "entra_policy",
-                   caller ? caller : policy->name, claim->value);
-    lint(data, policy, entra_buf_str(&text).data);
+    if (claim->claim == ENTRA_CLAIM_ACRS && !entra_lint_context(claim->value))
+    {
+        entra_buf_addf(&text, "%s \"%s\" asks for \"acrs=%.64s\", which is"
+                       " none of Entra's authentication contexts, c1 to c99;"
+                       " write the ID of one, not its name", directive, name,
+                       claim->value);
+
+    } else if (claim->claim == ENTRA_CLAIM_AMR
+               && !entra_lint_method(claim->value))
+    {
+        entra_buf_addf(&text, "%s \"%s\" asks for \"amr=%.64s\", which is none"
+                       " of the methods that Entra's tokens name%s", directive,
+                       name, claim->value,
+                       entra_suggest(meant, entra_str_c(claim->value),
+                                     entra_lint_methods)
+                           ? meant : "; write amr=mfa, or another of them");
+    }
+
+    if (text.len) {
+        lint(data, where, entra_buf_str(&text).data);
+    }
 
     entra_buf_free(&text);
 }
 
 
 static void
-entra_lint_callers(const entra_policy_t *policy, const entra_refs_t *refs,
-    entra_lint_pt lint, void *data)
+entra_lint_claims(const entra_policy_t *policy, entra_lint_pt lint,
+    void *data)
 {
-    unsigned                    i, k, n;
-    const entra_caller_t       *caller;
-    const entra_caller_line_t  *line;
+    unsigned                i;
+    const entra_control_t  *control;
 
-    for (i = 0; i < refs->nnames; i++) {
-        caller = refs->found.callers[i];
+    for (i = 0; i < policy->ncontrols; i++) {
+        control = &policy->controls[i];
 
-        for (k = 0; k < caller->nlines; k++) {
-            line = &caller->lines[k];
-
-            for (n = 0; n < line->nclaims; n++) {
-                entra_lint_acrs(policy, caller->name, &line->claims[n], lint,
-                                data);
-            }
+        if (control->kind == ENTRA_CONTROL_CLAIM) {
+            entra_lint_claim(&control->claim, "entra_policy", policy->name,
+                             policy->lines[ENTRA_POLICY_LINE_OUTCOME], lint,
+                             data);
         }
     }
 }
 
 
 static void
-entra_lint_contexts(const entra_policy_t *policy, entra_lint_pt lint,
-    void *data)
+entra_lint_callers(const entra_rules_t *rules, entra_lint_pt lint, void *data)
 {
-    unsigned                   i;
-    const entra_control_t     *control;
-    const entra_assignment_t  *callers;
+    unsigned                    i, j, k;
+    const entra_caller_t       *caller;
+    const entra_caller_line_t  *line;
 
-    for (i = 0; i < policy->ncontrols; i++) {
-        control = &policy->controls[i];
+    for (i = 0; (caller = entra_rules_caller_nth(rules, i)) != NULL; i++) {
+        for (j = 0; j < caller->nlines; j++) {
+            line = &caller->lines[j];
 
-        if (control->kind == ENTRA_CONTROL_CLAIM) {
-            entra_lint_acrs(policy, NULL, &control->claim, lint, data);
+            for (k = 0; k < line->nclaims; k++) {
+                entra_lint_claim(&line->claims[k], "entra_caller",
+                                 caller->name, line->where, lint, data);
+            }
+        }
+    }
+}
+
+
+/* without a certificate of the client nobody is this caller */
+
+static const char *
+entra_lint_certified(const entra_refs_t *refs)
+{
+    unsigned               i, j;
+    const entra_caller_t  *caller;
+
+    for (i = 0; i < refs->nnames; i++) {
+        caller = refs->found.callers[i];
+
+        for (j = 0; j < caller->nlines && caller->lines[j].certificate; j++) {
+            /* void */
+        }
+
+        if (j == caller->nlines) {
+            return caller->name;
         }
     }
 
+    return NULL;
+}
+
+
+static int
+entra_lint_demands(const entra_policy_t *policy, entra_control_e kind)
+{
+    unsigned  i, n;
+
+    for (i = n = 0; i < policy->ncontrols; i++) {
+        n += policy->controls[i].kind == kind;
+    }
+
+    return policy->require_any ? n && n == policy->ncontrols : n != 0;
+}
+
+
+/* what a client can show depends on the servers */
+
+static void
+entra_lint_unmet(const entra_policy_t *policy, entra_buf_t *text,
+    entra_lint_pt lint, void *data)
+{
+    const char                *name, *where;
+    const entra_assignment_t  *callers;
+
+    if (!policy->located) {
+        return;
+    }
+
+    entra_buf_reset(text);
+
+    where = policy->lines[ENTRA_POLICY_LINE_OUTCOME];
     callers = &policy->assignments[ENTRA_DIM_CALLERS];
 
-    entra_lint_callers(policy, &callers->include, lint, data);
-    entra_lint_callers(policy, &callers->except, lint, data);
+    if (!policy->serves_tls && entra_lint_demands(policy, ENTRA_CONTROL_TLS)) {
+        entra_buf_addf(text, "entra_policy \"%s\" asks for TLS, but no server"
+                       " in which it decides listens with it, so it grants"
+                       " nothing; write \"listen PORT ssl;\"", policy->name);
+
+    } else if (!policy->asks_certificates
+               && entra_lint_demands(policy, ENTRA_CONTROL_CERTIFICATE))
+    {
+        entra_buf_addf(text, "entra_policy \"%s\" asks for a certificate, but"
+                       " no server in which it decides asks clients for one,"
+                       " so it grants nothing; write \"ssl_verify_client on;\""
+                       " or \"optional\" there", policy->name);
+
+    } else if (!policy->asks_certificates
+               && (policy->stated & 1u << ENTRA_DIM_CALLERS))
+    {
+        where = policy->lines[ENTRA_DIM_CALLERS];
+        name = entra_lint_certified(&callers->include);
+
+        if (name == NULL) {
+            name = entra_lint_certified(&callers->except);
+        }
+
+        if (name) {
+            entra_buf_addf(text, "entra_policy \"%s\" names caller \"%s\", who"
+                           " is known by a certificate, but no server in which"
+                           " it decides asks clients for one; write"
+                           " \"ssl_verify_client on;\" or \"optional\" there",
+                           policy->name, name);
+        }
+    }
+
+    if (text->len) {
+        lint(data, where, entra_buf_str(text).data);
+    }
 }
 
 
@@ -113,7 +240,7 @@ entra_lint_policy(const entra_policy_t *policy, int64_t now,
                            " \"%s any except ...;\"", policy->name,
                            entra_dim_name((entra_dim_e) dim),
                            entra_dim_name((entra_dim_e) dim));
-            lint(data, policy, entra_buf_str(&text).data);
+            lint(data, policy->lines[dim], entra_buf_str(&text).data);
         }
     }
 
@@ -126,10 +253,12 @@ entra_lint_policy(const entra_policy_t *policy, int64_t now,
         entra_time_format(policy->until, &text);
         entra_buf_add_c(&text, ", which is past: it still decides nothing;"
                         " write \"state enabled;\", or a new date");
-        lint(data, policy, entra_buf_str(&text).data);
+        lint(data, policy->lines[ENTRA_POLICY_LINE_STATE],
+             entra_buf_str(&text).data);
     }
 
-    entra_lint_contexts(policy, lint, data);
+    entra_lint_claims(policy, lint, data);
+    entra_lint_unmet(policy, &text, lint, data);
 
     entra_buf_free(&text);
 }
@@ -152,6 +281,63 @@ entra_lint_rules(const entra_rules_t *rules, int64_t now,
         }
 
         entra_lint_policy(policy, now, lint, data);
+    }
+
+    entra_lint_callers(rules, lint, data);
+}
+
+
+typedef struct {
+    const char     *instead;
+    entra_lint_pt   lint;
+    void           *data;
+} entra_lint_unused_t;
+
+
+static void
+entra_lint_unused_one(void *data, const char *directive, const char *name,
+    const char *where)
+{
+    entra_buf_t           text;
+    entra_lint_unused_t  *u = data;
+
+    entra_buf_init(&text, ENTRA_LINT_TEXT_MAX);
+    entra_buf_addf(&text, "%s \"%s\" is not used: %s, or remove it", directive,
+                   name, u->instead);
+
+    u->lint(u->data, where, entra_buf_str(&text).data);
+    entra_buf_free(&text);
+}
+
+
+void
+entra_lint_unused(const entra_rules_t *rules, unsigned logged_callers,
+    unsigned logged_locations, entra_lint_pt lint, void *data)
+{
+    entra_lint_unused_t  u;
+
+    u.lint = lint;
+    u.data = data;
+
+    u.instead = "name it in \"policies\" of a credential or in"
+                " \"entra_policies\" of a location";
+    entra_rules_unused(rules, ENTRA_RULE_POLICY, entra_lint_unused_one, &u);
+
+    u.instead = "name it in \"operations\" of an entra_policy";
+    entra_rules_unused(rules, ENTRA_RULE_OPERATIONS, entra_lint_unused_one,
+                       &u);
+
+    if (!logged_callers) {
+        u.instead = "name it in \"callers\" of an entra_policy";
+        entra_rules_unused(rules, ENTRA_RULE_CALLER, entra_lint_unused_one,
+                           &u);
+    }
+
+    if (!logged_locations) {
+        u.instead = "name it in \"locations\" or \"peers\" of an"
+                    " entra_policy";
+        entra_rules_unused(rules, ENTRA_RULE_LOCATION, entra_lint_unused_one,
+                           &u);
     }
 }
 
@@ -261,7 +447,8 @@ entra_lint_say(const entra_lint_t *l, const entra_policy_t *policy,
         }
     }
 
-    l->lint(l->data, policy, entra_buf_str(&line).data);
+    l->lint(l->data, policy ? policy->where : NULL,
+            entra_buf_str(&line).data);
     entra_buf_free(&line);
 }
 
@@ -319,8 +506,8 @@ entra_lint_grants(const entra_lint_t *l)
     }
 
     if (grants == 0) {
-        entra_lint_say(l, NULL, NULL, "none of its enabled policies grants"
-                       " anything, so every request is denied; add a"
+        entra_lint_say(l, NULL, NULL, "none of its policies that are enabled"
+                       " grants anything, so every request is denied; add a"
                        " policy with \"grant;\"");
     }
 }
@@ -387,12 +574,13 @@ entra_lint_policies(const entra_policy_t *const *policies, unsigned n,
 
         if (policy && entra_lint_proxy_inside(policy, trusted_proxies)) {
             entra_lint_say(&l, policy, NULL, policy->grant
-                               ? "a trusted proxy is in the locations that $"
-                                 " grants, where its own address is never a"
-                                 " client's; remove it from them, or write it"
-                                 " after \"except\""
-                               : "a trusted proxy is in the locations that $"
-                                 " excepts; remove its address from them");
+                               ? "a trusted proxy is inside of the locations"
+                                 " that $ grants, where its own address is"
+                                 " never a client's; take it out of them, or"
+                                 " write it behind \"except\""
+                               : "a trusted proxy is inside of the locations"
+                                 " that $ excepts; take its address out of"
+                                 " them");
         }
     }
 }
@@ -478,7 +666,7 @@ entra_lint_tokens(const entra_rules_t *rules, entra_err_t *err)
         for (k = 0; k < caller->nlines; k++) {
             if (caller->lines[k].token) {
                 return entra_lint_no_tokens("entra_caller", caller->name,
-                                            NULL, err);
+                                            caller->lines[k].where, err);
             }
         }
     }
@@ -489,7 +677,8 @@ entra_lint_tokens(const entra_rules_t *rules, entra_err_t *err)
                 || policy->controls[k].kind == ENTRA_CONTROL_CLAIM)
             {
                 return entra_lint_no_tokens("entra_policy", policy->name,
-                                            policy->where, err);
+                                  policy->lines[ENTRA_POLICY_LINE_OUTCOME],
+                                  err);
             }
         }
     }

@@ -13,20 +13,25 @@
 #include "entra_rules.h"
 
 
-/* policy: the one to look at; NULL: what the set of policies belongs to */
+/* where: of the line; NULL: what the set of policies belongs to, or unknown */
 
-typedef void (*entra_lint_pt)(void *data, const entra_policy_t *policy,
+typedef void (*entra_lint_pt)(void *data, const char *where,
     const char *text);
 
 
 /*
  * Each policy by itself: include without except leaves nothing, report_only
- * past its date, acrs that no token has.  Only policies for which used() is
- * true (NULL: all), none that are disabled.
+ * past its date, acrs and amr that no token has, certificates and TLS that
+ * no client can show where it decides.  Only policies for which used() is
+ * true (NULL: all), none that are disabled.  Then what nobody uses: policies,
+ * operations and, unless the log says which ones a request meets, callers
+ * and locations.
  */
 void entra_lint_rules(const entra_rules_t *rules, int64_t now,
     int (*used)(void *data, const entra_policy_t *policy),
     entra_lint_pt lint, void *data);
+void entra_lint_unused(const entra_rules_t *rules, unsigned logged_callers,
+    unsigned logged_locations, entra_lint_pt lint, void *data);
 
 /*
  * The policies that decide together about a credential, those of them that

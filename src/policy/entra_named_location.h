@@ -32,6 +32,7 @@ typedef struct {
 
 typedef struct {
     entra_file_t          file;
+    const char           *where;        /* of its line, as of the location */
     char                 *select;       /* display name in a list, or NULL */
     entra_cidr_set_t      set;          /* last good; empty when it is all
                                            that the location has */
@@ -44,6 +45,8 @@ typedef struct {
 
 typedef struct {
     char                   *name;
+    const char             *where;      /* " in FILE:LINE", or NULL */
+    unsigned                used;       /* a policy names it */
     entra_cidr_set_t        own;        /* of the block; until it is sealed */
     entra_location_file_t  *files;
     unsigned                nfiles;

@@ -8,6 +8,7 @@
 
 #include "entra_operation.h"
 #include "entra_path.h"
+#include "entra_suggest.h"
 
 
 #define ENTRA_OPERATION_TEXT_MAX  512
@@ -420,14 +421,21 @@ static int
 entra_operation_preset(entra_operation_list_t *list, entra_str_t word,
     entra_err_t *err)
 {
+    char                        meant[ENTRA_SUGGEST_TEXT];
     entra_preset_e              preset;
     entra_operation_pattern_t  *pattern;
 
+    static const char *const  names[] = {
+        "score", "read", "secrets", "run", "escape", NULL
+    };
+
     if (entra_preset_find(word, &preset) != 0) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "unknown preset \"%.*s\": there are score, read,"
-                             " secrets, run, escape", (int) word.len,
-                             word.data);
+        return entra_err_set(err, ENTRA_ERR_CONFIG, "unknown preset \"%.*s\"%s",
+                             (int) word.len, word.data,
+                             entra_suggest(meant, word, names)
+                                 ? meant
+                                 : ": there are score, read, secrets, run,"
+                                   " escape");
     }
 
     pattern = entra_operation_push(list, word, err);

@@ -86,6 +86,8 @@ typedef struct {
 
 typedef struct {
     char                       *name;       /* owned; NULL: a policy's own */
+    const char                 *where;      /* " in FILE:LINE", or NULL */
+    unsigned                    used;       /* a policy names it */
     entra_operation_pattern_t  *patterns;
     unsigned                    n;
     unsigned                    capacity;

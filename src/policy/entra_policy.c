@@ -7,12 +7,19 @@
 #include <string.h>
 
 #include "entra_policy.h"
+#include "entra_suggest.h"
 
 
 /* bits of policy->given, beside those of the dimensions */
 
 #define ENTRA_POLICY_STATE    0x100
 #define ENTRA_POLICY_OUTCOME  0x200
+
+
+static const char *const  entra_policy_names[] = {
+    "state", "locations", "peers", "callers", "operations", "deployments",
+    "time", "block", "grant", NULL
+};
 
 
 void
@@ -64,11 +71,12 @@ static int
 entra_policy_state(entra_policy_t *policy, const entra_str_t *words,
     unsigned nwords, entra_err_t *err)
 {
+    char         meant[ENTRA_SUGGEST_TEXT];
     unsigned     i;
     entra_str_t  date;
 
     static const char *const  states[] = {
-        "enabled", "report_only", "disabled"
+        "enabled", "report_only", "disabled", NULL
     };
 
     for (i = 0; nwords > 1 && i < 3; i++) {
@@ -82,7 +90,10 @@ entra_policy_state(entra_policy_t *policy, const entra_str_t *words,
     {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "a state is enabled, report_only [until=DATE] or"
-                             " disabled");
+                             " disabled%s",
+                             nwords > 1 && i == 3
+                             && entra_suggest(meant, words[1], states)
+                                 ? meant : "");
     }
 
     policy->state = (entra_policy_state_e) i;
@@ -139,6 +150,31 @@ entra_policy_tls(entra_control_t *control, entra_str_t word)
 
 
 static int
+entra_policy_no_control(entra_str_t word, entra_err_t *err)
+{
+    char  meant[ENTRA_SUGGEST_TEXT];
+
+    static const char *const  names[] = {
+        "certificate", "token", "tls", "tls=1.2", "tls=1.3", NULL
+    };
+
+    if (entra_suggest(meant, word, names)
+        || entra_claim_match_meant(meant, word))
+    {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "unknown control \"%.*s\"%s", (int) word.len,
+                             word.data, meant);
+    }
+
+    return entra_err_set(err, ENTRA_ERR_CONFIG,
+                         "unknown control \"%.*s\": there are certificate,"
+                         " token, tls, tls=1.2, tls=1.3, and CLAIM=VALUE with"
+                         " one of %s", (int) word.len, word.data,
+                         entra_claim_match_names());
+}
+
+
+static int
 entra_policy_add_control(entra_policy_t *policy, entra_str_t word,
     entra_err_t *err)
 {
@@ -165,12 +201,7 @@ entra_policy_add_control(entra_policy_t *policy, entra_str_t word,
         rc = entra_claim_match_parse(&control->claim, word, err);
 
         if (rc == 1) {
-            return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "unknown control \"%.*s\": there are"
-                                 " certificate, token, tls, tls=1.2, tls=1.3,"
-                                 " and CLAIM=VALUE with one of %s",
-                                 (int) word.len, word.data,
-                                 entra_claim_match_names());
+            return entra_policy_no_control(word, err);
         }
 
         if (rc != 0) {
@@ -244,9 +275,25 @@ entra_policy_outcome(entra_policy_t *policy, const entra_str_t *words,
 
 
 int
+entra_policy_is_param(entra_str_t name)
+{
+    unsigned  i;
+
+    for (i = 0; entra_policy_names[i]; i++) {
+        if (entra_str_eq_c(name, entra_policy_names[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
 entra_policy_line(entra_policy_t *policy, const entra_str_t *words,
     unsigned nwords, entra_err_t *err)
 {
+    char          meant[ENTRA_SUGGEST_TEXT];
     unsigned      bit, dim;
     entra_str_t   name = words[0];
 
@@ -263,10 +310,14 @@ entra_policy_line(entra_policy_t *policy, const entra_str_t *words,
 
     if (bit == 0) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "unknown parameter \"%.*s\": a policy has state,"
-                             " locations, peers, callers, operations,"
-                             " deployments, time, and block or grant",
-                             (int) name.len, name.data);
+                             "unknown parameter \"%.*s\" of entra_policy"
+                             " \"%s\"%s", (int) name.len, name.data,
+                             policy->name,
+                             entra_suggest(meant, name, entra_policy_names)
+                                 ? meant
+                                 : "; it has state, locations, peers, callers,"
+                                   " operations, deployments, time, and block"
+                                   " or grant");
     }
 
     if ((policy->given & bit) && dim != ENTRA_DIM_TIME) {
@@ -279,6 +330,9 @@ entra_policy_line(entra_policy_t *policy, const entra_str_t *words,
     }
 
     policy->given |= bit;
+    policy->lines[dim < ENTRA_DIMS ? dim
+                  : bit == ENTRA_POLICY_STATE ? ENTRA_POLICY_LINE_STATE
+                  : ENTRA_POLICY_LINE_OUTCOME] = policy->line;
 
     if (dim == ENTRA_DIM_TIME) {
         return entra_policy_time(policy, words, nwords, err);
@@ -298,10 +352,49 @@ entra_policy_line(entra_policy_t *policy, const entra_str_t *words,
 }
 
 
+/* "callers apps grant;": the words of the next line are names of this one */
+
+static int
+entra_policy_semicolon(entra_policy_t *policy, entra_err_t *err)
+{
+    unsigned             i, dim;
+    const char          *name;
+    const entra_refs_t  *refs;
+
+    for (dim = 0; dim < ENTRA_DIM_TIME; dim++) {
+        refs = &policy->assignments[dim].except;
+
+        if (refs->nnames == 0) {
+            refs = &policy->assignments[dim].include;
+        }
+
+        for (i = 0; i < refs->nnames; i++) {
+            name = refs->names[i];
+
+            if (entra_policy_is_param(entra_str_c(name))) {
+                policy->fault = policy->lines[dim];
+
+                return entra_err_set(err, ENTRA_ERR_CONFIG,
+                                     "\"%s\" in \"%s\" is another parameter,"
+                                     " is a ';' missing before it?", name,
+                                     entra_dim_name((entra_dim_e) dim));
+            }
+        }
+    }
+
+    return 0;
+}
+
+
 int
 entra_policy_done(entra_policy_t *policy, entra_err_t *err)
 {
     if (!(policy->given & ENTRA_POLICY_OUTCOME)) {
+
+        if (entra_policy_semicolon(policy, err) != 0) {
+            return -1;
+        }
+
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "a policy says what follows: write \"block;\" or"
                              " \"grant;\"");

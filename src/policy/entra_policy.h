@@ -38,6 +38,15 @@ typedef enum {
 } entra_control_e;
 
 
+/* policy->lines: a dimension, or one of these */
+
+typedef enum {
+    ENTRA_POLICY_LINE_STATE = ENTRA_DIMS,
+    ENTRA_POLICY_LINE_OUTCOME,
+    ENTRA_POLICY_LINES
+} entra_policy_line_e;
+
+
 typedef struct {
     entra_control_e               kind;
     char                         *text;         /* as written, owned */
@@ -65,7 +74,18 @@ struct entra_policy_s {
     unsigned                      index;        /* in the configuration */
     unsigned                      given;        /* lines seen, for duplicates */
     void                         *data;         /* the nginx module's */
-    const char                   *where;        /* " in FILE:LINE", or NULL */
+
+    /* " in FILE:LINE", or NULL: of the block, and of its lines */
+    const char                   *where;
+    const char                   *lines[ENTRA_POLICY_LINES];
+    const char                   *line;         /* that is being read */
+    const char                   *fault;        /* of entra_policy_done() */
+    unsigned                      used;         /* as of the other rules */
+
+    /* some server in which it decides */
+    unsigned                      located:1;
+    unsigned                      asks_certificates:1;  /* of clients */
+    unsigned                      serves_tls:1;
 };
 
 
@@ -79,6 +99,9 @@ void entra_policy_free(entra_policy_t *policy);         /* not itself */
 int entra_policy_line(entra_policy_t *policy, const entra_str_t *words,
     unsigned nwords, entra_err_t *err);
 int entra_policy_done(entra_policy_t *policy, entra_err_t *err);
+
+/* words[0] of a line could be that */
+int entra_policy_is_param(entra_str_t name);
 
 /* some policy that is not disabled looks at operations or deployments */
 int entra_policies_see_operations(const entra_policy_t *const *policies,

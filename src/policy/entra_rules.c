@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "entra_rules.h"
+#include "entra_suggest.h"
 
 
 /* names of one kind; the things themselves stay where they are */
@@ -28,6 +29,8 @@ struct entra_rules_s {
     entra_rule_e         kind;
     void                *open;
     unsigned             lines;
+    const char          *where;
+    const char          *fault;
 };
 
 
@@ -38,22 +41,30 @@ typedef struct {
     const char    *noun;
     size_t         size;
     size_t         name;                /* offset of char * */
+    size_t         where;               /* of const char * */
+    size_t         used;                /* of unsigned */
 } entra_rules_kind_t;
 
 
 static const entra_rules_kind_t  entra_rules_kinds[] = {
 
     { "entra_named_location", "location", sizeof(entra_named_location_t),
-      offsetof(entra_named_location_t, name) },
+      offsetof(entra_named_location_t, name),
+      offsetof(entra_named_location_t, where),
+      offsetof(entra_named_location_t, used) },
 
     { "entra_caller", "caller", sizeof(entra_caller_t),
-      offsetof(entra_caller_t, name) },
+      offsetof(entra_caller_t, name), offsetof(entra_caller_t, where),
+      offsetof(entra_caller_t, used) },
 
     { "entra_operations", "operations", sizeof(entra_operation_list_t),
-      offsetof(entra_operation_list_t, name) },
+      offsetof(entra_operation_list_t, name),
+      offsetof(entra_operation_list_t, where),
+      offsetof(entra_operation_list_t, used) },
 
     { "entra_policy", "policy", sizeof(entra_policy_t),
-      offsetof(entra_policy_t, name) }
+      offsetof(entra_policy_t, name), offsetof(entra_policy_t, where),
+      offsetof(entra_policy_t, used) }
 };
 
 
@@ -219,25 +230,48 @@ entra_rules_policy(const entra_rules_t *rules, entra_str_t name)
 }
 
 
+/* the name that was meant, or all that there are */
+
+static void
+entra_rules_meant(const entra_rules_t *rules, entra_rule_e kind,
+    entra_str_t name, entra_buf_t *out)
+{
+    unsigned                   i;
+    entra_suggest_t            s;
+    const entra_rules_list_t  *list = &rules->lists[kind];
+
+    entra_suggest_begin(&s, name);
+
+    for (i = 0; i < list->n; i++) {
+        entra_suggest_offer(&s, entra_str_c(*entra_rules_name(kind,
+                                                list->sorted[i])));
+    }
+
+    if (entra_suggest_add(&s, out)) {
+        return;
+    }
+
+    for (i = 0; i < list->n && out->len < 600; i++) {
+        entra_buf_addf(out, "%s%s", i ? ", " : "; there are: ",
+                       *entra_rules_name(kind, list->sorted[i]));
+    }
+
+    if (i < list->n) {
+        entra_buf_add_c(out, ", ...");
+    }
+}
+
+
 int
 entra_rules_unknown(const entra_rules_t *rules, entra_rule_e kind,
     entra_str_t name, entra_err_t *err)
 {
-    unsigned                   i;
     entra_buf_t                names;
     const char                *text;
     const entra_rules_list_t  *list = &rules->lists[kind];
 
     entra_buf_init(&names, 700);
-
-    for (i = 0; i < list->n && names.len < 600; i++) {
-        entra_buf_addf(&names, "%s%s", i ? ", " : "; there are: ",
-                       *entra_rules_name(kind, list->sorted[i]));
-    }
-
-    if (i < list->n) {
-        entra_buf_add_c(&names, ", ...");
-    }
+    entra_rules_meant(rules, kind, name, &names);
 
     text = list->n ? entra_buf_str(&names).data : "; there are none";
 
@@ -288,6 +322,47 @@ entra_rules_grow(entra_rules_list_t *list, entra_err_t *err)
 }
 
 
+void
+entra_rules_where(entra_rules_t *rules, const char *where)
+{
+    rules->where = where;
+}
+
+
+const char *
+entra_rules_fault(const entra_rules_t *rules)
+{
+    return rules->fault;
+}
+
+
+void
+entra_rules_unused(const entra_rules_t *rules, entra_rule_e kind,
+    entra_rules_unused_pt unused, void *data)
+{
+    unsigned                   i;
+    const char                *item;
+    const entra_rules_kind_t  *k = &entra_rules_kinds[kind];
+
+    for (i = 0; i < rules->lists[kind].n; i++) {
+        item = rules->lists[kind].items[i];
+
+        if (*(const unsigned *) (item + k->used) == 0) {
+            unused(data, k->directive, *entra_rules_name(kind, item),
+                   *(const char *const *) (item + k->where));
+        }
+    }
+}
+
+
+int
+entra_rules_is_param(const entra_rules_t *rules, entra_str_t name)
+{
+    return rules->open && rules->kind == ENTRA_RULE_POLICY
+           && entra_policy_is_param(name);
+}
+
+
 int
 entra_rules_begin(entra_rules_t *rules, entra_rule_e kind, entra_str_t name,
     entra_err_t *err)
@@ -330,6 +405,7 @@ entra_rules_begin(entra_rules_t *rules, entra_rule_e kind, entra_str_t name,
     }
 
     *entra_rules_name(kind, item) = copy;
+    *(const char **) ((char *) item + k->where) = rules->where;
 
     memmove(list->sorted + place + 1, list->sorted + place,
             (list->n - place) * sizeof(void *));
@@ -353,6 +429,11 @@ int
 entra_rules_line(entra_rules_t *rules, const entra_str_t *words,
     unsigned nwords, entra_err_t *err)
 {
+    int                      rc;
+    unsigned                 n;
+    entra_caller_t          *caller;
+    entra_named_location_t  *location;
+
     if (rules->open == NULL || nwords == 0) {
         return entra_err_set(err, ENTRA_ERR_CONFIG, "a line without a block");
     }
@@ -362,15 +443,31 @@ entra_rules_line(entra_rules_t *rules, const entra_str_t *words,
     switch (rules->kind) {
 
     case ENTRA_RULE_LOCATION:
-        return entra_named_location_line(rules->open, words, nwords, err);
+        location = rules->open;
+        n = location->nfiles;
+        rc = entra_named_location_line(location, words, nwords, err);
+
+        if (location->nfiles > n) {
+            location->files[n].where = rules->where;
+        }
+
+        return rc;
 
     case ENTRA_RULE_CALLER:
-        return entra_caller_line(rules->open, words, nwords, err);
+        caller = rules->open;
+        rc = entra_caller_line(caller, words, nwords, err);
+
+        if (rc == 0) {
+            caller->lines[caller->nlines - 1].where = rules->where;
+        }
+
+        return rc;
 
     case ENTRA_RULE_OPERATIONS:
         return entra_operation_list_line(rules->open, words, nwords, err);
 
     default:
+        ((entra_policy_t *) rules->open)->line = rules->where;
         return entra_policy_line(rules->open, words, nwords, err);
     }
 }
@@ -398,6 +495,7 @@ entra_rules_end(entra_rules_t *rules, int64_t now, entra_err_t *err)
 
     } else if (rules->kind == ENTRA_RULE_POLICY) {
         rc = entra_policy_done(rules->open, &inner);
+        rules->fault = ((entra_policy_t *) rules->open)->fault;
     }
 
     if (rc != 0) {
@@ -445,11 +543,17 @@ entra_rules_resolve(const entra_rules_t *rules, const entra_policy_t *policy,
             (void) entra_rules_unknown(rules, kind,
                                        entra_str_c(refs->names[i]), &inner);
             return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "entra_policy \"%s\", \"%s\": %s%s",
+                                 "entra_policy \"%s\", \"%s\": %s%s%s",
                                  policy->name, entra_dim_name(dim),
                                  inner.text,
-                                 policy->where ? policy->where : "");
+                                 entra_policy_is_param(
+                                     entra_str_c(refs->names[i]))
+                                     ? ", is a ';' missing before it?" : "",
+                                 policy->lines[dim] ? policy->lines[dim] : "");
         }
+
+        *(unsigned *) ((char *) refs->found.any[i]
+                       + entra_rules_kinds[kind].used) = 1;
     }
 
     return 0;

@@ -44,6 +44,17 @@ int entra_rules_line(entra_rules_t *rules, const entra_str_t *words,
 int entra_rules_end(entra_rules_t *rules, int64_t now, entra_err_t *err);
 
 /*
+ * Before each of these: " in FILE:LINE", which has to stay as long as rules.
+ * It is for what is found out later.  After end() has failed: the line at
+ * fault, or NULL.
+ */
+void entra_rules_where(entra_rules_t *rules, const char *where);
+const char *entra_rules_fault(const entra_rules_t *rules);
+
+/* the block being read: words[0] of a line could be that */
+int entra_rules_is_param(const entra_rules_t *rules, entra_str_t name);
+
+/*
  * After all blocks: resolves the names.  An unknown one is an error that
  * says which ones there are.
  */
@@ -61,6 +72,14 @@ const entra_named_location_t *entra_rules_location_nth(
     const entra_rules_t *rules, unsigned i);
 const entra_caller_t *entra_rules_caller_nth(const entra_rules_t *rules,
     unsigned i);
+
+/*
+ * Those of a kind that no policy names; policies: whose used nobody has set.
+ */
+typedef void (*entra_rules_unused_pt)(void *data, const char *directive,
+    const char *name, const char *where);
+void entra_rules_unused(const entra_rules_t *rules, entra_rule_e kind,
+    entra_rules_unused_pt unused, void *data);
 
 /*
  * In a worker, every few seconds: reads the files of locations that changed.

@@ -114,7 +114,9 @@ entra_signed_in_key(entra_credential_t *c, entra_err_t *err)
                              conf->state_key_file, ENTRA_STATE_KEY_MIN);
     }
 
-    entra_credential_secret_file(c, conf->state_key_file);
+    /* for root alone: a worker has it from the start */
+
+    entra_access_secret(conf->state_key_file, c->group, &c->warnings);
 
     return 0;
 }
@@ -202,6 +204,10 @@ entra_signed_in_state(entra_credential_t *c, entra_err_t *err)
     /* the file itself is checked when it is loaded */
 
     entra_access_directory(conf->state_file, c->group, &c->warnings);
+
+    if (c->user) {
+        entra_access_writable(conf->state_file, c->user, &c->warnings);
+    }
 
     entra_err_clear(&why);
 

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
 static void
-ignore(void *data, const entra_policy_t *policy, const char *text)
+ignore(void *data, const char *where, const char *text)
 {
     if (text[0] == '\0') {
         abort();
@@ -79,6 +79,7 @@ judge(const entra_rules_t *rules)
     }
 
     entra_lint_rules(rules, RULES_NOW, NULL, ignore, NULL);
+    entra_lint_unused(rules, 0, 0, ignore, NULL);
     entra_lint_policies(policies, n, "x", NULL, ignore, NULL);
 
     for (k = 0; k < n; k++) {

@@ -62,7 +62,7 @@ sub new {
         dir => $dir, root => $root, level => 'info', workers => 2,
         nginx => $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx',
         so => $ENV{ENTRA_MODULE} || "$root/build/ngx_http_entra_module.so",
-        vars => {}, expected => [], emulators => 0, checks => 0,
+        vars => {}, expected => [], emulators => 0, checks => 0, starts => 0,
         masters => {}, %o,
     }, $class;
     diag("keeping $dir") if $ENV{ENTRA_KEEP};
@@ -402,7 +402,18 @@ sub start {
     wait_until(sub { $self->workers == $self->{workers} }, 20)
         or die "no workers:\n" . $self->log;
     $self->{masters}{ $self->pid } = 1;
+    $self->{warned} = [$self->warnings] unless $self->{starts}++;
     return $self;
+}
+
+# What the module warns of when it reads a configuration: the one that a test
+# starts with is right, unless it says EntraTest->new(warnings => 1).
+sub warnings {
+    my ($self) = @_;
+    return if $self->{warnings};
+    return grep { /\[warn\].*(?:entra_|credential "|upstream ").* in \S+:\d+$/ }
+        split /\n/, slurp($self->dir('stderr.log'))
+                    . slurp($self->dir('error.log'));
 }
 
 sub pid {
@@ -699,6 +710,8 @@ sub finish {
     }
     my @bad = $self->bad_lines;
     is(join("\n", @bad), '', 'no alerts in the error log');
+    is(join("\n", @{ $self->{warned} || [] }), '',
+       'nothing to warn of in the configuration');
     $self->{finished} = 1;
     done_testing();
 }

@@ -154,6 +154,83 @@ secrets(void)
 }
 
 
+static const char *
+readable(const char *name, const entra_access_user_t *user, int write)
+{
+    static char  text[4096];
+    entra_buf_t  b;
+
+    entra_buf_init(&b, sizeof(text));
+
+    if (write) {
+        entra_access_writable(at(name), user, &b);
+
+    } else {
+        entra_access_readable(at(name), user, &b);
+    }
+
+    snprintf(text, sizeof(text), "%s", b.len ? b.data : "");
+    entra_buf_free(&b);
+
+    return text;
+}
+
+
+/* nginx's workers, who are somebody else than root */
+
+static void
+workers(void)
+{
+    entra_access_user_t  user;
+
+    ok(entra_access_user(&user, "nobody-of-this-name", 0) != 0, "no user");
+
+    if (geteuid() != 0) {
+        return;
+    }
+
+    ok(entra_access_user(&user, "root", 0) == 0 && user.uid == 0, "root");
+    make("s", 0000);
+    is(readable("s", &user, 0), "", "reads everything");
+
+    memset(&user, 0, sizeof(entra_access_user_t));
+    strcpy(user.name, "workers");
+    user.uid = 4712;
+    user.groups[0] = OTHERS;
+    user.ngroups = 1;
+
+    chmod(at("."), 0755);
+    make_dir("for", 0755);
+
+    make("for/s", 0600);
+    ok(strstr(readable("for/s", &user, 0), "/for/s\" is read again when it"
+              " changes, which user \"workers\" of nginx's workers cannot do:"
+              " \"chown root:"), "root's alone: %s",
+       readable("for/s", &user, 0));
+    make("for/s", 0640);
+    ok(readable("for/s", &user, 0)[0], "another group");
+    ok(chown(at("for/s"), 0, OTHERS) == 0, "their group");
+    is(readable("for/s", &user, 0), "", "reads it");
+    chmod(at("for/s"), 0604);
+    ok(readable("for/s", &user, 0)[0], "their group may not, others may");
+    ok(chown(at("for/s"), 4712, 0) == 0, "their own");
+    chmod(at("for/s"), 0044);
+    ok(readable("for/s", &user, 0)[0], "whom the owner's bits forbid");
+    chmod(at("for/s"), 0400);
+    is(readable("for/s", &user, 0), "", "or allow");
+
+    make_dir("for", 0700);
+    ok(strstr(readable("for/s", &user, 0), "cannot enter the directory"),
+       "a directory");
+    (void) symlink("for/s", at("for-link"));
+    ok(strstr(readable("for-link", &user, 0), "/for\": \"chown"),
+       "behind a link");
+    is(readable("for/none", &user, 1)[0] ? "told" : "", "told", "not theirs");
+    ok(chown(at("for"), 4712, 0) == 0, "theirs");
+    is(readable("for/none", &user, 1), "", "to write");
+}
+
+
 static void
 groups(void)
 {
@@ -254,6 +331,7 @@ main(void)
 
     secrets();
     groups();
+    workers();
     programs();
 
     snprintf(command, sizeof(command), "rm -rf '%s'", dir);

@@ -16,6 +16,9 @@
                "\"access_token\":\"T\"}"
 
 
+#define CLIENT  "77777777-7777-4777-8777-777777777777"
+
+
 static EVP_PKEY     *key, *other_key;
 static X509         *cert, *other_cert;
 static entra_env_t  *no_env;
@@ -36,7 +39,7 @@ credential(const char *path, const char *more, entra_err_t *err)
 {
     char  block[2048];
 
-    snprintf(block, sizeof(block), "tenant_id t;client_id c;scope aml;"
+    snprintf(block, sizeof(block), "tenant_id t;client_id " CLIENT ";scope aml;"
              "client_certificate %s;%s", path, more);
 
     return fake_credential("client_certificate", block, no_env, err);
@@ -173,8 +176,8 @@ test_wire(void)
     entra_buf_free(&x5t);
 
     is(member(claims, "aud"), w.requests[0].url, "aud is the token endpoint");
-    is(member(claims, "iss"), "c", "iss");
-    is(member(claims, "sub"), "c", "sub");
+    is(member(claims, "iss"), CLIENT, "iss");
+    is(member(claims, "sub"), CLIENT, "sub");
     ok(strlen(member(claims, "jti")) == 36, "jti");
     ok(entra_json_member_int64(claims, "nbf", &nbf) == 0
        && entra_json_member_int64(claims, "iat", &iat) == 0

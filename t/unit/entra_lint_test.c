@@ -12,7 +12,7 @@ static char  said[8192];
 
 
 static void
-collect(void *data, const entra_policy_t *policy, const char *text)
+collect(void *data, const char *where, const char *text)
 {
     size_t  n = strlen(said);
 

@@ -74,10 +74,15 @@ lines(void)
     refuses(BASE "policy p: locations any except corp except lab; block",
             "comes once");
     refuses(BASE "policy p: locations corpp; block",
-            "entra_policy \"p\", \"locations\": unknown location \"corpp\";"
-            " there are: corp, lab");
+            "entra_policy \"p\", \"locations\": unknown location \"corpp\","
+            " did you mean \"corp\"?");
+    refuses(BASE "policy p: locations elsewhere; block",
+            "unknown location \"elsewhere\"; there are: corp, lab");
+    refuses(BASE "policy p: callers apps grant",
+            "\"grant\" in \"callers\" is another parameter, is a ';' missing"
+            " before it?");
     refuses(BASE "policy p: callers any except app; block",
-            "unknown caller \"app\"; there are: apps");
+            "unknown caller \"app\", did you mean \"apps\"?");
     refuses("policy p: callers app; block", "there are none");
     refuses(BASE "policy p: operations any except corp; block",
             "unknown operations \"corp\"; there are: score");

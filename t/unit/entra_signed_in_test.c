@@ -10,13 +10,15 @@
 #include "refusals.h"
 
 
+#define CLIENT  "77777777-7777-4777-8777-777777777777"
 #define SCOPE   "https://ml.azure.com/.default"
-#define BROWSE  "client_id app;redirect_uri https://gw.test/in/callback;"      \
-                "scope aml"
+#define BROWSE  "client_id " CLIENT ";"                                        \
+                "redirect_uri https://gw.test/in/callback;scope aml"
 #define GOOD    "{\"token_type\":\"Bearer\",\"expires_in\":3599,"              \
                 "\"access_token\":\"TOKEN\"}"
-#define BODY    "client_id=app&grant_type=refresh_token&scope=https%3A%2F%2F"  \
-                "ml.azure.com%2F.default%20openid%20profile%20offline_access"  \
+#define BODY    "client_id=" CLIENT "&grant_type=refresh_token&scope="         \
+                "https%3A%2F%2Fml.azure.com%2F.default%20openid%20profile%20"  \
+                "offline_access"                                               \
                 "&client_info=1&refresh_token="
 #define ENDED   "{\"error\":\"invalid_grant\",\"error_description\":"          \
                 "\"AADSTS700082: The refresh token has expired due to"         \

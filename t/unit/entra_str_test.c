@@ -99,6 +99,20 @@ words(void)
     ok(!entra_str_is_guid(entra_str("72f988bf086f1-41af-91ab-2d7cd011db47")),
        "a GUID without a hyphen");
 
+    ok(entra_str_is_nearly_guid(
+           entra_str("72f988bf-86f1-41af-91ab-2d7cd011db4")), "a digit short");
+    ok(entra_str_is_nearly_guid(
+           entra_str("{72f988bf-86f1-41af-91ab-2d7cd011db47}")), "in braces");
+    ok(entra_str_is_nearly_guid(
+           entra_str("72f988bf-86f1-41af-91ab-2d7cd011dbO7")), "an O for a 0");
+    ok(!entra_str_is_nearly_guid(
+           entra_str("72f988bf-86f1-41af-91ab-2d7cd011db47")), "one is one");
+    ok(!entra_str_is_nearly_guid(
+           entra_str("the-gateway-of-a-very-old-department")), "a name");
+    ok(!entra_str_is_nearly_guid(
+           entra_str("abc.example-of-a-company.onmicrosoft.com")), "a domain");
+    ok(!entra_str_is_nearly_guid(entra_str("app")), "a short one");
+
     ok(entra_str_has(entra_str("abc"), "bc")
        && entra_str_has(entra_str("a"), "")
        && !entra_str_has(entra_str("ab"), "abc")
