@@ -14,7 +14,7 @@ use EntraTest qw(wait_until slurp);
 
 use constant CREDENTIALS => 150;        # more than one step of the writer
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my ($tenant, $client) = @{ $t->{vars} }{qw(TENANT CLIENT)};
 my ($uid, $gid) = $> == 0 ? (getpwnam 'www-data')[2, 3] : ($>, $) + 0);
@@ -160,7 +160,7 @@ for (['changed', $text ^ ("\0" x ($small - 40) . "\1"), 0600,
       qr/cannot be decrypted/],
      ['empty', '', 0600, qr/cannot be decrypted/],
      ['something else', "x" x 5000, 0600, qr/cannot be decrypted/],
-     ['open to others', $text, 0640, qr/open to others than its owner/],
+     ['open to others', $text, 0640, qr/others than its owner may read or write it/],
      ['of another key', $text, 0600, qr/cannot be decrypted/, $other],
      ['of another version', $text =~ s/^entra-tokens 1/entra-tokens 7/r,
       0600, qr/is of another version of the module/])

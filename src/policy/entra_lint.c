@@ -506,8 +506,8 @@ entra_lint_grants(const entra_lint_t *l)
     }
 
     if (grants == 0) {
-        entra_lint_say(l, NULL, NULL, "none of its policies that are enabled"
-                       " grants anything, so every request is denied; add a"
+        entra_lint_say(l, NULL, NULL, "none of its enabled policies grants"
+                       " anything, so every request is denied; add a"
                        " policy with \"grant;\"");
     }
 }
@@ -574,13 +574,12 @@ entra_lint_policies(const entra_policy_t *const *policies, unsigned n,
 
         if (policy && entra_lint_proxy_inside(policy, trusted_proxies)) {
             entra_lint_say(&l, policy, NULL, policy->grant
-                               ? "a trusted proxy is inside of the locations"
-                                 " that $ grants, where its own address is"
-                                 " never a client's; take it out of them, or"
-                                 " write it behind \"except\""
-                               : "a trusted proxy is inside of the locations"
-                                 " that $ excepts; take its address out of"
-                                 " them");
+                               ? "a trusted proxy is in the locations that $"
+                                 " grants, where its own address is never a"
+                                 " client's; remove it from them, or write it"
+                                 " after \"except\""
+                               : "a trusted proxy is in the locations that $"
+                                 " excepts; remove its address from them");
         }
     }
 }
