@@ -317,8 +317,8 @@ ngx_http_entra_inject_allowed(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
 
     if (!ngx_http_entra_token_usable(ctx->token, now)) {
 
-        ctx->status = ctx->token->header.len ? NGX_HTTP_ENTRA_EXPIRED
-                                             : NGX_HTTP_ENTRA_ERROR;
+        ctx->status = ctx->token->expires ? NGX_HTTP_ENTRA_EXPIRED
+                                          : NGX_HTTP_ENTRA_ERROR;
         ngx_http_entra_token_start_fetch(ctx->token);
 
         (void) ngx_http_entra_answer(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,

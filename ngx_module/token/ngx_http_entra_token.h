@@ -32,6 +32,7 @@
 
 
 struct ngx_http_entra_credential_s {
+    ngx_str_node_t        node;                 /* of the configuration's */
     ngx_str_t             name;
     entra_credential_t   *core;
     entra_egress_t        egress;               /* as written */
@@ -57,7 +58,7 @@ struct ngx_http_entra_token_s {
     ngx_uint_t                    nth;          /* from 1; 0: a caller's */
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
     ngx_uint_t                    keys;         /* of callers' tokens */
-    entra_egress_t                known;        /* Azure's hosts of the scope */
+    entra_egress_t               *known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
 
     entra_store_ref_t             ref;          /* by its key */
@@ -66,10 +67,10 @@ struct ngx_http_entra_token_s {
     /* without the lock; never NULL in a worker; may be another's by now */
     entra_store_atomics_t        *record;
 
-    /* the worker's copy, "Bearer " and value; NULL: none */
-    ngx_str_t                     header;
+    ngx_str_t                     header;       /* the worker's copy, */
+                                                /* "Bearer " and value */
     ngx_atomic_uint_t             generation;
-    int64_t                       expires;
+    int64_t                       expires;      /* 0: there is no token */
     int64_t                       refresh;
 
     /* on_behalf_of: what the caller presented, else NULL */
@@ -110,6 +111,8 @@ typedef struct {
     entra_sign_in_t              *site;
     ngx_queue_t                   sent;         /* requests under way */
     ngx_queue_t                   fetching;     /* ngx_http_entra_token_t */
+    ngx_uint_t                    fetches;      /* since memory was trimmed */
+    ngx_uint_t                    fetches_seen; /* by the last round */
     ngx_event_t                   watch;
     ngx_event_t                   retire;       /* frees what follows */
     ngx_http_entra_header_t      *retired;      /* copies that were replaced */
@@ -203,6 +206,10 @@ void ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
 
 /* the token may be sent now; takes over what another worker has fetched */
 ngx_int_t ngx_http_entra_token_usable(ngx_http_entra_token_t *token,
+    int64_t now);
+
+/* there is one, in the store if not in this worker */
+ngx_int_t ngx_http_entra_token_valid(ngx_http_entra_token_t *token,
     int64_t now);
 
 /* a caller's token is used: others are evicted before it */

@@ -418,7 +418,9 @@ ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c)
                       line.data);
     }
 
-    entra_buf_reset(&c->core->warnings);
+    if (c->core->warnings.len) {
+        entra_buf_reset(&c->core->warnings);
+    }
 
     if (rc == 0) {
         return;
