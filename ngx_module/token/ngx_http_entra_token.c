@@ -322,10 +322,12 @@ ngx_http_entra_token_take(ngx_http_entra_token_t *token, entra_buf_t *header,
 
     /*
      * One of another secret is left alone: whoever stored it is of another
-     * configuration, and what this worker has is still good.
+     * configuration, and what this worker has is still good.  A worker that
+     * is leaving and has nothing takes it.
      */
 
-    if (ngx_http_entra_token_accepted(token, v->digest)
+    if ((ngx_http_entra_token_accepted(token, v->digest)
+         || (ngx_exiting && token->header.len == 0))
         && (header == NULL || entra_buf_ok(header)))
     {
         ngx_http_entra_token_forget(token);
