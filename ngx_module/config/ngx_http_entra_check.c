@@ -506,7 +506,7 @@ ngx_http_entra_check_sent_host(ngx_conf_t *cf,
     name.len = colon ? (size_t) (colon - host.data) : host.len;
 
     if (entra_egress_host(token->egress, name)
-        || entra_egress_host(&token->known, name)
+        || entra_egress_host(token->known, name)
         || ngx_http_entra_check_named(location, name))
     {
         return NGX_OK;

@@ -58,6 +58,7 @@ ngx_http_entra_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&mcf->credentials, cf->pool, 4, sizeof(void *)) != NGX_OK
         || ngx_array_init(&mcf->tokens, cf->pool, 4, sizeof(void *)) != NGX_OK
+        || ngx_array_init(&mcf->known, cf->pool, 4, sizeof(void *)) != NGX_OK
         || ngx_array_init(&mcf->auths, cf->pool, 4, sizeof(void *)) != NGX_OK
         || ngx_array_init(&mcf->locations, cf->pool, 8,
                           sizeof(ngx_http_entra_location_t))
@@ -65,6 +66,9 @@ ngx_http_entra_create_main_conf(ngx_conf_t *cf)
     {
         return NULL;
     }
+
+    ngx_rbtree_init(&mcf->names, &mcf->names_sentinel,
+                    ngx_str_rbtree_insert_value);
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
@@ -96,7 +100,7 @@ ngx_http_entra_cleanup_main_conf(void *data)
     ngx_http_entra_main_conf_t  *mcf = data;
 
     ngx_uint_t                     i;
-    ngx_http_entra_token_t       **token;
+    entra_egress_t               **known;
     ngx_http_entra_credential_t  **credential;
 
     ngx_http_entra_observe_end(mcf);
@@ -108,10 +112,10 @@ ngx_http_entra_cleanup_main_conf(void *data)
         entra_egress_free(&credential[i]->egress);
     }
 
-    token = mcf->tokens.elts;
+    known = mcf->known.elts;
 
-    for (i = 0; i < mcf->tokens.nelts; i++) {
-        entra_egress_free(&token[i]->known);
+    for (i = 0; i < mcf->known.nelts; i++) {
+        entra_egress_free(known[i]);
     }
 
     entra_rules_free(mcf->rules);

@@ -220,7 +220,10 @@ typedef struct {
 
 struct ngx_http_entra_main_conf_s {
     ngx_array_t                   credentials;  /* ..._credential_t * */
+    ngx_rbtree_t                  names;        /* of credentials */
+    ngx_rbtree_node_t             names_sentinel;
     ngx_array_t                   tokens;       /* ngx_http_entra_token_t * */
+    ngx_array_t                   known;        /* see ..._credential_init.c */
     ngx_array_t                   locations;    /* ngx_http_entra_location_t */
     ngx_array_t                   auths;        /* ngx_http_entra_auth_t * */
     entra_env_t                  *env;

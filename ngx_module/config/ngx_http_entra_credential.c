@@ -108,6 +108,11 @@ ngx_http_entra_credential(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *c = credential;
 
+    credential->node.str = credential->name;
+    credential->node.node.key = ngx_crc32_long(credential->name.data,
+                                               credential->name.len);
+    ngx_rbtree_insert(&mcf->names, &credential->node.node);
+
     return ngx_http_entra_credential_read(cf, credential);
 }
 
@@ -362,20 +367,13 @@ ngx_http_entra_credential_t *
 ngx_http_entra_credential_find(ngx_http_entra_main_conf_t *mcf,
     ngx_str_t *name)
 {
-    ngx_uint_t                     i;
-    ngx_http_entra_credential_t  **c;
+    ngx_str_node_t  *node;
 
-    c = mcf->credentials.elts;
+    node = ngx_str_rbtree_lookup(&mcf->names, name,
+                                 ngx_crc32_long(name->data, name->len));
 
-    for (i = 0; i < mcf->credentials.nelts; i++) {
-        if (c[i]->name.len == name->len
-            && ngx_memcmp(c[i]->name.data, name->data, name->len) == 0)
-        {
-            return c[i];
-        }
-    }
-
-    return NULL;
+    return node ? ngx_http_entra_of(node, ngx_http_entra_credential_t, node)
+                : NULL;
 }
 
 

@@ -10,6 +10,15 @@
 #include "entra_cloud.h"
 
 
+/* Azure's hosts of a scope: one list for all tokens of it */
+
+typedef struct {
+    entra_egress_t        egress;           /* first */
+    unsigned              n;
+    const char           *hosts[ENTRA_CLOUD_HOSTS_MAX];
+} ngx_http_entra_known_t;
+
+
 static gid_t ngx_http_entra_credential_group(ngx_conf_t *cf);
 static ngx_int_t ngx_http_entra_credential_user(ngx_conf_t *cf,
     ngx_http_entra_main_conf_t *mcf);
@@ -19,8 +28,10 @@ static void ngx_http_entra_credential_warn(ngx_conf_t *cf,
     ngx_http_entra_credential_t *credential);
 static void ngx_http_entra_credential_suffixes(ngx_conf_t *cf,
     ngx_http_entra_credential_t *credential);
-static ngx_int_t ngx_http_entra_credential_hosts(
-    ngx_http_entra_token_t *token);
+static ngx_int_t ngx_http_entra_credential_hosts(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_token_t *token);
+static entra_egress_t *ngx_http_entra_credential_known(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_known_t *wanted);
 
 
 /* after the last directive: names resolve in any order */
@@ -258,7 +269,7 @@ ngx_http_entra_credential_token(ngx_conf_t *cf,
     token->scope = *scope;
     ngx_queue_init(&token->waiters);
 
-    if (ngx_http_entra_credential_hosts(token) != NGX_OK) {
+    if (ngx_http_entra_credential_hosts(cf, mcf, token) != NGX_OK) {
         return NULL;
     }
 
@@ -287,13 +298,13 @@ ngx_http_entra_credential_token(ngx_conf_t *cf,
 /* Azure's hosts for the scope: the upstreams, when those are not written */
 
 static ngx_int_t
-ngx_http_entra_credential_hosts(ngx_http_entra_token_t *token)
+ngx_http_entra_credential_hosts(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_token_t *token)
 {
     char                         *scope;
-    unsigned                      i, n;
-    const char                   *hosts[ENTRA_CLOUD_HOSTS_MAX];
     entra_err_t                   err;
     entra_credential_t           *core;
+    ngx_http_entra_known_t        known;
     ngx_http_entra_credential_t  *credential;
 
     credential = token->credential;
@@ -311,15 +322,65 @@ ngx_http_entra_credential_hosts(ngx_http_entra_token_t *token)
         return NGX_ERROR;
     }
 
-    n = entra_cloud_hosts(core->cloud, scope, hosts);
+    ngx_memzero(&known, sizeof(ngx_http_entra_known_t));
+
+    known.n = entra_cloud_hosts(core->cloud, scope, known.hosts);
+    known.egress.unverified = credential->egress.unverified;
+
     free(scope);
 
-    for (i = 0; i < n; i++) {
-        (void) entra_egress_add(&token->known, entra_str_c(hosts[i]), &err);
+    token->known = ngx_http_entra_credential_known(cf, mcf, &known);
+    if (token->known == NULL) {
+        return NGX_ERROR;
     }
 
-    token->known.unverified = credential->egress.unverified;
     token->egress = credential->upstreams ? &credential->egress
-                                          : &token->known;
+                                          : token->known;
     return NGX_OK;
+}
+
+
+static entra_egress_t *
+ngx_http_entra_credential_known(ngx_conf_t *cf,
+    ngx_http_entra_main_conf_t *mcf, ngx_http_entra_known_t *wanted)
+{
+    ngx_uint_t               i;
+    entra_err_t              err;
+    ngx_http_entra_known_t  *known, **k;
+
+    k = mcf->known.elts;
+
+    for (i = 0; i < mcf->known.nelts; i++) {
+        if (k[i]->egress.unverified == wanted->egress.unverified
+            && k[i]->n == wanted->n
+            && ngx_memcmp(k[i]->hosts, wanted->hosts,
+                          wanted->n * sizeof(char *)) == 0)
+        {
+            return &k[i]->egress;
+        }
+    }
+
+    known = ngx_pcalloc(cf->pool, sizeof(ngx_http_entra_known_t));
+    if (known == NULL) {
+        return NULL;
+    }
+
+    k = ngx_array_push(&mcf->known);
+    if (k == NULL) {
+        return NULL;
+    }
+
+    *k = known;
+    *known = *wanted;
+
+    for (i = 0; i < known->n; i++) {
+        if (entra_egress_add(&known->egress, entra_str_c(known->hosts[i]),
+                             &err)
+            != 0)
+        {
+            return NULL;
+        }
+    }
+
+    return &known->egress;
 }

@@ -140,7 +140,12 @@ ngx_http_entra_sign_in_init(ngx_http_entra_worker_t *worker)
     c = worker->conf->credentials.elts;
 
     for (i = 0; i < worker->conf->credentials.nelts; i++) {
-        c[i]->core->store = &worker->store;
+
+        /* the others are not written: workers share them */
+
+        if (c[i]->core->type->interactive) {
+            c[i]->core->store = &worker->store;
+        }
 
         if (entra_sign_in_add(worker->site, c[i]->core) != 0) {
             return NGX_ERROR;

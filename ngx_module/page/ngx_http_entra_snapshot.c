@@ -114,9 +114,9 @@ ngx_http_entra_snapshot_tokens(ngx_http_request_t *r,
             continue;
         }
 
-        /* this worker's copy */
+        /* what this worker knows */
 
-        (void) ngx_http_entra_token_usable(token[i], now);
+        (void) ngx_http_entra_token_valid(token[i], now);
 
         /* the last one is there for the keys */
 
@@ -198,13 +198,13 @@ ngx_http_entra_snapshot_record(ngx_pool_t *pool,
     t->stale_files = core->stale_files;
     t->preload = token->preload;
 
-    t->held = token->header.len != 0 || rec->expires != 0;
-    t->usable = token->header.len && token->expires > now;
+    t->held = token->expires != 0 || rec->expires != 0;
+    t->usable = token->expires > now;
     t->fetching = rec->lease > now;
 
     t->age = rec->obtained ? ngx_max(now - rec->obtained, 0) : 0;
-    t->expires_in = token->header.len ? ngx_max(rec->expires - now, 0) : 0;
-    t->refresh_in = token->header.len ? ngx_max(rec->refresh - now, 0) : 0;
+    t->expires_in = token->expires ? ngx_max(rec->expires - now, 0) : 0;
+    t->refresh_in = token->expires ? ngx_max(rec->refresh - now, 0) : 0;
     t->next_attempt_in = ngx_max(rec->next - now, 0);
 
     t->fails = rec->fails;

@@ -369,5 +369,5 @@ ngx_http_entra_egress_name(ngx_http_request_t *r,
     text.data = (char *) name->data;
 
     return entra_egress_host(token->egress, text)
-           || entra_egress_host(&token->known, text);
+           || entra_egress_host(token->known, text);
 }

@@ -368,8 +368,8 @@ static ngx_int_t
 ngx_http_entra_inject_no_token(ngx_http_request_t *r,
     ngx_http_entra_ctx_t *ctx)
 {
-    ctx->status = ctx->token->header.len ? NGX_HTTP_ENTRA_EXPIRED
-                                         : NGX_HTTP_ENTRA_ERROR;
+    ctx->status = ctx->token->expires ? NGX_HTTP_ENTRA_EXPIRED
+                                      : NGX_HTTP_ENTRA_ERROR;
 
     ngx_http_entra_token_start_fetch(ctx->token);
 

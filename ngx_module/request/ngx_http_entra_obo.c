@@ -322,6 +322,7 @@ ngx_http_entra_obo_create(ngx_http_entra_token_t *base, u_char *key,
 
     token->credential = base->credential;
     token->scope = base->scope;
+    token->known = base->known;
     token->egress = base->egress;
     ngx_memcpy(token->ref.key, key, 32);
     ngx_queue_init(&token->waiters);

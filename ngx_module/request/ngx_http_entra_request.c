@@ -473,8 +473,8 @@ ngx_http_entra_no_token(ngx_http_request_t *r, ngx_http_entra_ctx_t *ctx,
     ngx_uint_t   status;
     const char  *detail;
 
-    ctx->status = token->header.len ? NGX_HTTP_ENTRA_EXPIRED
-                                    : NGX_HTTP_ENTRA_ERROR;
+    ctx->status = token->expires ? NGX_HTTP_ENTRA_EXPIRED
+                                 : NGX_HTTP_ENTRA_ERROR;
 
     after = (ngx_http_entra_token_next(token) + 999) / 1000;
 

@@ -293,7 +293,7 @@ ngx_http_entra_variable_expires(ngx_http_request_t *r,
 
     ctx = ngx_http_entra_find_ctx(r);
 
-    if (ctx == NULL || ctx->token == NULL || ctx->token->header.len == 0) {
+    if (ctx == NULL || ctx->token == NULL || ctx->token->expires == 0) {
         v->not_found = 1;
         return NGX_OK;
     }

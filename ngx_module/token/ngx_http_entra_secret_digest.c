@@ -20,12 +20,16 @@ ngx_http_entra_secret_digest(ngx_http_entra_credential_t *credential)
     for (i = 0; i < credential->ndigests; i++) {
         if (ngx_memcmp(credential->digests[i], digest, 32) == 0) {
 
-            /* the current one is the first */
+            /* the current one is the first: as a rule it is already */
+
+            if (i == 0) {
+                return 0;
+            }
 
             ngx_memmove(credential->digests[1], credential->digests[0],
                         i * 32);
             ngx_memcpy(credential->digests[0], digest, 32);
-            return i != 0;
+            return 1;
         }
     }
 

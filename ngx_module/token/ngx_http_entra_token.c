@@ -30,6 +30,7 @@ static void ngx_http_entra_token_retire(ngx_http_entra_header_t *header);
 static void ngx_http_entra_token_wipe(ngx_event_t *ev);
 static ngx_int_t ngx_http_entra_token_hold_own(ngx_http_entra_token_t *token,
     int64_t now);
+static void ngx_http_entra_token_lost(ngx_http_entra_token_t *token);
 static void ngx_http_entra_token_take(ngx_http_entra_token_t *token,
     entra_buf_t *header, entra_store_value_t *v);
 static void ngx_http_entra_token_forget(ngx_http_entra_token_t *token);
@@ -65,11 +66,11 @@ ngx_http_entra_token_attach(ngx_http_entra_token_t *token)
         return NGX_ERROR;
     }
 
-    ngx_http_entra_token_copy(token);
+    ngx_http_entra_token_sync(token, 0);
 
     /* a little apart, so that not all workers ask for the lease at once */
 
-    if (token->header.len || token->preload) {
+    if (token->expires || token->preload) {
         ngx_add_timer(&token->timer, 1 + ngx_worker * 10);
     }
 
@@ -219,7 +220,7 @@ ngx_http_entra_token_touch(ngx_http_entra_token_t *token)
 
 
 void
-ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
+ngx_http_entra_token_sync(ngx_http_entra_token_t *token, ngx_uint_t copy)
 {
     int                  rc;
     entra_buf_t          header;
@@ -233,8 +234,10 @@ ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
     entra_buf_add(&header, begin, sizeof(begin));
     entra_buf_add_c(&header, "Bearer ");
 
+    copy |= token->header.len || token->assertion;
+
     rc = entra_store_read(token->store, &token->ref, ngx_http_entra_clock(),
-                          &header, &v);
+                          copy ? &header : NULL, &v);
 
     if (rc == -1) {
 
@@ -251,10 +254,25 @@ ngx_http_entra_token_copy(ngx_http_entra_token_t *token)
     /* 0: stored by a worker that found no room: each has its own */
 
     if (rc == 1) {
-        ngx_http_entra_token_take(token, &header, &v);
+        ngx_http_entra_token_take(token, copy ? &header : NULL, &v);
+
+    } else if (token->header.len == 0) {
+        ngx_http_entra_token_lost(token);
     }
 
     entra_buf_free(&header);
+}
+
+
+/* neither the store nor this worker has it */
+
+static void
+ngx_http_entra_token_lost(ngx_http_entra_token_t *token)
+{
+    if (ngx_http_entra_clock() < token->expires) {
+        token->expires = 0;
+        token->refresh = 0;
+    }
 }
 
 
@@ -271,20 +289,25 @@ ngx_http_entra_token_take(ngx_http_entra_token_t *token, entra_buf_t *header,
 
     /*
      * One of another secret is left alone: whoever stored it is of another
-     * configuration, and what this worker has is still good.
+     * configuration, and what this worker has is still good.  A worker that
+     * is leaving and has nothing takes it.
      */
 
-    if (ngx_http_entra_token_accepted(token, v->digest)
-        && entra_buf_ok(header))
+    if ((ngx_http_entra_token_accepted(token, v->digest)
+         || (ngx_exiting && token->header.len == 0))
+        && (header == NULL || entra_buf_ok(header)))
     {
         ngx_http_entra_token_forget(token);
 
-        len = header->len - offsetof(ngx_http_entra_header_t, data);
-        h = (ngx_http_entra_header_t *) entra_buf_steal(header);
-        h->len = len;
+        if (header) {
+            len = header->len - offsetof(ngx_http_entra_header_t, data);
+            h = (ngx_http_entra_header_t *) entra_buf_steal(header);
+            h->len = len;
 
-        token->header.len = len;
-        token->header.data = h->data;
+            token->header.len = len;
+            token->header.data = h->data;
+        }
+
         token->expires = v->expires;
         token->refresh = v->refresh;
     }
@@ -462,7 +485,7 @@ ngx_http_entra_token_retry(ngx_http_entra_token_t *token)
     token->again = token->acquire != NULL;
 
     if (entra_store_retry(token->store, &token->ref, ngx_http_entra_clock())
-        && (token->preload || token->header.len
+        && (token->preload || token->expires
             || !ngx_queue_empty(&token->waiters)))
     {
         ngx_http_entra_token_start_fetch(token);
@@ -495,19 +518,19 @@ ngx_http_entra_token_timer(ngx_event_t *ev)
 
     /* also when another worker has failed: each decides what to do then */
 
-    if (ngx_http_entra_token_usable(token, now)
+    if (ngx_http_entra_token_valid(token, now)
         || !ngx_http_entra_token_pending(token))
     {
         ngx_http_entra_token_wake(token);
     }
 
-    if (token->header.len == 0 && !token->preload
+    if (token->expires == 0 && !token->preload
         && ngx_queue_empty(&token->waiters))
     {
         return;
     }
 
-    if (token->header.len == 0 || token->refresh <= now
+    if (token->expires == 0 || token->refresh <= now
         || ngx_http_entra_token_outdated(token))
     {
         ngx_http_entra_token_start_fetch(token);
@@ -538,7 +561,7 @@ ngx_http_entra_token_arm(ngx_http_entra_token_t *token, int64_t now)
      */
 
     if (token->acquire
-        || ((token->header.len == 0 || token->assertion) && !token->preload
+        || ((token->expires == 0 || token->assertion) && !token->preload
             && ngx_queue_empty(&token->waiters)))
     {
         return;

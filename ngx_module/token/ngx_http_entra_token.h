@@ -33,6 +33,7 @@
 
 
 struct ngx_http_entra_credential_s {
+    ngx_str_node_t        node;                 /* of the configuration's */
     ngx_str_t             name;
     entra_credential_t   *core;
     entra_egress_t        egress;               /* as written */
@@ -60,7 +61,7 @@ struct ngx_http_entra_token_s {
     ngx_uint_t                    nth;          /* from 1; 0: a caller's */
     ngx_uint_t                    preload;      /* unsigned  preload:1 */
     ngx_uint_t                    caller_keys;  /* not a token: keys */
-    entra_egress_t                known;        /* Azure's hosts of the scope */
+    entra_egress_t               *known;        /* Azure's hosts of the scope */
     entra_egress_t               *egress;       /* where it may go */
 
     entra_store_ref_t             ref;          /* by its key */
@@ -69,10 +70,10 @@ struct ngx_http_entra_token_s {
     /* without the lock; never NULL in a worker; may be another's by now */
     entra_store_atomics_t        *record;
 
-    /* the worker's copy, "Bearer " and value; NULL: none */
-    ngx_str_t                     header;
+    ngx_str_t                     header;       /* the worker's copy, */
+                                                /* "Bearer " and value */
     ngx_atomic_uint_t             generation;
-    int64_t                       expires;
+    int64_t                       expires;      /* 0: there is no token */
     int64_t                       refresh;
 
     /* on_behalf_of: what the caller presented, else NULL */
@@ -113,6 +114,8 @@ typedef struct {
     entra_sign_in_t              *site;
     ngx_queue_t                   sent;         /* requests under way */
     ngx_queue_t                   fetching;     /* ngx_http_entra_token_t */
+    ngx_uint_t                    fetches;      /* since memory was trimmed */
+    ngx_uint_t                    fetches_seen; /* by the last round */
     ngx_event_t                   watch;
     ngx_event_t                   retire;       /* frees what follows */
     ngx_http_entra_header_t      *retired;      /* copies that were replaced */
@@ -257,8 +260,12 @@ void ngx_http_entra_token_rest(ngx_http_entra_token_t *token);
 void ngx_http_entra_token_peek(ngx_http_entra_token_t *token,
     entra_store_snapshot_t *record);
 
-/* takes over what another worker has fetched */
-void ngx_http_entra_token_copy(ngx_http_entra_token_t *token);
+/*
+ * Takes over what the store has.  The bytes of a token are copied when a
+ * request asks for them: most of many are not asked for in each worker.
+ */
+
+void ngx_http_entra_token_sync(ngx_http_entra_token_t *token, ngx_uint_t copy);
 
 
 /*
@@ -269,13 +276,27 @@ void ngx_http_entra_token_copy(ngx_http_entra_token_t *token);
 static ngx_inline ngx_int_t
 ngx_http_entra_token_usable(ngx_http_entra_token_t *token, int64_t now)
 {
-    if (token->generation != token->record->generation) {
-        ngx_http_entra_token_copy(token);
+    if (token->generation != token->record->generation
+        || (token->header.len == 0 && token->expires))
+    {
+        ngx_http_entra_token_sync(token, 1);
     }
 
     return token->header.len && now < token->expires;
 }
 
+
+/* there is one, in the store if not in this worker */
+
+static ngx_inline ngx_int_t
+ngx_http_entra_token_valid(ngx_http_entra_token_t *token, int64_t now)
+{
+    if (token->generation != token->record->generation) {
+        ngx_http_entra_token_sync(token, 0);
+    }
+
+    return now < token->expires;
+}
 
 
 /* a caller's token is used: others are evicted before it */

@@ -107,6 +107,7 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
 
     token->acquire = NULL;
     ngx_queue_remove(&token->fetching);
+    ngx_http_entra_worker->fetches++;
     now = ngx_http_entra_clock();
 
     ngx_http_entra_recent_attempt(ngx_http_entra_worker->conf, token,
@@ -140,6 +141,7 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
 {
     u_char                  name[NGX_HTTP_ENTRA_NAME_MAX];
     int64_t                 refresh;
+    ngx_uint_t              copy;
     const char             *what;
     entra_store_success_t   success;
 
@@ -159,15 +161,22 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     success.expires = now + a->token.lifetime * 1000;
     success.refresh = now + refresh * 1000;
 
+    copy = token->header.len || token->assertion
+           || !ngx_queue_empty(&token->waiters);
+
     if (entra_store_success(token->store, &token->ref, &success) != 0) {
         ngx_http_entra_zone_full(ngx_http_entra_worker->conf);
+        copy = 1;
     }
 
     if (success.generation) {
         token->generation = success.generation;
     }
 
-    ngx_http_entra_token_set_local(token, a->token.value, a->token.len);
+    if (copy) {
+        ngx_http_entra_token_set_local(token, a->token.value, a->token.len);
+    }
+
     token->expires = success.expires;
     token->refresh = success.refresh;
 
@@ -214,7 +223,7 @@ ngx_http_entra_token_failure(ngx_http_entra_token_t *token,
     failure.now = now;
     failure.wall = ngx_time();
     failure.took = now - token->started;
-    failure.usable = ngx_http_entra_token_usable(token, now);
+    failure.usable = ngx_http_entra_token_valid(token, now);
     failure.random = (uint32_t) ngx_random();
     failure.refused = ngx_http_entra_token_refused(token);
 

@@ -22,11 +22,12 @@
 
 /*
  * ms from a change to the look at it: who writes a file in two steps is left
- * the time to.  Two more looks follow, as for polled files: some are taken
- * only when they stay as they are, and may be written twice in one tick of
- * the file system's clock.
+ * the time to.  Two more looks follow: most are taken only when they were not
+ * written for ENTRA_FILE_QUIET, some when they stay as they are, and all may
+ * be written twice in one tick of the file system's clock.
  */
 #define NGX_HTTP_ENTRA_WATCH_DELAY   250
+#define NGX_HTTP_ENTRA_WATCH_LATER   ENTRA_FILE_QUIET
 #define NGX_HTTP_ENTRA_WATCH_AGAIN   2
 
 
@@ -47,6 +48,7 @@ typedef struct {
     ngx_http_entra_inotify_t     *inotify;
     ngx_http_entra_watch_item_t  *items;
     ngx_uint_t                    nitems;
+    ngx_array_t                   asking;       /* credentials, others */
 
     ngx_event_t                   slice;
     ngx_uint_t                    nslices;
@@ -76,6 +78,7 @@ static ngx_http_entra_watch_item_t *ngx_http_entra_watch_due(
 static void ngx_http_entra_watch_look(ngx_event_t *ev);
 static void ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c);
 static void ngx_http_entra_watch_retry(ngx_http_entra_credential_t *c);
+static void ngx_http_entra_watch_retry_tokens(ngx_http_entra_credential_t *c);
 
 
 static ngx_http_entra_watch_t  ngx_http_entra_watch;
@@ -86,7 +89,7 @@ ngx_http_entra_watch_init(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
 {
     ngx_uint_t                     i, n;
     ngx_http_entra_watch_t        *watch;
-    ngx_http_entra_credential_t  **credential;
+    ngx_http_entra_credential_t  **credential, **c;
 
     watch = &ngx_http_entra_watch;
     ngx_memzero(watch, sizeof(ngx_http_entra_watch_t));
@@ -103,8 +106,23 @@ ngx_http_entra_watch_init(ngx_cycle_t *cycle, ngx_http_entra_main_conf_t *mcf)
     watch->conf = mcf;
     watch->nitems = n;
 
+    if (ngx_array_init(&watch->asking, cycle->pool, 4, sizeof(void *))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     for (i = 0; i < n; i++) {
         watch->items[i].credential = credential[i];
+
+        if (credential[i]->core->type->uses) {
+            c = ngx_array_push(&watch->asking);
+            if (c == NULL) {
+                return NGX_ERROR;
+            }
+
+            *c = credential[i];
+        }
     }
 
     ngx_queue_init(&watch->soon);
@@ -387,7 +405,7 @@ ngx_http_entra_watch_look(ngx_event_t *ev)
         if (item->again && !item->polled) {
             item->again--;
             ngx_http_entra_watch_put(watch, item, &watch->later,
-                                     NGX_HTTP_ENTRA_WATCH);
+                                     NGX_HTTP_ENTRA_WATCH_LATER);
         }
     }
 
@@ -418,7 +436,9 @@ ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c)
                       line.data);
     }
 
-    entra_buf_reset(&c->core->warnings);
+    if (c->core->warnings.len) {
+        entra_buf_reset(&c->core->warnings);
+    }
 
     if (rc == 0) {
         return;
@@ -463,32 +483,37 @@ ngx_http_entra_watch_credential(ngx_http_entra_credential_t *c)
 static void
 ngx_http_entra_watch_retry(ngx_http_entra_credential_t *c)
 {
-    ngx_uint_t                     i, n;
-    ngx_http_entra_token_t       **token;
-    ngx_http_entra_main_conf_t    *mcf;
-    ngx_http_entra_credential_t  **other;
+    ngx_uint_t                     i;
+    ngx_http_entra_credential_t  **asking;
 
-    mcf = ngx_http_entra_watch.conf;
-    other = mcf->credentials.elts;
+    ngx_http_entra_watch_retry_tokens(c);
 
     c->core->changed = 1;
+    asking = ngx_http_entra_watch.asking.elts;
 
-    for (i = 0; i < mcf->credentials.nelts; i++) {
-
-        if (!entra_credential_changed(other[i]->core)) {
-            continue;
-        }
-
-        token = other[i]->tokens.elts;
-
-        for (n = 0; n < other[i]->tokens.nelts; n++) {
-            ngx_http_entra_token_retry(token[n]);
-        }
-
-        if (other[i]->core->type->per_caller) {
-            ngx_http_entra_worker->retry_callers(other[i]);
+    for (i = 0; i < ngx_http_entra_watch.asking.nelts; i++) {
+        if (asking[i] != c && entra_credential_changed(asking[i]->core)) {
+            ngx_http_entra_watch_retry_tokens(asking[i]);
         }
     }
 
     c->core->changed = 0;
+}
+
+
+static void
+ngx_http_entra_watch_retry_tokens(ngx_http_entra_credential_t *c)
+{
+    ngx_uint_t                i;
+    ngx_http_entra_token_t  **token;
+
+    token = c->tokens.elts;
+
+    for (i = 0; i < c->tokens.nelts; i++) {
+        ngx_http_entra_token_retry(token[i]);
+    }
+
+    if (c->core->type->per_caller) {
+        ngx_http_entra_worker->retry_callers(c);
+    }
 }

@@ -10,8 +10,13 @@
 #include "ngx_http_entra_curl.h"
 #include "ngx_http_entra_exec.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 
 #define NGX_HTTP_ENTRA_START  64    /* fetches that begin with a worker */
+#define NGX_HTTP_ENTRA_TRIM   64    /* that leave memory to give back */
 
 
 typedef struct {
@@ -39,6 +44,7 @@ static void ngx_http_entra_worker_stagger(ngx_http_entra_token_t *token,
     ngx_uint_t n);
 static void ngx_http_entra_worker_platform(ngx_http_entra_worker_t *worker);
 static void ngx_http_entra_worker_watch(ngx_event_t *ev);
+static void ngx_http_entra_worker_trim(ngx_http_entra_worker_t *worker);
 static int64_t ngx_http_entra_worker_wall(void *data);
 static void *ngx_http_entra_worker_http(void *data,
     const entra_http_request_t *request, entra_http_done_pt done, void *ctx);
@@ -274,7 +280,37 @@ ngx_http_entra_worker_watch(ngx_event_t *ev)
     worker->reading = ngx_exiting ? 0
                                   : worker->watch_lists(worker->conf);
 
+    ngx_http_entra_worker_trim(worker);
+
     ngx_add_timer(ev, worker->reading ? 1 : NGX_HTTP_ENTRA_WATCH);
+}
+
+
+/*
+ * malloc keeps what many fetches at once needed, in each worker: it is given
+ * back in the first round without any
+ */
+
+static void
+ngx_http_entra_worker_trim(ngx_http_entra_worker_t *worker)
+{
+    if (worker->fetches != worker->fetches_seen) {
+        worker->fetches_seen = worker->fetches;
+        return;
+    }
+
+    if (worker->fetches < NGX_HTTP_ENTRA_TRIM
+        || !ngx_queue_empty(&worker->fetching))
+    {
+        return;
+    }
+
+    worker->fetches = 0;
+    worker->fetches_seen = 0;
+
+#if defined(__GLIBC__)
+    (void) malloc_trim(0);
+#endif
 }
 
 

@@ -22,6 +22,8 @@ entra_egress_free(entra_egress_t *egress)
         free(egress->rules[i].host);
     }
 
+    free(egress->rules);
+    egress->rules = NULL;
     egress->n = 0;
 }
 
@@ -96,6 +98,8 @@ entra_egress_parse(entra_egress_rule_t *rule, entra_str_t text,
 int
 entra_egress_add(entra_egress_t *egress, entra_str_t text, entra_err_t *err)
 {
+    entra_egress_rule_t  *rules;
+
     if (entra_str_eq_c(text, "verify=off")) {
         egress->unverified = 1;
         return 0;
@@ -111,7 +115,15 @@ entra_egress_add(entra_egress_t *egress, entra_str_t text, entra_err_t *err)
                              "more than %d upstreams", ENTRA_EGRESS_MAX);
     }
 
-    if (entra_egress_parse(&egress->rules[egress->n], text, err) != 0) {
+    rules = realloc(egress->rules,
+                    (egress->n + 1) * sizeof(entra_egress_rule_t));
+    if (rules == NULL) {
+        return entra_err_no_memory(err);
+    }
+
+    egress->rules = rules;
+
+    if (entra_egress_parse(&rules[egress->n], text, err) != 0) {
         return -1;
     }
 

@@ -34,7 +34,7 @@ typedef struct {
 } entra_egress_rule_t;
 
 typedef struct {
-    entra_egress_rule_t  rules[ENTRA_EGRESS_MAX];
+    entra_egress_rule_t *rules;             /* owned */
     unsigned             n;
     unsigned             unverified:1;      /* verify=off */
 } entra_egress_t;

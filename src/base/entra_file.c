@@ -70,6 +70,24 @@ entra_file_changed(entra_file_t *file, const struct stat *st)
 }
 
 
+/* its last change was long enough ago: another one would show */
+
+static int
+entra_file_settled(const entra_file_t *file)
+{
+    int64_t          age;
+    struct timespec  now;
+
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0) {
+        return 0;
+    }
+
+    age = entra_timespec_ns(&now) - file->ctime_ns;
+
+    return age > (int64_t) ENTRA_FILE_SETTLED * 1000000;
+}
+
+
 /* a file that cannot be opened is remembered as one that is all zero */
 
 static int
@@ -257,10 +275,14 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
         rc = 0;
     }
 
-    file->settling = changed ? 1 : 0;
-    file->pending = 0;
-
     (void) close(fd);
+
+    /* what does not change is not written: processes share its memory */
+
+    if (changed || file->settling || file->pending) {
+        file->settling = changed && !entra_file_settled(file);
+        file->pending = 0;
+    }
 
     return rc;
 }

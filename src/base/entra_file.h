@@ -15,7 +15,8 @@
 #include "entra_err.h"
 
 
-#define ENTRA_FILE_QUIET  1000          /* ms */
+#define ENTRA_FILE_QUIET    1000        /* ms */
+#define ENTRA_FILE_SETTLED  10000       /* ms, more than a tick of any clock */
 
 
 typedef struct entra_file_s {
@@ -30,7 +31,7 @@ typedef struct entra_file_s {
     int64_t       mtime_ns;
     int64_t       ctime_ns;
     unsigned      loaded:1;
-    unsigned      settling:1;   /* changed lately, is read once more */
+    unsigned      settling:1;   /* changed just now, is read once more */
     unsigned      patient:1;    /* set by the owner, see below */
     unsigned      pending:1;    /* patient: changed, not read yet */
     unsigned      stale:1;      /* content is not what the file says now:

@@ -337,16 +337,9 @@ entra_buf_ok(const entra_buf_t *b)
 /* realloc() would leave an unwiped copy behind */
 
 static int
-entra_buf_grow(entra_buf_t *b, size_t need)
+entra_buf_resize(entra_buf_t *b, size_t cap)
 {
-    char    *data;
-    size_t   cap;
-
-    cap = b->cap ? b->cap : ENTRA_BUF_FIRST;
-
-    while (cap < need) {
-        cap *= 2;
-    }
+    char  *data;
 
     data = malloc(cap);
     if (data == NULL) {
@@ -354,7 +347,7 @@ entra_buf_grow(entra_buf_t *b, size_t need)
     }
 
     if (b->data) {
-        memcpy(data, b->data, b->len);
+        memcpy(data, b->data, b->len + 1);
         entra_wipe(b->data, b->cap);
         free(b->data);
     }
@@ -366,10 +359,27 @@ entra_buf_grow(entra_buf_t *b, size_t need)
 }
 
 
+static int
+entra_buf_grow(entra_buf_t *b, size_t need)
+{
+    size_t  cap;
+
+    cap = b->cap ? b->cap : ENTRA_BUF_FIRST;
+
+    while (cap < need) {
+        cap *= 2;
+    }
+
+    return entra_buf_resize(b, cap);
+}
+
+
 void
 entra_buf_reserve(entra_buf_t *b, size_t len)
 {
-    if (len <= b->max && len + 1 > b->cap && entra_buf_grow(b, len + 1) != 0) {
+    if (len <= b->max && len + 1 > b->cap
+        && entra_buf_resize(b, len + 1) != 0)
+    {
         b->failed = 1;
     }
 }
@@ -476,6 +486,12 @@ entra_buf_steal(entra_buf_t *b)
 
     if (b->data == NULL) {
         return entra_str_dup(entra_str_null);
+    }
+
+    /* what stays takes no more than it has to */
+
+    if (b->cap > 2 * (b->len + 1)) {
+        (void) entra_buf_resize(b, b->len + 1);
     }
 
     data = b->data;

@@ -88,11 +88,11 @@ entra_chain_note(entra_credential_t *c, const entra_chain_member_t *member,
 {
     entra_buf_t  note;
 
-    entra_buf_init(&note, 2 * sizeof(c->note));
+    entra_buf_init(&note, 2048);
     entra_buf_addf(&note, "%s is used%s%s", member->label,
                    state->len ? "; not: " : "", state->reasons);
 
-    entra_err_clean(c->note, sizeof(c->note), entra_buf_str(&note));
+    entra_credential_note(c, entra_buf_str(&note));
     entra_buf_free(&note);
 }
 
@@ -112,8 +112,7 @@ entra_chain_nobody(entra_acquire_t *a, const entra_chain_t *chain)
         a->err.class = ENTRA_ERR_TRANSIENT;
     }
 
-    entra_err_clean(a->credential->note, sizeof(a->credential->note),
-                    entra_str_c(a->err.text));
+    entra_credential_note(a->credential, entra_str_c(a->err.text));
 
     return ENTRA_NEXT_FAILED;
 }
@@ -165,8 +164,7 @@ entra_chain_stop(entra_acquire_t *a, const entra_chain_member_t *member)
                   state->len ? ")" : "");
 
     if (state->walking) {
-        entra_err_clean(a->credential->note, sizeof(a->credential->note),
-                        entra_str_c(a->err.text));
+        entra_credential_note(a->credential, entra_str_c(a->err.text));
     }
 
     return ENTRA_NEXT_FAILED;

@@ -42,7 +42,7 @@ typedef struct entra_client_auth_s {
 
     /* a new secret, and a bad file, that watch() has not told of yet */
     unsigned                    changed:1;
-    entra_err_t                 problem;
+    entra_err_t                *problem;        /* NULL: none */
 } entra_client_auth_t;
 
 
@@ -741,7 +741,7 @@ static int
 entra_client_auth_look(entra_credential_t *c, entra_err_t *err)
 {
     int                   rc[4], bad = 0;
-    unsigned              i;
+    unsigned              i, stale;
     entra_client_auth_t  *auth = entra_client_auth_of(c);
 
     rc[0] = entra_client_secret_watch(&auth->secrets[0], err);
@@ -757,11 +757,17 @@ entra_client_auth_look(entra_credential_t *c, entra_err_t *err)
         bad |= rc[i] < 0;
     }
 
-    c->stale_files = auth->secrets[0].file.stale
-                     + auth->secrets[1].file.stale
-                     + auth->principal_file.stale
-                     + auth->certificate_file.stale
-                     + auth->password_file.stale;
+    stale = auth->secrets[0].file.stale
+            + auth->secrets[1].file.stale
+            + auth->principal_file.stale
+            + auth->certificate_file.stale
+            + auth->password_file.stale;
+
+    /* workers share what none of them writes */
+
+    if (c->stale_files != stale) {
+        c->stale_files = stale;
+    }
 
     return bad ? -1 : 0;
 }
@@ -789,9 +795,10 @@ entra_client_auth_watch(entra_credential_t *c, entra_err_t *err)
 
     rc = entra_client_auth_look(c, err);
 
-    if (rc == 0 && auth->problem.class != ENTRA_ERR_NONE) {
-        *err = auth->problem;
-        auth->problem.class = ENTRA_ERR_NONE;
+    if (rc == 0 && auth->problem) {
+        *err = *auth->problem;
+        free(auth->problem);
+        auth->problem = NULL;
         return -1;
     }
 
@@ -911,6 +918,21 @@ entra_client_auth_other(entra_client_auth_t *auth,
 }
 
 
+/* without memory it is not told */
+
+static void
+entra_client_auth_keep(entra_client_auth_t *auth, const entra_err_t *problem)
+{
+    if (auth->problem == NULL) {
+        auth->problem = malloc(sizeof(entra_err_t));
+    }
+
+    if (auth->problem) {
+        *auth->problem = *problem;
+    }
+}
+
+
 /* once an acquisition: files that changed since they were looked at */
 
 static int
@@ -933,7 +955,7 @@ entra_client_auth_fresh(entra_credential_t *c,
     /* what is wrong with a file is watch()'s to tell */
 
     if (entra_client_auth_look(c, &problem) != 0) {
-        auth->problem = problem;
+        entra_client_auth_keep(auth, &problem);
     }
 
     if (!auth->changed) {
@@ -997,7 +1019,10 @@ entra_client_auth_grant(entra_acquire_t *a, const char *grant,
     next = entra_token_request_receive(a);
 
     if (next == ENTRA_NEXT_DONE) {
-        auth->first = state->current;
+        if (auth->first != state->current) {
+            auth->first = state->current;
+        }
+
         return next;
     }
 

@@ -17,6 +17,7 @@
 #define ENTRA_KEY_MAX       (32 * 1024)
 #define ENTRA_SECRETS_MAX   (1024 * 1024)
 #define ENTRA_WARNINGS_MAX  (16 * 1024)
+#define ENTRA_NOTE_MAX      1024
 
 /* a credential that asks a chain whose member asks another one */
 #define ENTRA_CREDENTIAL_DEPTH  4
@@ -131,15 +132,34 @@ entra_credential_free(entra_credential_t *c)
 
     for (i = 0; i < c->nscopes; i++) {
         free(c->scopes[i]);
+        free(c->written[i]);
     }
 
     entra_buf_free(&c->warnings);
+    free(c->authority_written);
     free(c->tenant_id);
     free(c->client_id);
     free(c->authority_host);
     free(c->conf);
     free(c->name);
+    free(c->note);
     free(c);
+}
+
+
+void
+entra_credential_note(entra_credential_t *c, entra_str_t text)
+{
+    char  note[ENTRA_NOTE_MAX];
+
+    entra_err_clean(note, sizeof(note), text);
+
+    if (c->note && strcmp(c->note, note) == 0) {
+        return;
+    }
+
+    free(c->note);
+    c->note = entra_str_dup(entra_str_c(note));
 }
 
 
@@ -384,6 +404,29 @@ entra_credential_unknown(entra_credential_t *c)
 }
 
 
+/*
+ * Of ten thousand credentials each freed string would be a hole between what
+ * workers share, and be written by them: nothing is freed but the last that
+ * was allocated.
+ */
+
+static void
+entra_credential_replace(char **field, char **written, char *value)
+{
+    size_t  len = strlen(value);
+
+    if (*field && len <= strlen(*field)) {
+        memcpy(*field, value, len + 1);
+        free(value);
+        return;
+    }
+
+    free(*written);
+    *written = *field;
+    *field = value;
+}
+
+
 static int
 entra_credential_authority(entra_credential_t *c, entra_err_t *err)
 {
@@ -406,10 +449,9 @@ entra_credential_authority(entra_credential_t *c, entra_err_t *err)
         return -1;
     }
 
-    free(c->authority_host);
-    c->authority_host = url;
+    entra_credential_replace(&c->authority_host, &c->authority_written, url);
 
-    cloud = entra_authority_cloud(url);
+    cloud = entra_authority_cloud(c->authority_host);
 
     if (cloud && !c->cloud_given) {
         c->cloud = cloud;
@@ -418,8 +460,8 @@ entra_credential_authority(entra_credential_t *c, entra_err_t *err)
     if (cloud && cloud != c->cloud) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "authority_host %s belongs to the cloud \"%s\","
-                             " not to \"%s\"", url, cloud->name,
-                             c->cloud->name);
+                             " not to \"%s\"", c->authority_host,
+                             cloud->name, c->cloud->name);
     }
 
     return 0;
@@ -471,13 +513,13 @@ entra_credential_scopes(entra_credential_t *c, entra_err_t *err)
             return -1;
         }
 
-        free(c->scopes[i]);
-        c->scopes[i] = scope;
+        entra_credential_replace(&c->scopes[i], &c->written[i], scope);
 
         for (n = 0; n < i; n++) {
-            if (strcmp(c->scopes[n], scope) == 0) {
+            if (strcmp(c->scopes[n], c->scopes[i]) == 0) {
                 return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                     "duplicate scope \"%s\"", scope);
+                                     "duplicate scope \"%s\"",
+                                     c->scopes[i]);
             }
         }
     }

@@ -26,11 +26,13 @@ struct entra_credential_s {
     char                           *tenant_id;
     char                           *client_id;
     char                           *authority_host;   /* https://host[:port] */
+    char                           *authority_written;  /* or NULL */
     const struct entra_cloud_s     *cloud;           /* never NULL */
     unsigned                        cloud_given:1;
     unsigned                        ready:1;           /* init() is done */
     unsigned                        changed:1;         /* see below */
     char                           *scopes[ENTRA_SCOPES_MAX];  /* full URIs */
+    char                           *written[ENTRA_SCOPES_MAX]; /* or NULL */
     unsigned                        nscopes;           /* 0 is possible */
 
     /* what init() and watch() want to be logged, separated by LF */
@@ -62,9 +64,10 @@ struct entra_credential_s {
 
     /*
      * Which member of a chain won, and why the others did not; written by
-     * the chain, read by the status page.  Bounded text, no secrets.
+     * the chain, read by the status page.  Bounded text, no secrets; NULL:
+     * none.
      */
-    char                            note[1024];
+    char                           *note;
 
     /* also for the status page */
     const char                     *member;        /* that won, or NULL */
@@ -114,6 +117,9 @@ int entra_credential_init(entra_credential_t *c, entra_err_t *err);
  */
 char *entra_credential_scope(const entra_credential_t *c, entra_str_t name,
     entra_err_t *err);
+
+/* replaces c->note; cut and cleaned as for a log */
+void entra_credential_note(entra_credential_t *c, entra_str_t text);
 
 /* adds a line to c->warnings */
 void entra_credential_warn(entra_credential_t *c, const char *fmt, ...)

@@ -89,7 +89,7 @@ entra_signed_in_due(entra_acquire_t *a, const entra_signed_in_t *record)
                                             : "the page of entra_sign_in");
     a->err.aadsts = (uint32_t) record->aadsts;
 
-    entra_err_clean(c->note, sizeof(c->note), entra_str_c(a->err.text));
+    entra_credential_note(c, entra_str_c(a->err.text));
 
     return ENTRA_NEXT_FAILED;
 }
@@ -182,12 +182,12 @@ entra_signed_in_note(entra_credential_t *c, const entra_signed_in_t *record)
 {
     entra_buf_t  note;
 
-    entra_buf_init(&note, sizeof(c->note));
+    entra_buf_init(&note, 1024);
     entra_buf_addf(&note, "signed in as %s since ",
                    record->user[0] ? record->user : "somebody");
     entra_time_format(record->since, &note);
 
-    entra_err_clean(c->note, sizeof(c->note), entra_buf_str(&note));
+    entra_credential_note(c, entra_buf_str(&note));
     entra_buf_free(&note);
 }
 
@@ -231,8 +231,7 @@ entra_signed_in_failed(entra_acquire_t *a)
                          a->err.text);
     a->err.unavailable = 1;
     a->err.advice = entra_signed_in_again;
-    entra_err_clean(a->credential->note, sizeof(a->credential->note),
-                    entra_str_c(a->err.text));
+    entra_credential_note(a->credential, entra_str_c(a->err.text));
 
     return ENTRA_NEXT_FAILED;
 }

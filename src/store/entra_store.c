@@ -288,8 +288,11 @@ entra_store_read(entra_store_t *s, entra_store_ref_t *ref, int64_t now,
             v->expires = rec->expires;
             v->refresh = rec->refresh;
             memcpy(v->digest, rec->digest, ENTRA_STORE_DIGEST);
-            entra_store_append(s, &rec->value, value);
             rc = 1;
+
+            if (value) {
+                entra_store_append(s, &rec->value, value);
+            }
         }
     }
 
@@ -801,12 +804,12 @@ entra_store_texts(entra_store_t *s, entra_store_record_t *rec,
         entra_store_add_text(&texts, was.error_advice,
                              sizeof(was.error_advice));
 
-    } else if (note[0] || member) {
+    } else if (note || member) {
         entra_buf_add(&texts, "\0\0", 3);
     }
 
     if (texts.len) {
-        entra_store_add_text(&texts, note, sizeof(was.note));
+        entra_store_add_text(&texts, note ? note : "", sizeof(was.note));
         entra_store_add_text(&texts, member ? member : "",
                              sizeof(was.member));
     }

@@ -196,8 +196,8 @@ entra_store_atomics_t *entra_store_atomics(entra_store_t *s,
     const entra_store_ref_t *ref);
 
 /*
- * Adds the token to value.  1; 0: there is none, only v->generation is set;
- * -1: there is no record.
+ * Adds the token to value (or NULL).  1; 0: there is none, only v->generation
+ * is set; -1: there is no record.
  */
 int entra_store_read(entra_store_t *s, entra_store_ref_t *ref, int64_t now,
     entra_buf_t *value, entra_store_value_t *v);
@@ -235,7 +235,7 @@ void entra_store_release(entra_store_t *s, entra_store_ref_t *ref,
 typedef struct {
     entra_str_t           value;
     const unsigned char  *digest;
-    const char           *note;
+    const char           *note;         /* or NULL */
     const char           *member;       /* or NULL */
     int64_t               now;
     int64_t               wall;         /* seconds */
@@ -255,7 +255,7 @@ int entra_store_success(entra_store_t *s, entra_store_ref_t *ref,
 
 typedef struct {
     const entra_err_t    *err;
-    const char           *note;
+    const char           *note;         /* or NULL */
     const char           *member;       /* or NULL */
     const char           *claims;       /* that Entra asks of a caller */
     int64_t               now;

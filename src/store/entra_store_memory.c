@@ -819,7 +819,7 @@ entra_store_append(entra_store_t *s, const entra_store_chain_t *chain,
     size_t    n, len;
     uint32_t  i;
 
-    entra_buf_reserve(out, chain->len);
+    entra_buf_reserve(out, out->len + chain->len);
 
     i = chain->first;
 

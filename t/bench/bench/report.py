@@ -202,6 +202,80 @@ full, libcurl and the libraries it brings along included.
     ])
 
 
+# as measured before the shared store was made anew, on another machine
+MANY_BEFORE = {
+    'wrong': '134-198 / 2', 'cold': '32 / 503', 'dead': '> 30 s',
+    'in_turn': '+2.4 kB each', 'errors': '51,126', 'p99': '5.3',
+    'private': '85 MB', 'tested': '0.62 s', 'repaired': '14-21 s',
+}
+
+
+def many(got):
+    """A row for each that was measured: it, before, now, at most."""
+    rows = []
+
+    def row(key, what, now, most):
+        rows.append((what, MANY_BEFORE[key], now, most))
+
+    if 'churn' in got:
+        c = got['churn']
+        row('wrong', 'tokens of another caller / workers that died, %d s of '
+            'churn with 8 times as many callers as the store holds, %d runs '
+            'with %s requests' % (c['seconds'], c['runs'],
+                                  '{:,}'.format(c['asked'])),
+            '%d / %d' % (c['wrong'], c['killed']), '0 / 0')
+    if 'cold' in got:
+        c = got['cold']
+        row('cold', '%d cold callers, provider 2 s slow, `entra_wait` 3 s: '
+            'answered 200 / a cold shared credential among them'
+            % c['callers'], ', '.join(
+                '%d / %s' % (r['good'], '%.2f s' % r['cold_seconds']
+                             if r['cold'] == '200' else r['cold'])
+                for r in c['rounds']), '%d / 2.1 s' % c['callers'])
+    if 'dead' in got:
+        row('dead', '%d credentials of a provider that accepts nobody, one '
+            'healthy: first 200' % got['dead']['count'],
+            ', '.join('%.2f s' % s for s in got['dead']['seconds']), '0.2 s')
+    if 'in_turn' in got:
+        t = got['in_turn']
+        seen = t['private']
+        row('in_turn', '%s callers in turn, 2 MB zone: private memory of a '
+            'worker' % '{:,}'.format(t['count']),
+            'after each fifth: %s kB' % ', '.join(map(str, seen)), 'flat')
+    if 'at_rest' in got:
+        many_at_rest(got['at_rest'], row)
+    if 'repaired' in got:
+        row('repaired', '`workload_identity` repaired by the swap of a '
+            'symbolic link during back-off: first 200',
+            ', '.join('%.1f s' % s for s in got['repaired']), '2.5 s')
+    return MANY_TEXT + table(('', 'before', 'now', 'at most'), rows)
+
+
+def many_at_rest(got, row):
+    what = '%s credentials: ' % '{:,}'.format(got['count'])
+    row('errors', what + 'error lines at start', got['errors'], '0')
+    row('p99', what + 'p99 of `return 200` over that with one, in turns: '
+        'median (quartiles)', '%.2f (%.2f - %.2f)' % tuple(got['ratio']),
+        '1.1')
+    row('private', what + 'private memory of a worker, beyond that with one',
+        '%.1f MB' % ((got['private'][1] - got['private'][0]) / 1024),
+        '20 MB')
+    tested, one = (
+        '%.2f s, CPU %.2f s, %d MB' % (t[0], t[1], t[2] / 1024)
+        for t in (got['tested'], got['one_tested']))
+    row('tested', what + '`nginx -t`, its CPU time and largest resident size',
+        '%s (with one: %s)' % (tested, one), '0.4 s')
+
+
+MANY_TEXT = '''
+## Many callers, many credentials
+
+Each scenario has an nginx and an emulated provider of its own. Private memory
+counts the pages of the shared zone that no other worker has touched, too.
+
+'''
+
+
 def survival(got):
     rows = []
     for name, seen in got.items():
@@ -225,7 +299,7 @@ binary has a new shared zone, and fetches its own token.
 
 def text(results):
     page = HEAD % results['machine']
-    for part in (cpu, instructions, decision, herd, refresh, memory,
+    for part in (cpu, instructions, decision, herd, refresh, memory, many,
                  survival):
         if part.__name__ in results:
             page += part(results[part.__name__])
@@ -266,6 +340,7 @@ def verdict(results):
         check(more <= 4096, 'worker: %d kB more, at most 4096' % more)
         after = results['memory']['many']['after_reload']
         check(after == 0, 'reload: %d token requests' % after)
+    many_verdict(results.get('many', {}), check)
     for name, seen in results.get('survival', {}).items():
         ours, bare = seen['ours'], seen['bare']
         check(ours['refused'] <= bare['refused'],
@@ -279,3 +354,30 @@ def verdict(results):
     print('\n'.join('NOT MET: ' + b for b in bad)
           or 'all limits are met')
     return 1 if bad else 0
+
+
+def many_verdict(got, check):
+    if 'churn' in got:
+        check(got['churn']['wrong'] == got['churn']['killed'] == 0,
+              'churn: %s' % got['churn'])
+    for c in got.get('cold', {}).get('rounds', ()):
+        check(c['good'] == got['cold']['callers'] and c['cold'] == '200'
+              and c['cold_seconds'] <= 2.1, 'cold: %s' % c)
+    if 'dead' in got:
+        check(max(got['dead']['seconds']) <= 0.2, 'black hole: %s'
+              % got['dead']['seconds'])
+    if 'in_turn' in got:
+        seen = got['in_turn']['private']
+        check(got['in_turn']['good'] == got['in_turn']['count']
+              and seen[-1] - seen[1] < 1024, 'in turn: %s' % seen)
+    if 'at_rest' in got:
+        rest = got['at_rest']
+        check(rest['errors'] == 0, 'at rest: %d lines' % rest['errors'])
+        check(rest['ratio'][0] <= 1.1, 'at rest: p99 %.2f times'
+              % rest['ratio'][0])
+        check(rest['private'][1] - rest['private'][0] <= 20 * 1024,
+              'at rest: private %s kB' % rest['private'])
+        check(rest['tested'][0] <= 0.4, 'nginx -t: %.2f s'
+              % rest['tested'][0])
+    if 'repaired' in got:
+        check(max(got['repaired']) <= 2.5, 'repaired: %s' % got['repaired'])
