@@ -32,6 +32,14 @@ static const char  *const entra_workspace_places[] = {
 };
 
 
+static const entra_file_want_t  entra_workspace_want = {
+    .form = ENTRA_FORM_JSON,
+    .what = "a workspace's config.json",
+    .pem = "save it with \"Download config file\" in Azure Machine Learning"
+           " studio"
+};
+
+
 static int
 entra_workspace_mode(const char *path, mode_t type)
 {
@@ -295,6 +303,8 @@ entra_workspace_load(entra_workspace_t *ws, const char *path,
         free(found);
         return -1;
     }
+
+    file.want = &entra_workspace_want;
 
     rc = entra_file_refresh(&file, err) < 0 ? -1 : 0;
 

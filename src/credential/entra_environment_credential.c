@@ -29,6 +29,16 @@ static const entra_param_t  entra_environment_params[] = {
 };
 
 
+static const entra_file_want_t  entra_dotenv_want = {
+    .form = ENTRA_FORM_DOTENV,
+    .what = "lines of the form NAME=value",
+    .json = "write \"service_principal_file FILE;\" in a credential of the"
+            " type client_secret if it is what \"az ad sp create-for-rbac\""
+            " printed",
+    .pem = "use the type client_certificate"
+};
+
+
 static int
 entra_environment_read(entra_environment_t *conf, entra_env_t **env,
     entra_err_t *err)
@@ -71,6 +81,8 @@ entra_environment_load(entra_credential_t *c, entra_err_t *err)
         {
             return entra_err_no_memory(err);
         }
+
+        conf->dotenv_file.want = &entra_dotenv_want;
 
         if (entra_file_refresh(&conf->dotenv_file, err) < 0
             || entra_environment_read(conf, &conf->env, err) != 0)
