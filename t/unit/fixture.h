@@ -147,7 +147,7 @@ fixture_env(const char *text)
     entra_err_clear(&err);
     env = entra_env_create(NULL, 0);
 
-    if (entra_env_parse(env, entra_str_c(text), &err) != 0) {
+    if (entra_env_parse(env, entra_str_c(text), NULL, &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         exit(2);
     }
