@@ -36,6 +36,15 @@ entra_reply_no_answer(const entra_http_reply_t *reply, const char *from,
 {
     const char  *what;
 
+    if (reply->proxy_denied) {
+        err->advice = "write \"entra_http_proxy URL credentials=FILE;\" with a"
+                      " file of one line, USER:PASSWORD, and reload nginx when"
+                      " it has changed";
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "%s: the proxy refuses its user and password, or"
+                             " wants some (status 407)", from);
+    }
+
     if (reply->no_files) {
         err->advice = "raise \"worker_rlimit_nofile\"";
     }

@@ -15,7 +15,7 @@
 
 
 #define ENTRA_WORKSPACE_FILE_MAX  (64 * 1024)
-#define ENTRA_WORKSPACE_PATH_MAX  2048           /* of entra_workspace_path() */
+#define ENTRA_WORKSPACE_PATH_MAX  2048          /* of entra_workspace_path() */
 
 
 typedef struct {
@@ -75,8 +75,8 @@ void entra_workspace_path(const entra_workspace_t *ws, entra_buf_t *out);
  * Names are compared decoded: Python's SDK writes "ml(prod)" as ml%28prod%29.
  *
  * UNCLEAR, never SAME, is what an upstream may read differently: a '%' that
- * encodes '.', '/', '\', '%', ';', '?', '#' or a control character; '\', ';', dot segments, empty
- * segments, bytes outside of visible ASCII anywhere.
+ * encodes '.', '/', '\', '%', ';', '?', '#' or a control character; '\', ';',
+ * dot segments, empty segments, bytes outside of visible ASCII anywhere.
  */
 entra_workspace_match_e entra_workspace_match(const entra_workspace_t *ws,
     entra_str_t path);

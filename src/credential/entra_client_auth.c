@@ -470,7 +470,9 @@ entra_client_auth_certificate(entra_credential_t *c, const char *path,
 
     } else {
         password = entra_env_get(c->env, "AZURE_CLIENT_CERTIFICATE_PASSWORD");
-        rc = entra_credential_default(&auth->password, password);
+        auth->password = password ? entra_str_dup(entra_str_c(password))
+                                  : NULL;
+        rc = password && auth->password == NULL ? -1 : 0;
     }
 
     if (rc < 0 || entra_file_refresh(&auth->certificate_file, err) < 0) {
