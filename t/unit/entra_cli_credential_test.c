@@ -179,14 +179,14 @@ typedef struct {
  */
 
 #define AZD_TIME    "\"timestamp\":\"2026-04-14T22:03:37.687535934Z\","
-#define AZD_OLD(m)  "{\"type\":\"consoleMessage\"," AZD_TIME                     \
+#define AZD_OLD(m)  "{\"type\":\"consoleMessage\"," AZD_TIME                 \
                     "\"data\":{\"message\":\"\\nERROR: " m "\\n\\n\"}}\n"
-#define AZD_BLANK   "{\"type\":\"consoleMessage\"," AZD_TIME                     \
+#define AZD_BLANK   "{\"type\":\"consoleMessage\"," AZD_TIME                 \
                     "\"data\":{\"message\":\"\\n\"}}\n"
-#define AZD_NEW(m)  "{\"error\":\"" m "\",\"links\":[{\"title\":\"azd auth"      \
-                    " login reference\",\"url\":\"https://learn.microsoft."    \
-                    "com/azure/developer/azure-developer-cli/reference#azd"    \
-                    "-auth-login\"}],\"message\":\"Authentication with Azure"  \
+#define AZD_NEW(m)  "{\"error\":\"" m "\",\"links\":[{\"title\":\"azd auth"  \
+                    " login reference\",\"url\":\"https://learn.microsoft."  \
+                    "com/azure/developer/azure-developer-cli/reference#azd"  \
+                    "-auth-login\"}],\"message\":\"Authentication with Azure" \
                     " failed.\",\"suggestion\":\"Run 'azd auth login' to sign" \
                     " in again.\"}\n"
 #define AZD_TENANT  "fetching token: failed to authenticate:\\n"              \
