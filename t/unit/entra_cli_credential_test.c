@@ -186,8 +186,9 @@ typedef struct {
 #define AZD_NEW(m)  "{\"error\":\"" m "\",\"links\":[{\"title\":\"azd auth"  \
                     " login reference\",\"url\":\"https://learn.microsoft."  \
                     "com/azure/developer/azure-developer-cli/reference#azd"  \
-                    "-auth-login\"}],\"message\":\"Authentication with Azure" \
-                    " failed.\",\"suggestion\":\"Run 'azd auth login' to sign" \
+                    "-auth-login\"}],\"message\":\"Authentication with"      \
+                    " Azure failed.\",\"suggestion\":\"Run 'azd auth"        \
+                    " login' to sign"                                        \
                     " in again.\"}\n"
 #define AZD_TENANT  "fetching token: failed to authenticate:\\n"              \
                     "(invalid_tenant) AADSTS90002: Tenant 'test' not found."
