@@ -88,7 +88,7 @@ static ngx_command_t  ngx_http_entra_commands[] = {
       NULL },
 
     { ngx_string("entra_http_proxy"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
       ngx_http_entra_http_proxy,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,

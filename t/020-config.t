@@ -204,7 +204,7 @@ refuses('a password', with(client_secret_file => 'password hunter2;'),
 $t->write('huge.secret', 'x' x 100_000);
 $t->write('nul.secret', "a\0b");
 $t->write('two.secret', "one\ntwo\n");
-for (['huge.secret', qr/larger than/], ['nul.secret', qr/control character/],
+for (['huge.secret', qr/is 100,000 bytes, at most 8,192/], ['nul.secret', qr/control character/],
      ['two.secret', qr/more than one line/])
 {
     my ($file, $says) = @$_;

@@ -128,7 +128,15 @@ exit 1
 END
 given('azd_mfa', 'azd', <<'END');
 cat >&2 <<'JSON'
-{"error":"x","message":"reauthentication required, run `azd auth login` to log in"}
+{"error":"reauthentication required, run `azd auth login` to log in","message":"Authentication with Azure failed.","suggestion":"Run 'azd auth login' to sign in again."}
+JSON
+exit 1
+END
+# as azd 1.23.7 to 1.23.15 write it (Azure/azure-dev#7857)
+given('azd_tenant', 'azd', <<'END');
+cat >&2 <<'JSON'
+{"type":"consoleMessage","timestamp":"2026-04-13T17:43:24.7558297-07:00","data":{"message":"\n"}}
+{"error":"fetching token: failed to authenticate:\n(invalid_tenant) AADSTS90002: Tenant 'test' not found.","links":[{"title":"azd auth login reference","url":"https://learn.microsoft.com/azure/developer/azure-developer-cli/reference#azd-auth-login"}],"message":"Authentication with Azure failed.","suggestion":"Run 'azd auth login' to sign in again."}
 JSON
 exit 1
 END
@@ -245,6 +253,7 @@ my @failing = (
     ['expired', qr/AADSTS700082: The refresh token has expired/],
     ['azd_anonymous', qr/nobody has signed in to the Azure Developer CLI/],
     ['azd_mfa', qr/reauthentication required/],
+    ['azd_tenant', qr/: \(invalid_tenant\) AADSTS90002: Tenant 'test' not/],
     ['pwsh_anonymous', qr/nobody has signed in to Azure PowerShell/],
     ['pwsh_module', qr/PowerShell has no module Az.Accounts 2.2.0 or later/],
     ['pwsh_context', qr/has no context with the subscription "other"/],

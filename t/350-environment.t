@@ -87,6 +87,14 @@ HOST=$authority
 AZURE_AUTHORITY_HOST="\${HOST}/"
 AZURE_CLIENT_SECRET='$secret'
 END
+# as python-dotenv does: what is odd is skipped, and told without its content
+$t->write('odd.env', "set -a\nMy notes: hunter2 is old\nMY KEY=hunter2\n$dotenv");
+my ($odd_ok, $odd) = $t->check(conf('dotenv ' . $t->dir('odd.env') . ';'));
+ok($odd_ok, 'odd lines do not refuse a .env file') or diag $odd;
+like($odd, qr/\[warn\].*odd\.env": line 1 is skipped: no "=" after the name; line 2/,
+     'they are told');
+unlike($odd, qr/hunter2/, 'without their content');
+
 $t->write('gateway.env', $dotenv);
 $t->start(conf('dotenv %%DIR%%/gateway.env;'),
           env => { %none, AZURE_CLIENT_SECRET => 'of-the-environment',

@@ -143,7 +143,7 @@ my @broken = (
     ['another file', "not one of ours\n" x 30, qr/cannot be decrypted/],
     ["another credential's", $foreign, qr/cannot be decrypted/],
     ['empty', '', qr/cannot be decrypted/],
-    ['too large', 'x' x 40000, qr/larger than/],
+    ['too large', 'x' x 40000, qr/40,000 bytes, at most 32,768/],
     ['open to others', $good, qr/others than its owner/, 0644],
 );
 

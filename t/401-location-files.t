@@ -204,7 +204,7 @@ unlink $t->dir('list.cidr');
 ok($t->wait_log(qr/cannot open ".*list\.cidr".*last good list stays/), 'gone');
 is(answers('127.0.6.9'), '200', 'the list stays');
 mkdir $t->dir('list.cidr');
-ok($t->wait_log(qr/list\.cidr" is not a regular file/), 'a directory');
+ok($t->wait_log(qr/list\.cidr" is a directory, not a regular file/), 'a directory');
 is(answers('127.0.6.9'), '200', 'the list stays');
 rmdir $t->dir('list.cidr');
 

@@ -100,6 +100,8 @@ bad_workspace('two', "$d/both; entra_workspace $d/both", qr/is duplicate/);
 # confined
 
 made('entra/config.json', config('ws_1'));
+made('entra/names.json', qq({"subscription_id": "other-sub", "resource_group":)
+     . qq( "R\xc3\xa4ume(prod)", "workspace_name": "ws"}));
 $t->start(<<'EOC' . $variables . <<'EOC2');
 entra_trusted_certificate %%CA%%;
 entra_credential app client_secret {
@@ -133,6 +135,14 @@ server {
     location /checked { entra_auth off; auth_request /sub;
                         proxy_pass http://127.0.0.1:%%UPSTREAM_PLAIN%%; }
     location = /sub { internal; proxy_pass https://echo.test$http_x_p; }
+    location /subscriptions/other-sub/ {
+        entra_workspace entra/names.json confine;
+        proxy_pass https://echo.test;
+    }
+    location = /names {
+        entra_workspace entra/names.json confine;
+        proxy_pass https://echo.test$entra_workspace_path/jobs;
+    }
     location /free/ { entra_workspace entra/config.json;
                       proxy_pass https://echo.test/; }
     location = /entra/ready { entra_auth off; entra_status ready; }
@@ -177,7 +187,17 @@ sub refused {
 passes($_) for $ws, "$ws/", "$ws/jobs/x?api-version=1", uc $ws, lc $ws,
     "$ws?a=/workspaces/other", "$ws/jobs/a%20b", "/mlflow/v1.0$ws/api/2.0/x",
     "/subscriptions/$sub/$ml/locations/westeurope/mfeOperationsStatus/oe:1",
-    "$ws/x/$ml/workspaces/WS_1";
+    "$ws/x/$ml/workspaces/WS_1", $ws =~ s/ws_1/ws%5f1/r,
+    $ws =~ s/_1/_%31/r, $ws =~ s/subs/sub%73/r;
+
+# what clients make of parentheses and letters: azure-cli#799
+my $names = "/subscriptions/other-sub/resourceGroups/%s/$ml/workspaces/ws/jobs";
+passes(sprintf $names, $_)
+    for 'R%C3%A4ume(prod)', 'R%C3%A4ume%28prod%29', 'r%c3%a4ume%28PROD%29';
+refused(sprintf($names, $_))
+    for 'R%C3%A4ume', 'R%C3%A5ume%28prod%29', 'Raume(prod)';
+refused(sprintf($names, 'R%C3%A4ume%28prod%29%2F'), 400);
+passes('/names', sprintf $names, 'R%C3%A4ume(prod)');
 
 my $other = $ws =~ s/ws_1/ws_2/r;
 my @others = ($other, "${ws}2", $rg, "$rg/$ml/workspaces",
@@ -188,7 +208,7 @@ my @others = ($other, "${ws}2", $rg, "$rg/$ml/workspaces",
     "$ws/$ml/workspaces/ws_2", "$ws/" . lc("$ml/workspaces/ws_2/jobs"),
     "$ws/$ml/%77orkspaces/ws_2", "$ws/$ml/workspaces/ws_%32",
     "/mlflow/v1.0$other/api/2.0/x", "/x/mlflow/v1.0$ws",
-    $ws =~ s/ws_1/ws%5f1/r, $ws =~ s/_1/_%31/r, $ws =~ s/subs/sub%73/r,
+    $ws =~ s/ws_1/ws%5f2/r, $ws =~ s/_1/_%32/r, $ws =~ s/subs/sub%74/r,
     "/subscriptions/$sub/$ml/locations/westeurope/usages",
     "/subscriptions/x/$ml/locations/westeurope/mfeOperationsStatus/oe:1",
 );

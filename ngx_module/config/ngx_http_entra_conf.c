@@ -5,6 +5,7 @@
  * Configuration structures, their inheritance, and the simple directives.
  */
 
+#include "entra_ascii.h"
 #include "ngx_http_entra_conf.h"
 
 
@@ -482,6 +483,84 @@ ngx_http_entra_shared_size(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf,
 }
 
 
+static const entra_file_want_t  ngx_http_entra_proxy_want = {
+    .form = ENTRA_FORM_PASSWORD,
+    .what = "the proxy's USER:PASSWORD only",
+    .pem = "certificates for the proxy are not supported"
+};
+
+
+/* URL becomes SCHEME://USER:PASSWORD@HOST, encoded; read here, as root */
+
+static char *
+ngx_http_entra_proxy_credentials(ngx_conf_t *cf, ngx_str_t *url,
+    ngx_str_t *name)
+{
+    u_char        *p, *host;
+    size_t         i;
+    entra_str_t    text;
+    entra_err_t    err;
+    entra_buf_t    b;
+    entra_file_t   file;
+
+    if (ngx_conf_full_name(cf->cycle, name, 1) != NGX_OK
+        || entra_file_init(&file, (char *) name->data, 4096) != 0)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    file.want = &ngx_http_entra_proxy_want;
+    entra_err_clear(&err);
+
+    if (entra_file_refresh(&file, &err) != 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err.text);
+        entra_file_free(&file);
+        return NGX_CONF_ERROR;
+    }
+
+    text = entra_file_text(&file);
+
+    if (memchr(text.data, ':', text.len) == NULL || text.data[0] == ':') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" should hold"
+                           " USER:PASSWORD in one line", name);
+        entra_file_free(&file);
+        return NGX_CONF_ERROR;
+    }
+
+    host = (u_char *) ngx_strstr(url->data, "://") + 3;
+
+    entra_buf_init(&b, 16 * 1024);
+    entra_buf_add(&b, url->data, (size_t) (host - url->data));
+
+    for (i = 0; i < text.len; i++) {
+        if (entra_is_alnum(text.data[i])
+            || (text.data[i] == ':' && memchr(text.data, ':', i) == NULL))
+        {
+            entra_buf_add_char(&b, text.data[i]);
+
+        } else {
+            entra_buf_addf(&b, "%%%02X", (unsigned char) text.data[i]);
+        }
+    }
+
+    entra_buf_add_char(&b, '@');
+    entra_buf_add(&b, host, (size_t) (url->data + url->len - host));
+    entra_file_free(&file);
+
+    p = entra_buf_ok(&b) ? ngx_pnalloc(cf->pool, b.len + 1) : NULL;
+
+    if (p) {
+        url->len = b.len;
+        url->data = p;
+        ngx_memcpy(p, b.data, b.len + 1);
+    }
+
+    entra_buf_free(&b);
+
+    return p ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
 char *
 ngx_http_entra_http_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -495,6 +574,14 @@ ngx_http_entra_http_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
+    if (cf->args->nelts == 3
+        && (ngx_strncmp(value[2].data, "credentials=", 12) != 0
+            || value[2].len == 12
+            || ngx_strcmp(value[1].data, "off") == 0))
+    {
+        return "takes a URL and \"credentials=FILE\"";
+    }
+
     if (ngx_strcmp(value[1].data, "off") == 0) {
         mcf->provider.proxy.data = (u_char *) "";
         return NGX_CONF_OK;
@@ -507,12 +594,21 @@ ngx_http_entra_http_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (ngx_strchr(value[1].data, '@')) {
-        return "must not hold a user and password: nginx -T prints them";
+        return "must not hold a user and password, which nginx -T prints:"
+               " write \"credentials=FILE\" behind it";
     }
 
     mcf->provider.proxy = value[1];
 
-    return NGX_CONF_OK;
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    value[2].data += 12;
+    value[2].len -= 12;
+
+    return ngx_http_entra_proxy_credentials(cf, &mcf->provider.proxy,
+                                            &value[2]);
 }
 
 

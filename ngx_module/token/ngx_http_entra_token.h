@@ -126,6 +126,8 @@ typedef struct {
     ngx_uint_t                    reading;      /* a long list, in pieces */
     int64_t                       full;         /* the zone, when logged */
     unsigned                      rebuilds;     /* of the zone, logged */
+    ngx_uint_t                    first_told;   /* first tokens, logged */
+    ngx_uint_t                    first_more;   /* and those to be summed up */
     ngx_connection_t              dummy;        /* for events without a fd */
 } ngx_http_entra_worker_t;
 

@@ -12,9 +12,13 @@
 #include <openssl/evp.h>
 
 
+#define NGX_HTTP_ENTRA_FIRST_LINES  10          /* of a worker */
+
+
 static void ngx_http_entra_token_fetch(ngx_http_entra_token_t *token,
     entra_buf_t *claims, entra_buf_t *refused);
 static void ngx_http_entra_token_done(void *data, entra_acquire_t *a);
+static void ngx_http_entra_token_first_rest(void);
 static void ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now);
 static ngx_atomic_uint_t ngx_http_entra_token_refused(
@@ -124,6 +128,8 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
         }
     }
 
+    ngx_http_entra_token_first_rest();
+
     token->again = 0;
 
     ngx_http_entra_token_arm(token, now);
@@ -135,13 +141,47 @@ ngx_http_entra_token_done(void *data, entra_acquire_t *a)
 }
 
 
+/* a good start is seen: a line each, or a few and the number of the rest */
+
+static ngx_uint_t
+ngx_http_entra_token_first(ngx_http_entra_token_t *token)
+{
+    if (token->assertion) {
+        return NGX_LOG_INFO;
+    }
+
+    if (ngx_http_entra_worker->first_told == NGX_HTTP_ENTRA_FIRST_LINES) {
+        ngx_http_entra_worker->first_more++;
+        return NGX_LOG_INFO;
+    }
+
+    ngx_http_entra_worker->first_told++;
+
+    return NGX_LOG_NOTICE;
+}
+
+
+static void
+ngx_http_entra_token_first_rest(void)
+{
+    if (ngx_http_entra_worker->first_more
+        && ngx_queue_empty(&ngx_http_entra_worker->fetching))
+    {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "entra: %ui more credentials and scopes got their first"
+                      " token", ngx_http_entra_worker->first_more);
+        ngx_http_entra_worker->first_more = 0;
+    }
+}
+
+
 static void
 ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     entra_acquire_t *a, int64_t now)
 {
     u_char                  name[NGX_HTTP_ENTRA_NAME_MAX];
     int64_t                 refresh;
-    ngx_uint_t              copy;
+    ngx_uint_t              copy, level;
     const char             *what;
     entra_store_success_t   success;
 
@@ -184,7 +224,10 @@ ngx_http_entra_token_success(ngx_http_entra_token_t *token,
     what = token->caller_keys ? "the keys of callers' tokens" : "a token";
 
     if (success.fails == 0) {
-        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+        level = success.first ? ngx_http_entra_token_first(token)
+                              : NGX_LOG_INFO;
+
+        ngx_log_error(level, ngx_cycle->log, 0,
                       "%s: got %s for %L s, refresh in %L s",
                       name, what, a->token.lifetime, refresh);
         return;

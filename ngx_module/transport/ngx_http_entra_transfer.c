@@ -538,6 +538,10 @@ ngx_http_entra_transfer_error(ngx_http_entra_transfer_t *t, CURLcode rc)
         return;
     }
 
+    err = 0;
+    (void) curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &err);
+    t->reply.proxy_denied = (err == 407);
+
     t->reply.timed_out = (rc == CURLE_OPERATION_TIMEDOUT);
     t->reply.refused = (rc == CURLE_COULDNT_CONNECT);
 

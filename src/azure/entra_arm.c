@@ -46,7 +46,11 @@ entra_arm_next(entra_arm_t *arm)
 static void
 entra_arm_add(entra_arm_t *arm, entra_str_t text)
 {
-    if (text.len + 1 > ENTRA_ARM_ACTION_MAX - arm->len) {
+    /* of a type: Resource Manager may or may not decode it */
+
+    if (text.len + 1 > ENTRA_ARM_ACTION_MAX - arm->len
+        || (text.len && memchr(text.data, '%', text.len)))
+    {
         arm->unclear = 1;
         return;
     }
@@ -68,6 +72,46 @@ entra_arm_is(entra_str_t segment, const char *name)
 
 
 /*
+ * Names, encoded or not, are of no importance to the action, but for one:
+ * who looks for "/providers/" in the text would find another provider.  What
+ * is not ASCII may be folded to any letter.
+ */
+
+static void
+entra_arm_name(entra_arm_t *arm, entra_str_t name)
+{
+    int          c;
+    size_t       i, n;
+    const char  *want = "providers";
+
+    for (i = 0; i < name.len && *want; want++) {
+        c = (unsigned char) name.data[i++];
+
+        if (c == '%' && name.len - i >= 2) {
+            c = entra_hex_byte(name.data + i);
+            i += 2;
+
+            /* the rest of a character of UTF-8 */
+
+            for (n = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc0 ? 1 : 0;
+                 n && name.len - i >= 3; n--)
+            {
+                i += 3;
+            }
+        }
+
+        if (c >= 0 && c < 0x80 && entra_lower(c) != *want) {
+            return;
+        }
+    }
+
+    if (i == name.len && *want == '\0') {
+        arm->unclear = 1;
+    }
+}
+
+
+/*
  * Types and names after a provider or a subscription, up to the next
  * "/providers/".  The last type may have no name: it is a list then, or, for
  * POST, the name of an action.
@@ -77,7 +121,7 @@ static void
 entra_arm_types(entra_arm_t *arm)
 {
     const char   *at;
-    entra_str_t   type, name;
+    entra_str_t   type;
 
     while (arm->p < arm->end) {
         at = arm->p;
@@ -89,13 +133,7 @@ entra_arm_types(entra_arm_t *arm)
         }
 
         entra_arm_add(arm, type);
-        name = entra_arm_next(arm);
-
-        /* a search for "/providers/" in the text would find another one */
-
-        if (entra_arm_is(name, "providers")) {
-            arm->unclear = 1;
-        }
+        entra_arm_name(arm, entra_arm_next(arm));
     }
 }
 
@@ -174,7 +212,7 @@ entra_arm_scope(entra_arm_t *arm, entra_str_t first, const char *start)
     entra_arm_add(arm, first);
 
     if (entra_arm_is(first, "subscriptions")) {
-        (void) entra_arm_next(arm);                     /* its id */
+        entra_arm_name(arm, entra_arm_next(arm));       /* its id */
         entra_arm_types(arm);
 
     } else if (arm->p < arm->end) {
@@ -236,7 +274,7 @@ entra_arm_action(entra_str_t method, entra_str_t path,
 
     verb = entra_arm_verb(method);
 
-    if (verb == NULL || memchr(path.data, '%', path.len)) {
+    if (verb == NULL) {
         return ENTRA_ARM_UNKNOWN;
     }
 

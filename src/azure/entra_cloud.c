@@ -363,7 +363,8 @@ entra_cloud_resource(entra_str_t scope)
 static int
 entra_authority_check(entra_str_t host, entra_str_t rest, entra_err_t *err)
 {
-    unsigned  port;
+    unsigned     port;
+    entra_str_t  path;
 
     if (host.len == 0 || host.len > ENTRA_TENANT_MAX) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
@@ -378,12 +379,18 @@ entra_authority_check(entra_str_t host, entra_str_t rest, entra_err_t *err)
                                  " host only, without user and password");
         }
 
+        path = rest;
+        rest = entra_str_cut(&path, '/');
+
         if (entra_url_port(rest, &port) != 0) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
                                  "invalid port in authority_host");
         }
 
-        return 0;
+        /* the tenant is what is wrong with HOST:443/TENANT */
+
+        host.len += rest.len;
+        rest = path;
     }
 
     if (rest.len) {

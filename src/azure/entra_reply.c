@@ -36,6 +36,15 @@ entra_reply_no_answer(const entra_http_reply_t *reply, const char *from,
 {
     const char  *what;
 
+    if (reply->proxy_denied) {
+        err->advice = "write \"entra_http_proxy URL credentials=FILE;\" with a"
+                      " file of one line, USER:PASSWORD, and reload nginx when"
+                      " it has changed";
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "%s: the proxy refuses its user and password, or"
+                             " wants some (status 407)", from);
+    }
+
     if (reply->no_files) {
         err->advice = "raise \"worker_rlimit_nofile\"";
     }
@@ -396,7 +405,7 @@ entra_reply_expires_on(const entra_json_t *root, int64_t now, int64_t *left)
     value = entra_json_member(root, "expires_on");
 
     if (entra_json_type(value) == ENTRA_JSON_IS_NUMBER) {
-        if (entra_json_int64(value, &at) != 0 || at < 0) {
+        if (entra_json_seconds(value, &at) != 0 || at < 0) {
             return -1;
         }
 
@@ -417,28 +426,13 @@ entra_reply_expires_on(const entra_json_t *root, int64_t now, int64_t *left)
 }
 
 
-/* seconds: a number, a string, a string with a fraction ("3599.0") */
+/* a number or a string, either with a fraction */
 
 static int
 entra_reply_seconds(const entra_json_t *root, const char *name,
     int64_t *seconds)
 {
-    entra_str_t          text;
-    const entra_json_t  *value;
-
-    value = entra_json_member(root, name);
-
-    if (entra_json_int64(value, seconds) == 0) {
-        return 0;
-    }
-
-    if (entra_json_string(value, &text) != 0) {
-        return -1;
-    }
-
-    *seconds = entra_time_retry_after(text, 0);
-
-    return *seconds >= 0 ? 0 : -1;
+    return entra_json_member_seconds(root, name, seconds);
 }
 
 

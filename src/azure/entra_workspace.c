@@ -9,13 +9,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "entra_enc.h"
 #include "entra_file.h"
 #include "entra_json.h"
 #include "entra_workspace.h"
 
 
 #define ENTRA_WORKSPACE_LEVELS  20
-#define ENTRA_WORKSPACE_VALUE   128             /* bytes of a value */
+#define ENTRA_WORKSPACE_VALUE   128             /* characters of a value */
 #define ENTRA_WORKSPACE_SCOPE   8               /* slashes in "Scope" */
 
 
@@ -29,6 +30,14 @@ static const char  *const entra_workspace_places[] = {
     "config.json",
     "project.json",
     NULL
+};
+
+
+static const entra_file_want_t  entra_workspace_want = {
+    .form = ENTRA_FORM_JSON,
+    .what = "a workspace's config.json",
+    .pem = "save it with \"Download config file\" in Azure Machine Learning"
+           " studio"
 };
 
 
@@ -134,13 +143,68 @@ entra_workspace_find(const char *path, entra_err_t *err)
 }
 
 
+/*
+ * Letters of any script, which resource groups may have in their names; not
+ * white space, punctuation, what turns the direction of text, or what no
+ * character is.
+ */
+
+static int
+entra_workspace_letter_ok(const unsigned char *p, size_t len)
+{
+    size_t    i;
+    uint32_t  c;
+
+    c = p[0] & (0x7fu >> len);
+
+    for (i = 1; i < len; i++) {
+        c = c << 6 | (p[i] & 0x3fu);
+    }
+
+    return c >= 0xaa && c != 0xab && c != 0xad && c != 0xd7 && c != 0xf7
+           && !(c >= 0xac && c <= 0xb4) && !(c >= 0xb6 && c <= 0xb9)
+           && !(c >= 0xbb && c <= 0xbf)
+           && c != 0x1680 && c != 0x180e
+           && !(c >= 0x2000 && c <= 0x206f) && !(c >= 0x2190 && c <= 0x2bff)
+           && !(c >= 0x3000 && c <= 0x3004) && !(c >= 0x3008 && c <= 0x3020)
+           && !(c >= 0xd800 && c <= 0xf8ff) && c != 0xfeff
+           && !(c >= 0xfe00 && c <= 0xfe6f) && !(c >= 0xff00 && c <= 0xff20)
+           && c < 0xfff0;
+}
+
+
 /* what Azure allows in such names, and nothing that means more in a path */
 
 static int
-entra_workspace_value_ok(entra_str_t value, const char *more)
+entra_workspace_value_ok(entra_str_t value, const char *more, int unicode)
 {
-    return value.len <= ENTRA_WORKSPACE_VALUE
-           && entra_str_is_word(value, more)
+    size_t                n, len = 0;
+    entra_str_t           ascii;
+    const unsigned char  *p = (const unsigned char *) value.data;
+    const unsigned char  *end = p + value.len;
+
+    for ( /* void */ ; p < end; p += n, len++) {
+        n = 1;
+
+        if (*p < 0x80) {
+            ascii.data = (const char *) p;
+            ascii.len = 1;
+
+            if (!entra_str_is_word(ascii, more)) {
+                return 0;
+            }
+
+            continue;
+        }
+
+        n = entra_utf8_len(p, (size_t) (end - p));
+
+        if (!unicode || n < 2 || !entra_workspace_letter_ok(p, n)) {
+            return 0;
+        }
+    }
+
+    return len <= ENTRA_WORKSPACE_VALUE
            && value.data[0] != '.' && value.data[value.len - 1] != '.';
 }
 
@@ -149,13 +213,15 @@ static int
 entra_workspace_take(char **field, const char *name, entra_str_t value,
     const char *more, entra_err_t *err)
 {
+    int  unicode = strcmp(name, "resource_group") == 0;
+
     if (value.len == 0) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "\"%s\" is missing, empty or not a string",
                              name);
     }
 
-    if (!entra_workspace_value_ok(value, more)) {
+    if (!entra_workspace_value_ok(value, more, unicode)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
                              "\"%s\" has other characters than letters, "
                              "digits and \"%s\", a dot at an end, or is too "
@@ -296,6 +362,8 @@ entra_workspace_load(entra_workspace_t *ws, const char *path,
         return -1;
     }
 
+    file.want = &entra_workspace_want;
+
     rc = entra_file_refresh(&file, err) < 0 ? -1 : 0;
 
     if (rc == 0 && entra_workspace_parse(ws, entra_file_text(&file), err) != 0)
@@ -323,7 +391,20 @@ entra_workspace_free(entra_workspace_t *ws)
 void
 entra_workspace_path(const entra_workspace_t *ws, entra_buf_t *out)
 {
-    entra_buf_addf(out, "/subscriptions/%s/resourceGroups/%s/providers/"
-                   "Microsoft.MachineLearningServices/workspaces/%s",
-                   ws->subscription_id, ws->resource_group, ws->name);
+    const char  *p;
+
+    entra_buf_addf(out, "/subscriptions/%s/resourceGroups/",
+                   ws->subscription_id);
+
+    for (p = ws->resource_group; *p; p++) {
+        if (*p & 0x80) {
+            entra_buf_addf(out, "%%%02X", (unsigned char) *p);
+
+        } else {
+            entra_buf_add_char(out, *p);
+        }
+    }
+
+    entra_buf_addf(out, "/providers/Microsoft.MachineLearningServices/"
+                   "workspaces/%s", ws->name);
 }

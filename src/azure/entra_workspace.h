@@ -15,7 +15,7 @@
 
 
 #define ENTRA_WORKSPACE_FILE_MAX  (64 * 1024)
-#define ENTRA_WORKSPACE_PATH_MAX  512           /* of entra_workspace_path() */
+#define ENTRA_WORKSPACE_PATH_MAX  2048          /* of entra_workspace_path() */
 
 
 typedef struct {
@@ -58,7 +58,8 @@ void entra_workspace_free(entra_workspace_t *ws);   /* content, not itself */
 
 /*
  * /subscriptions/S/resourceGroups/RG/providers/
- * Microsoft.MachineLearningServices/workspaces/WS
+ * Microsoft.MachineLearningServices/workspaces/WS, with %XX for what is not
+ * ASCII
  */
 void entra_workspace_path(const entra_workspace_t *ws, entra_buf_t *out);
 
@@ -71,10 +72,11 @@ void entra_workspace_path(const entra_workspace_t *ws, entra_buf_t *out);
  * Letter case is ignored, as in Resource Manager.  What names another
  * workspace further down is OTHER.
  *
- * UNCLEAR, never SAME, is what an upstream may read differently: a '%' up to
- * the workspace's name, or one that encodes '.', '/', '\', '%', ';', '?',
- * '#' or a control character after it; '\', ';', dot segments, empty
- * segments, bytes outside of visible ASCII anywhere.
+ * Names are compared decoded: Python's SDK writes "ml(prod)" as ml%28prod%29.
+ *
+ * UNCLEAR, never SAME, is what an upstream may read differently: a '%' that
+ * encodes '.', '/', '\', '%', ';', '?', '#' or a control character; '\', ';',
+ * dot segments, empty segments, bytes outside of visible ASCII anywhere.
  */
 entra_workspace_match_e entra_workspace_match(const entra_workspace_t *ws,
     entra_str_t path);

@@ -102,29 +102,6 @@ entra_match_plain(entra_str_t path)
 }
 
 
-/* /mlflow/v1.0 before /subscriptions, as on *.api.azureml.ms */
-
-static entra_str_t
-entra_match_service(entra_str_t path)
-{
-    entra_str_t  rest = path, service, version;
-
-    service = entra_match_segment(&rest);
-    version = entra_match_segment(&rest);
-
-    if (entra_str_case_eq_c(service, "subscriptions")
-        || entra_str_case_eq_c(service, "providers")
-        || version.len < 2
-        || (version.data[0] != 'v' && version.data[0] != 'V')
-        || !entra_is_digit(version.data[1]))
-    {
-        return path;
-    }
-
-    return rest;
-}
-
-
 /* the word in any letter case, encoded or not */
 
 static int
@@ -157,6 +134,29 @@ entra_match_word(entra_str_t segment, const char *word)
 }
 
 
+/* /mlflow/v1.0 before /subscriptions, as on *.api.azureml.ms */
+
+static entra_str_t
+entra_match_service(entra_str_t path)
+{
+    entra_str_t  rest = path, service, version;
+
+    service = entra_match_segment(&rest);
+    version = entra_match_segment(&rest);
+
+    if (entra_match_word(service, "subscriptions")
+        || entra_match_word(service, "providers")
+        || version.len < 2
+        || (version.data[0] != 'v' && version.data[0] != 'V')
+        || !entra_is_digit(version.data[1]))
+    {
+        return path;
+    }
+
+    return rest;
+}
+
+
 /* below the workspace nothing names another one */
 
 static int
@@ -179,7 +179,7 @@ entra_match_nested(const entra_workspace_t *ws, entra_str_t rest)
 
         segment = entra_match_segment(&rest);
 
-        if (!entra_str_case_eq_c(segment, ws->name)) {
+        if (!entra_match_word(segment, ws->name)) {
             return 1;
         }
     }
@@ -212,7 +212,7 @@ entra_match_operation(const entra_workspace_t *ws, entra_str_t path)
     for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
         segment = entra_match_segment(&path);
 
-        if (!entra_str_case_eq_c(segment, want[i])) {
+        if (!entra_match_word(segment, want[i])) {
             return 0;
         }
     }
@@ -266,11 +266,7 @@ entra_workspace_match(const entra_workspace_t *ws, entra_str_t path)
     for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
         segment = entra_match_segment(&rest);
 
-        if (segment.len && memchr(segment.data, '%', segment.len)) {
-            return ENTRA_WORKSPACE_UNCLEAR;
-        }
-
-        if (segment.len == 0 || !entra_str_case_eq_c(segment, want[i])) {
+        if (!entra_match_word(segment, want[i])) {
             return ENTRA_WORKSPACE_OTHER;
         }
     }

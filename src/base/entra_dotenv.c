@@ -10,6 +10,7 @@
 #include "entra_env.h"
 
 
+#define ENTRA_DOTENV_ODD        3       /* lines that are told of */
 #define ENTRA_DOTENV_TOTAL_MAX  (1024 * 1024)   /* bytes after expansion */
 
 
@@ -20,6 +21,7 @@ typedef struct {
     unsigned            line;           /* of p */
     unsigned            start;          /* of the assignment */
     size_t              total;
+    const char         *odd;            /* why the assignment is skipped */
     entra_err_t        *err;
 } entra_dotenv_t;
 
@@ -29,6 +31,15 @@ entra_dotenv_error(entra_dotenv_t *d, const char *what)
 {
     return entra_err_set(d->err, ENTRA_ERR_CONFIG, "%s in line %u", what,
                          d->start);
+}
+
+
+static int
+entra_dotenv_odd(entra_dotenv_t *d, const char *what)
+{
+    d->odd = what;
+
+    return -1;
 }
 
 
@@ -121,14 +132,14 @@ entra_dotenv_name(entra_dotenv_t *d, entra_str_t *name)
 
     if (quoted) {
         if (d->p == d->end || *d->p != '\'') {
-            return entra_dotenv_error(d, "unterminated name");
+            return entra_dotenv_odd(d, "unterminated name");
         }
 
         d->p++;
     }
 
     if (name->len == 0) {
-        return entra_dotenv_error(d, "no name");
+        return entra_dotenv_odd(d, "no name");
     }
 
     return 0;
@@ -181,7 +192,7 @@ entra_dotenv_quoted(entra_dotenv_t *d, entra_buf_t *out)
     }
 
     if (d->p == d->end) {
-        return entra_dotenv_error(d, "unterminated quote");
+        return entra_dotenv_odd(d, "unterminated quote");
     }
 
     d->p++;
@@ -192,7 +203,7 @@ entra_dotenv_quoted(entra_dotenv_t *d, entra_buf_t *out)
     }
 
     if (d->p < d->end && !entra_is_eol(*d->p)) {
-        return entra_dotenv_error(d, "text after a quoted value");
+        return entra_dotenv_odd(d, "text after a quoted value");
     }
 
     return 0;
@@ -354,7 +365,7 @@ entra_dotenv_assignment(entra_dotenv_t *d, entra_buf_t *raw,
     }
 
     if (*d->p != '=') {
-        return entra_dotenv_error(d, "no \"=\" after the name");
+        return entra_dotenv_odd(d, "no \"=\" after the name");
     }
 
     d->p++;
@@ -371,10 +382,38 @@ entra_dotenv_assignment(entra_dotenv_t *d, entra_buf_t *raw,
 }
 
 
+/* 0: it was odd, and is skipped as python-dotenv does: to the line's end */
+
+static int
+entra_dotenv_skip(entra_dotenv_t *d, const char *start, unsigned *n,
+    entra_buf_t *odd)
+{
+    if (d->odd == NULL) {
+        return -1;
+    }
+
+    if (odd && ++*n <= ENTRA_DOTENV_ODD) {
+        entra_buf_addf(odd, "%sline %u is skipped: %s", *n > 1 ? "; " : "",
+                       d->start, d->odd);
+    }
+
+    d->p = start;
+    d->line = d->start;
+    d->odd = NULL;
+
+    entra_dotenv_skip_line(d);
+
+    return 0;
+}
+
+
 int
-entra_env_parse(entra_env_t *env, entra_str_t text, entra_err_t *err)
+entra_env_parse(entra_env_t *env, entra_str_t text, entra_buf_t *odd,
+    entra_err_t *err)
 {
     int             rc = 0;
+    unsigned        n = 0;
+    const char     *start;
     entra_buf_t     raw, value;
     entra_dotenv_t  d;
 
@@ -413,15 +452,19 @@ entra_env_parse(entra_env_t *env, entra_str_t text, entra_err_t *err)
         }
 
         d.start = d.line;
+        start = d.p;
 
         if (*d.p == '#') {
             entra_dotenv_skip_line(&d);
             continue;
         }
 
-        rc = entra_dotenv_assignment(&d, &raw, &value);
-        if (rc != 0) {
-            break;
+        if (entra_dotenv_assignment(&d, &raw, &value) != 0) {
+            rc = entra_dotenv_skip(&d, start, &n, odd);
+
+            if (rc != 0) {
+                break;
+            }
         }
 
         entra_buf_reset(&raw);
@@ -430,6 +473,10 @@ entra_env_parse(entra_env_t *env, entra_str_t text, entra_err_t *err)
 
     entra_buf_free(&raw);
     entra_buf_free(&value);
+
+    if (n > ENTRA_DOTENV_ODD) {
+        entra_buf_addf(odd, "; and %u more", n - ENTRA_DOTENV_ODD);
+    }
 
     return rc;
 }

@@ -39,10 +39,13 @@ int entra_env_set(entra_env_t *env, entra_str_t name, entra_str_t value);
 /*
  * The syntax of python-dotenv: export, quotes, escapes in double quotes,
  * values of several lines in quotes, comments, ${NAME} and ${NAME:-default}
- * (in single quotes too, as there).  What it would skip with a warning is an
- * error here.  0; or -1 and err with the line number, without the file's name.
+ * (in single quotes too, as there).  A line that it would skip with a warning
+ * is skipped: odd, which may be NULL, gets "line 3 is skipped: no ..." for the
+ * first ones and the number of the others, nothing of their content.  0; or
+ * -1 and err, when it is too large or there is no memory.
  */
-int entra_env_parse(entra_env_t *env, entra_str_t text, entra_err_t *err);
+int entra_env_parse(entra_env_t *env, entra_str_t text, entra_buf_t *odd,
+    entra_err_t *err);
 
 
 #endif /* ENTRA_ENV_H */

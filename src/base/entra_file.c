@@ -120,7 +120,7 @@ static int
 entra_file_read(const entra_file_t *file, int fd, entra_buf_t *out,
     entra_err_t *err)
 {
-    char     chunk[4096];
+    char     chunk[4096], size[ENTRA_SIZE_LEN];
     ssize_t  n;
 
     for ( ;; ) {
@@ -145,10 +145,51 @@ entra_file_read(const entra_file_t *file, int fd, entra_buf_t *out,
 
         if (!entra_buf_ok(out)) {
             return entra_err_set(err, ENTRA_ERR_CONFIG,
-                                 "\"%s\" is larger than %zu bytes",
-                                 file->path, file->max);
+                                 "\"%s\" is larger than %s bytes",
+                                 file->path, entra_size(size, file->max));
         }
     }
+}
+
+
+/* what need not be read to be refused */
+
+static int
+entra_file_stat_ok(const entra_file_t *file, const struct stat *st,
+    entra_err_t *err)
+{
+    char         size[ENTRA_SIZE_LEN], max[ENTRA_SIZE_LEN];
+    const char  *node;
+
+    node = entra_file_kind_node(st->st_mode);
+
+    if (node) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "\"%s\" %s, not a regular file", file->path,
+                             node);
+    }
+
+    if ((uint64_t) st->st_size > file->max) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "\"%s\" is %s bytes, at most %s are allowed",
+                             file->path,
+                             entra_size(size, (uint64_t) st->st_size),
+                             entra_size(max, file->max));
+    }
+
+    return 0;
+}
+
+
+static entra_str_t
+entra_file_plain(entra_str_t text)
+{
+    if (entra_str_starts(text, "\xef\xbb\xbf")) {
+        text.data += 3;
+        text.len -= 3;
+    }
+
+    return entra_str_trim(text);
 }
 
 
@@ -160,9 +201,8 @@ entra_file_load(entra_file_t *file, int fd, const struct stat *st,
 {
     entra_buf_t  fresh;
 
-    if (!S_ISREG(st->st_mode)) {
-        return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "\"%s\" is not a regular file", file->path);
+    if (entra_file_stat_ok(file, st, err) != 0) {
+        return -1;
     }
 
     entra_buf_init(&fresh, file->max);
@@ -173,10 +213,18 @@ entra_file_load(entra_file_t *file, int fd, const struct stat *st,
         return -1;
     }
 
-    if (entra_str_trim(entra_buf_str(&fresh)).len == 0) {
+    if (entra_file_plain(entra_buf_str(&fresh)).len == 0) {
         entra_buf_free(&fresh);
         return entra_err_set(err, ENTRA_ERR_CONFIG, "\"%s\" is empty",
                              file->path);
+    }
+
+    if (file->want
+        && entra_file_kind_check(file->want, file->path,
+                                 entra_buf_str(&fresh), err) != 0)
+    {
+        entra_buf_free(&fresh);
+        return -1;
     }
 
     if (file->loaded
@@ -291,12 +339,5 @@ entra_file_refresh(entra_file_t *file, entra_err_t *err)
 entra_str_t
 entra_file_text(const entra_file_t *file)
 {
-    entra_str_t  text = entra_buf_str(&file->content);
-
-    if (text.len >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0) {
-        text.data += 3;
-        text.len -= 3;
-    }
-
-    return entra_str_trim(text);
+    return entra_file_plain(entra_buf_str(&file->content));
 }

@@ -12,7 +12,7 @@
 
 #include <sys/types.h>
 
-#include "entra_err.h"
+#include "entra_file_kind.h"
 
 
 #define ENTRA_FILE_QUIET    1000        /* ms */
@@ -23,6 +23,9 @@ typedef struct entra_file_s {
     char         *path;                 /* owned, absolute */
     size_t        max;                  /* bytes */
     entra_buf_t   content;              /* last good, wiped when replaced */
+
+    /* set by the owner, or NULL: what is not of this form is refused */
+    const entra_file_want_t  *want;
 
     /* identity of what was looked at last: a symlink swap changes it */
     dev_t         dev;
@@ -46,9 +49,9 @@ void entra_file_free(entra_file_t *file);
 /*
  * Reads it if it is not what was looked at last.  Regular files only, opened
  * with O_NONBLOCK | O_CLOEXEC, at most max bytes.  1: new content; 0: as
- * before; -1 and err: unreadable, empty (white space only), too large or not
- * a regular file: the last good content stays, and the same state is not
- * reported again.
+ * before; -1 and err: unreadable, empty (white space only), too large, not a
+ * regular file, or not what is wanted: the last good content stays, and the
+ * same state is not reported again.
  *
  * What is being written is not used: once there is a content, another one is
  * taken only when the file was not written for ENTRA_FILE_QUIET (or, with the

@@ -84,6 +84,7 @@ typedef struct {
     unsigned      timed_out:1;
     unsigned      refused:1;             /* connection refused, no route */
     unsigned      no_files:1;            /* no descriptor is left here */
+    unsigned      proxy_denied:1;        /* 407: other credentials for it */
     char          error[256];            /* transport's own words, status 0 */
 } entra_http_reply_t;
 

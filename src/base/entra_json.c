@@ -9,6 +9,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "entra_ascii.h"
 #include "entra_json.h"
 
 
@@ -366,6 +367,54 @@ entra_json_int64(const entra_json_t *value, int64_t *out)
 }
 
 
+/* of a string: digits, a point and digits */
+
+static int
+entra_json_cut(entra_str_t text, int64_t *out)
+{
+    size_t       i;
+    entra_str_t  whole;
+
+    text = entra_str_trim(text);
+    whole = entra_str_cut(&text, '.');
+
+    for (i = 0; i < text.len; i++) {
+        if (!entra_is_digit(text.data[i])) {
+            return -1;
+        }
+    }
+
+    return entra_str_int(whole, out);
+}
+
+
+int
+entra_json_seconds(const entra_json_t *value, int64_t *out)
+{
+    double        n;
+    entra_str_t   text;
+    const cJSON  *item = entra_cjson(value);
+
+    if (entra_json_string(value, &text) == 0) {
+        return entra_json_cut(text, out);
+    }
+
+    if (!cJSON_IsNumber(item)) {
+        return -1;
+    }
+
+    n = item->valuedouble;
+
+    if (!(n >= -ENTRA_JSON_EXACT && n <= ENTRA_JSON_EXACT)) {
+        return -1;
+    }
+
+    *out = (int64_t) n;
+
+    return 0;
+}
+
+
 unsigned
 entra_json_count(const entra_json_t *value)
 {
@@ -419,6 +468,14 @@ entra_json_member_int64(const entra_json_t *object, const char *name,
     int64_t *out)
 {
     return entra_json_int64(entra_json_member(object, name), out);
+}
+
+
+int
+entra_json_member_seconds(const entra_json_t *object, const char *name,
+    int64_t *out)
+{
+    return entra_json_seconds(entra_json_member(object, name), out);
 }
 
 

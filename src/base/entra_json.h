@@ -60,6 +60,9 @@ int entra_json_bool(const entra_json_t *value, int *out);
 /* a whole number up to 2^53, or a string of digits ("3599"): 0, or -1 */
 int entra_json_int64(const entra_json_t *value, int64_t *out);
 
+/* the same for times, of which a fraction is cut: 86398.9998935, "3599.0" */
+int entra_json_seconds(const entra_json_t *value, int64_t *out);
+
 /* what is in an array or object, in order; the name is for objects */
 unsigned entra_json_count(const entra_json_t *value);
 const entra_json_t *entra_json_first(const entra_json_t *value);
@@ -70,6 +73,8 @@ const char *entra_json_name(const entra_json_t *item);
 entra_str_t entra_json_member_string(const entra_json_t *object,
     const char *name);
 int entra_json_member_int64(const entra_json_t *object, const char *name,
+    int64_t *out);
+int entra_json_member_seconds(const entra_json_t *object, const char *name,
     int64_t *out);
 
 /*

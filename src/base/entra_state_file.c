@@ -14,6 +14,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include "entra_file_kind.h"
 #include "entra_state_file.h"
 
 
@@ -163,6 +164,15 @@ entra_state_decrypt(EVP_CIPHER_CTX *ctx, const unsigned char *text,
 
 
 int
+entra_state_is_sealed(entra_str_t sealed)
+{
+    return sealed.len >= ENTRA_STATE_MAGIC_LEN
+           && memcmp(sealed.data, ENTRA_STATE_MAGIC, ENTRA_STATE_MAGIC_LEN)
+              == 0;
+}
+
+
+int
 entra_state_open(entra_str_t key, entra_str_t owner, entra_str_t sealed,
     entra_buf_t *plain)
 {
@@ -171,7 +181,7 @@ entra_state_open(entra_str_t key, entra_str_t owner, entra_str_t sealed,
     const unsigned char  *p = (const unsigned char *) sealed.data;
 
     if (sealed.len <= ENTRA_STATE_OVERHEAD || sealed.len > ENTRA_STATE_MAX
-        || memcmp(p, ENTRA_STATE_MAGIC, ENTRA_STATE_MAGIC_LEN) != 0)
+        || !entra_state_is_sealed(sealed))
     {
         return -1;
     }
@@ -208,6 +218,7 @@ entra_state_error(const char *what, const char *path, entra_err_t *err)
 static int
 entra_state_check(int fd, const char *path, size_t max, entra_err_t *err)
 {
+    char         size[ENTRA_SIZE_LEN], limit[ENTRA_SIZE_LEN];
     struct stat  st;
 
     if (fstat(fd, &st) != 0) {
@@ -216,7 +227,8 @@ entra_state_check(int fd, const char *path, size_t max, entra_err_t *err)
 
     if (!S_ISREG(st.st_mode)) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "state_file \"%s\" is not a regular file", path);
+                             "state_file \"%s\" %s, not a regular file", path,
+                             entra_file_kind_node(st.st_mode));
     }
 
     if (st.st_mode & 077) {
@@ -228,8 +240,10 @@ entra_state_check(int fd, const char *path, size_t max, entra_err_t *err)
 
     if (st.st_size < 0 || (size_t) st.st_size > max) {
         return entra_err_set(err, ENTRA_ERR_CONFIG,
-                             "state_file \"%s\" is larger than %zu bytes",
-                             path, max);
+                             "state_file \"%s\" is %s bytes, at most %s are"
+                             " allowed", path,
+                             entra_size(size, (uint64_t) st.st_size),
+                             entra_size(limit, max));
     }
 
     return 0;

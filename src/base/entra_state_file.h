@@ -36,6 +36,9 @@ int entra_state_seal(entra_str_t key, entra_str_t owner, entra_str_t plain,
 int entra_state_open(entra_str_t key, entra_str_t owner, entra_str_t sealed,
     entra_buf_t *plain);
 
+/* what seal() wrote, by its first bytes */
+int entra_state_is_sealed(entra_str_t sealed);
+
 /*
  * 1: appended to out; 0: there is no such file; -1 and err.  A symbolic link,
  * a file that others may read or write, and one that is larger than out may

@@ -116,7 +116,7 @@ entra_az_token(entra_acquire_t *a, const entra_json_t *root,
         return -1;
     }
 
-    if (entra_json_member_int64(root, "expires_on", expires_on) == 0) {
+    if (entra_json_member_seconds(root, "expires_on", expires_on) == 0) {
         return 0;
     }
 

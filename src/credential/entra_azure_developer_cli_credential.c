@@ -64,33 +64,45 @@ entra_azd_start(entra_acquire_t *a)
 
 
 /*
- * {"error":..,"message":..}, or lines of {"data":{"message":..}}: the last
- * message on stderr, or on stdout where some versions write it.
+ * Lines of JSON (Azure/azure-dev#7728): {"error":..,"message":..,
+ * "suggestion":..} since 1.23.7, of which "error" alone has Entra's words;
+ * until 1.23.15 after an empty one of {"type":"consoleMessage","data":
+ * {"message":..}}, the form of those before.  1: an "error", which goes before
+ * all others; 0: the last message, or none.
  */
 
-static void
+static int
 entra_azd_message(entra_str_t text, entra_buf_t *out)
 {
+    int            is_error = 0;
     entra_str_t    message;
     entra_json_t  *root;
 
-    while (text.len) {
+    while (text.len && !is_error) {
         root = entra_json_parse(entra_str_trim(entra_str_cut(&text, '\n')),
                                 ENTRA_PROCESS_OUT_MAX, ENTRA_JSON_OBJECT);
-        message = entra_json_member_string(root, "message");
+        message = entra_str_trim(entra_json_member_string(root, "error"));
+        is_error = message.len != 0;
 
         if (message.len == 0) {
-            message = entra_json_member_string(
-                          entra_json_member(root, "data"), "message");
+            message = entra_str_trim(entra_json_member_string(root,
+                                                              "message"));
         }
 
-        if (entra_str_trim(message).len) {
+        if (message.len == 0) {
+            message = entra_str_trim(entra_json_member_string(
+                          entra_json_member(root, "data"), "message"));
+        }
+
+        if (message.len) {
             entra_buf_reset(out);
-            entra_buf_add_str(out, entra_str_trim(message));
+            entra_buf_add_str(out, message);
         }
 
         entra_json_free(root);
     }
+
+    return is_error;
 }
 
 
@@ -134,8 +146,12 @@ entra_azd_failed(entra_acquire_t *a, entra_str_t text)
     entra_buf_t  message;
 
     entra_buf_init(&message, ENTRA_PROCESS_OUT_MAX);
-    entra_azd_message(a->result->out, &message);
-    entra_azd_message(text, &message);
+
+    /* on stdout, where some versions write it, or on stderr */
+
+    if (!entra_azd_message(a->result->out, &message)) {
+        (void) entra_azd_message(text, &message);
+    }
 
     entra_azd_explain(a, message.len ? entra_buf_str(&message) : text);
 

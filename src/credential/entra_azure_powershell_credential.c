@@ -201,7 +201,7 @@ entra_pwsh_token(entra_acquire_t *a, const entra_json_t *root,
 
     *token = entra_json_member_string(root, "token");
 
-    return entra_json_member_int64(root, "expires_on", expires_on);
+    return entra_json_member_seconds(root, "expires_on", expires_on);
 }
 
 

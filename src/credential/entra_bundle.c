@@ -61,6 +61,31 @@ entra_bundle_error(entra_err_t *err, const char *what)
 }
 
 
+static const char *
+entra_pem_not_a_key(entra_str_t content)
+{
+    if (entra_str_has(content, "BEGIN PKCS7")) {
+        return "it is PKCS#7 (.p7b), which has no private key: put"
+               " certificate and key into the same PEM file";
+    }
+
+    if (entra_str_has(content, "CERTIFICATE REQUEST-----")
+        && !entra_str_has(content, "BEGIN CERTIFICATE-----"))
+    {
+        return "it is a certificate signing request, not a certificate";
+    }
+
+    if (entra_str_has(content, "PUBLIC KEY-----")
+        && !entra_str_has(content, "BEGIN CERTIFICATE-----"))
+    {
+        return "it is a public key, and no certificate and private key";
+    }
+
+    return "it holds no private key: put certificate and key into the same"
+           " PEM file";
+}
+
+
 static int
 entra_pem_key(entra_bundle_t *bundle, entra_str_t content,
     const char *password, entra_err_t *err)
@@ -81,8 +106,12 @@ entra_pem_key(entra_bundle_t *bundle, entra_str_t content,
     }
 
     if (!entra_str_has(content, "PRIVATE KEY-----")) {
-        return entra_bundle_error(err, "it holds no private key: put"
-                   " certificate and key into the same PEM file");
+        return entra_bundle_error(err, entra_pem_not_a_key(content));
+    }
+
+    if (entra_str_has(content, "BEGIN OPENSSH")) {
+        return entra_bundle_error(err, "its private key is one of OpenSSH:"
+                   " convert it with \"ssh-keygen -p -m PKCS8 -f FILE\"");
     }
 
     if (entra_str_has(content, "ENCRYPTED")) {
@@ -308,6 +337,36 @@ entra_pkcs12_open_legacy(entra_bundle_t *bundle, entra_str_t content,
 }
 
 
+/* what else is in DER */
+
+static const char *
+entra_bundle_der(entra_str_t content)
+{
+    X509                 *x;
+    EVP_PKEY             *key;
+    const unsigned char  *p = (const unsigned char *) content.data;
+
+    x = d2i_X509(NULL, &p, (long) content.len);
+
+    if (x) {
+        X509_free(x);
+        return "it is a certificate (DER) without its private key: put"
+               " certificate and key into the same PEM file";
+    }
+
+    p = (const unsigned char *) content.data;
+    key = d2i_AutoPrivateKey(NULL, &p, (long) content.len);
+
+    if (key) {
+        EVP_PKEY_free(key);
+        return "it is a private key (DER) without its certificate: put"
+               " certificate and key into the same PEM file";
+    }
+
+    return "it is neither PEM nor PKCS#12";
+}
+
+
 static int
 entra_pkcs12(entra_bundle_t *bundle, entra_str_t content,
     const char *password, entra_err_t *err)
@@ -317,7 +376,7 @@ entra_pkcs12(entra_bundle_t *bundle, entra_str_t content,
 
     p12 = entra_pkcs12_decode(content, NULL);
     if (p12 == NULL) {
-        return entra_bundle_error(err, "it is neither PEM nor PKCS#12");
+        return entra_bundle_error(err, entra_bundle_der(content));
     }
 
     PKCS12_free(p12);

@@ -47,33 +47,148 @@ entra_certificate_error(entra_err_t *err, const char *what)
 }
 
 
-/* of PEM: takes the leaf out of the others; of PKCS#12: checks it */
+static int
+entra_certificate_is_valid(const X509 *x)
+{
+    return X509_cmp_current_time(X509_get0_notBefore(x)) < 0
+           && X509_cmp_current_time(X509_get0_notAfter(x)) > 0;
+}
+
+
+/* is a rather the one to use? */
+
+static int
+entra_certificate_better(const X509 *a, const X509 *b)
+{
+    int  valid, seconds, days;
+
+    if (b == NULL) {
+        return 1;
+    }
+
+    valid = entra_certificate_is_valid(a);
+
+    if (valid != entra_certificate_is_valid(b)) {
+        return valid;
+    }
+
+    /* of two that are valid, the first in the file */
+
+    return !valid
+           && ASN1_TIME_diff(&days, &seconds, X509_get0_notAfter(b),
+                             X509_get0_notAfter(a)) == 1
+           && (days > 0 || seconds > 0);
+}
+
+
+/* a key may have several certificates: one for each renewal */
 
 static int
 entra_certificate_match(entra_bundle_t *b, entra_err_t *err)
 {
-    int  i;
+    int    i, found = -1;
+    X509  *x, *best = NULL;
 
     if (b->key == NULL) {
         return entra_certificate_error(err, "it holds no private key");
     }
 
-    for (i = 0; b->leaf == NULL && i < sk_X509_num(b->others); i++) {
-        if (X509_check_private_key(sk_X509_value(b->others, i), b->key) == 1)
+    if (b->others == NULL) {
+        b->others = sk_X509_new_null();
+    }
+
+    if (b->leaf && b->others && sk_X509_unshift(b->others, b->leaf) > 0) {
+        b->leaf = NULL;
+    }
+
+    for (i = 0; i < sk_X509_num(b->others); i++) {
+        x = sk_X509_value(b->others, i);
+
+        if (X509_check_private_key(x, b->key) == 1
+            && entra_certificate_better(x, best))
         {
-            b->leaf = sk_X509_delete(b->others, i);
+            best = x;
+            found = i;
         }
     }
 
-    if (b->leaf == NULL
-        || X509_check_private_key(b->leaf, b->key) != 1)
-    {
+    ERR_clear_error();
+
+    if (found < 0) {
         return entra_certificate_error(err, "its private key belongs to none"
                    " of its certificates: put the certificate of this key"
                    " there");
     }
 
+    X509_free(b->leaf);
+    b->leaf = sk_X509_delete(b->others, found);
+
+    return 0;
+}
+
+
+static int
+entra_certificate_issued(X509 *issuer, X509 *subject)
+{
+    int  rc;
+
+    rc = X509_NAME_cmp(X509_get_subject_name(issuer),
+                       X509_get_issuer_name(subject)) == 0
+         && X509_verify(subject, X509_get0_pubkey(issuer)) == 1;
     ERR_clear_error();
+
+    return rc;
+}
+
+
+/*
+ * Files have them in any order, root first with Azure Key Vault, and other
+ * certificates between them.  In "x5c" each certifies the one before it
+ * (RFC 7515, 4.1.6).
+ */
+
+static int
+entra_certificate_order(entra_bundle_t *b, entra_err_t *err)
+{
+    int              i, found;
+    X509            *x, *best, *last = b->leaf;
+    STACK_OF(X509)  *chain;
+
+    chain = sk_X509_new_null();
+    if (chain == NULL) {
+        return entra_err_no_memory(err);
+    }
+
+    while (!entra_certificate_issued(last, last)) {
+        best = NULL;
+        found = 0;
+
+        for (i = 0; i < sk_X509_num(b->others); i++) {
+            x = sk_X509_value(b->others, i);
+
+            if (entra_certificate_issued(x, last)
+                && entra_certificate_better(x, best))
+            {
+                best = x;
+                found = i;
+            }
+        }
+
+        if (best == NULL) {
+            break;
+        }
+
+        if (sk_X509_push(chain, best) == 0) {
+            sk_X509_pop_free(chain, X509_free);
+            return entra_err_no_memory(err);
+        }
+
+        (void) sk_X509_delete(b->others, found);
+        last = best;
+    }
+
+    sk_X509_pop_free(b->others, X509_free);
+    b->others = chain;
 
     return 0;
 }
@@ -82,7 +197,9 @@ entra_certificate_match(entra_bundle_t *b, entra_err_t *err)
 static int
 entra_certificate_check(entra_bundle_t *b, entra_err_t *err)
 {
-    if (entra_certificate_match(b, err) != 0) {
+    if (entra_certificate_match(b, err) != 0
+        || entra_certificate_order(b, err) != 0)
+    {
         return -1;
     }
 

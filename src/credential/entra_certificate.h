@@ -22,10 +22,11 @@ typedef struct entra_certificate_s  entra_certificate_t;
 
 /*
  * PEM: the key and the certificate in any order, with other certificates as
- * its chain; the one that belongs to the key is the leaf.  Anything else is
- * read as PKCS#12.  password may be NULL.  Or NULL and err: not readable, no
- * key, no certificate, no match, not RSA, too short, wrong password.  Never
- * asks a terminal.
+ * its chain, in any order, too; the one that belongs to the key is the leaf,
+ * of several the first that is valid.  Anything else is read as PKCS#12.
+ * password may be NULL.  Or NULL and err: not readable, no key, no
+ * certificate, no match, not RSA, too short, wrong password.  Never asks a
+ * terminal.
  */
 entra_certificate_t *entra_certificate_parse(entra_str_t content,
     const char *password, entra_err_t *err);
@@ -46,7 +47,7 @@ void entra_certificate_x5t_s256(const entra_certificate_t *cert,
     entra_buf_t *out);
 void entra_certificate_x5t(const entra_certificate_t *cert, entra_buf_t *out);
 
-/* JSON array of the leaf and its chain, base64 of DER each */
+/* JSON array, base64 of DER each: the leaf, and each one's issuer after it */
 void entra_certificate_x5c(const entra_certificate_t *cert, entra_buf_t *out);
 
 /* what changes when it does: SHA-256 of the leaf, in hex */

@@ -132,6 +132,7 @@ entra_cli_redact(entra_str_t s, entra_buf_t *out)
 static entra_str_t
 entra_cli_choose(entra_str_t text)
 {
+    int          announced = 0;
     size_t       end;
     entra_str_t  line, last = entra_str_null;
 
@@ -149,10 +150,21 @@ entra_cli_choose(entra_str_t text)
         if (entra_str_starts(line, "ERROR:")) {
             line.data += 6;
             line.len -= 6;
-            return entra_str_trim(line);
-        }
+            line = entra_str_trim(line);
 
-        if (line.len && !entra_str_starts(line, "WARNING:")) {
+            /* azd: "failed to authenticate:", and why in the next line */
+
+            if (!entra_str_ends(line, ":")) {
+                return line;
+            }
+
+            announced = 1;
+            last = line;
+
+        } else if (line.len && announced) {
+            return line;
+
+        } else if (line.len && !entra_str_starts(line, "WARNING:")) {
             last = line;
         }
 

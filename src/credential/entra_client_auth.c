@@ -46,6 +46,31 @@ typedef struct entra_client_auth_s {
 } entra_client_auth_t;
 
 
+static const entra_file_want_t  entra_certificate_want = {
+    .form = ENTRA_FORM_CERTIFICATE,
+    .what = "a certificate and its private key, PEM or PKCS#12",
+    .make = "az keyvault secret download --encoding base64 --id ID --file"
+            " FILE",
+    .json = "write \"service_principal_file FILE;\" if it is what \"az ad sp"
+            " create-for-rbac\" printed"
+};
+
+
+static const entra_file_want_t  entra_password_want = {
+    .form = ENTRA_FORM_PASSWORD,
+    .what = "the certificate's password only",
+    .pem = "the certificate is named with \"client_certificate FILE;\""
+};
+
+
+static const entra_file_want_t  entra_principal_want = {
+    .form = ENTRA_FORM_JSON,
+    .what = "the JSON of a service principal",
+    .make = "az ad sp create-for-rbac --name NAME > FILE",
+    .pem = "write \"client_certificate FILE;\""
+};
+
+
 #define entra_client_auth_param(name, kind, field)                           \
     { name, kind, offsetof(entra_client_auth_conf_t, field) }
 
@@ -125,6 +150,8 @@ entra_client_auth_load(entra_credential_t *c, entra_err_t *err)
     {
         return entra_err_no_memory(err);
     }
+
+    auth->principal_file.want = &entra_principal_want;
 
     if (entra_file_refresh(&auth->principal_file, err) < 0) {
         return -1;
@@ -301,6 +328,7 @@ entra_client_auth_certificate_read(entra_credential_t *c, entra_err_t *err)
 {
     const char           *password;
     entra_buf_t           b;
+    entra_str_t           content;
     entra_certificate_t  *cert;
     entra_client_auth_t  *auth = entra_client_auth_of(c);
 
@@ -308,11 +336,24 @@ entra_client_auth_certificate_read(entra_credential_t *c, entra_err_t *err)
 
     password = entra_client_auth_password(auth, &b);
 
-    /* PKCS#12 may begin with what white space is, so it is not trimmed */
+    /* PKCS#12 may end with what white space is, so it is not trimmed */
 
-    cert = entra_certificate_parse(entra_buf_str(
-                                       &auth->certificate_file.content),
-                                   password, err);
+    content = entra_buf_str(&auth->certificate_file.content);
+
+    if (entra_str_starts(content, "\xef\xbb\xbf")) {
+        content.data += 3;
+        content.len -= 3;
+    }
+
+    cert = entra_certificate_parse(content, password, err);
+
+    if (cert == NULL && b.len && entra_file_kind_quoted(entra_buf_str(&b))
+        && err->advice == NULL)
+    {
+        err->advice = "the password's file has quotes around it, which are"
+                      " taken as part of the password";
+    }
+
     entra_buf_free(&b);
 
     if (cert == NULL) {
@@ -421,12 +462,17 @@ entra_client_auth_certificate(entra_credential_t *c, const char *path,
         return entra_err_no_memory(err);
     }
 
+    auth->certificate_file.want = &entra_certificate_want;
+    auth->password_file.want = &entra_password_want;
+
     if (conf->password_path) {
         rc = entra_file_refresh(&auth->password_file, err);
 
     } else {
         password = entra_env_get(c->env, "AZURE_CLIENT_CERTIFICATE_PASSWORD");
-        rc = entra_credential_default(&auth->password, password);
+        auth->password = password ? entra_str_dup(entra_str_c(password))
+                                  : NULL;
+        rc = password && auth->password == NULL ? -1 : 0;
     }
 
     if (rc < 0 || entra_file_refresh(&auth->certificate_file, err) < 0) {

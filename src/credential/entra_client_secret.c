@@ -7,50 +7,44 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "entra_ascii.h"
 #include "entra_client_secret.h"
+
+
+static const entra_file_want_t  entra_client_secret_want = {
+    .form = ENTRA_FORM_VALUE,
+    .what = "the client secret only",
+    .make = "az ad app credential reset --append --id CLIENT_ID --query"
+            " password -o tsv > FILE",
+    .json = "write \"service_principal_file FILE;\" if it is what \"az ad sp"
+            " create-for-rbac\" printed",
+    .pem = "use the type client_certificate",
+    .jwt = "write \"federated_token_file FILE;\" in a credential of the type"
+           " workload_identity if it is a federated token"
+};
 
 
 static int
 entra_client_secret_check(entra_str_t value, const char *path,
     entra_err_t *err)
 {
-    size_t         i;
-    const char    *what = NULL;
-    char           c;
+    char  size[ENTRA_SIZE_LEN], max[ENTRA_SIZE_LEN];
 
     if (value.len == 0) {
-        what = "is empty";
-
-    } else if (value.len > ENTRA_CLIENT_SECRET_MAX) {
-        what = "is too long for a client secret";
-
-    } else if (value.data[0] == '{') {
-        what = "is JSON: write \"service_principal_file FILE;\" if it is what"
-               " \"az ad sp create-for-rbac\" printed";
-
-    } else if (entra_str_starts(value, "-----BEGIN")) {
-        what = "is a certificate or key: use the type client_certificate";
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "the client secret is empty");
     }
 
-    for (i = 0; what == NULL && i < value.len; i++) {
-        c = value.data[i];
-
-        if (c == '\n' || c == '\r') {
-            what = "has more than one line: it should hold the secret only";
-
-        } else if (entra_is_control(c)) {
-            what = "holds a control character";
-        }
+    if (value.len > ENTRA_CLIENT_SECRET_MAX) {
+        return entra_err_set(err, ENTRA_ERR_CONFIG,
+                             "%s%.400s%s is %s bytes, a client secret has at"
+                             " most %s", path ? "\"" : "",
+                             path ? path : "the value", path ? "\"" : "",
+                             entra_size(size, value.len),
+                             entra_size(max, ENTRA_CLIENT_SECRET_MAX));
     }
 
-    if (what == NULL) {
-        return 0;
-    }
-
-    return path ? entra_err_set(err, ENTRA_ERR_CONFIG, "\"%s\" %s", path, what)
-                : entra_err_set(err, ENTRA_ERR_CONFIG, "the client secret %s",
-                                what);
+    return path ? 0 : entra_file_kind_check(&entra_client_secret_want, NULL,
+                                            value, err);
 }
 
 
@@ -107,6 +101,8 @@ entra_client_secret_open(entra_client_secret_t *secret, const char *path,
     {
         return entra_err_no_memory(err);
     }
+
+    secret->file.want = &entra_client_secret_want;
 
     if (entra_client_secret_watch(secret, err) >= 0) {
         return 0;

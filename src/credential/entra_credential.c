@@ -226,7 +226,9 @@ entra_credential_default(char **field, const char *value)
         return 0;
     }
 
-    *field = entra_str_dup(entra_str_c(value));
+    /* Kubernetes' secrets often end in a newline */
+
+    *field = entra_str_dup(entra_str_trim(entra_str_c(value)));
 
     return *field ? 0 : -1;
 }

@@ -17,6 +17,18 @@
 
 #define ENTRA_ENDPOINT_KEY_MAX      4096
 
+
+static const entra_file_want_t  entra_endpoint_key_want = {
+    .form = ENTRA_FORM_VALUE,
+    .what = "one key of the endpoint only",
+    .make = "az ml online-endpoint get-credentials --name NAME --query"
+            " primaryKey -o tsv > FILE",
+    .json = "write it with \"az ml online-endpoint get-credentials --name NAME"
+            " --query primaryKey -o tsv > FILE\"",
+    .pem = "it is not what an endpoint takes"
+};
+
+
 /*
  * A key is good until somebody makes a new one.  So it is kept for as long
  * as a token can be, also when Resource Manager is away, and asked for again
@@ -76,6 +88,7 @@ entra_endpoint_key_files(entra_endpoint_key_t *conf, entra_err_t *err)
         }
 
         conf->nfiles++;
+        file->want = &entra_endpoint_key_want;
 
         if (entra_file_refresh(file, err) < 0
             || entra_endpoint_key_check(file, err) != 0)

@@ -34,7 +34,7 @@ entra_endpoint_token_take(entra_acquire_t *a, const entra_json_t *root)
         return "there is no accessToken in it";
     }
 
-    if (entra_json_member_int64(root, "expiryTimeUtc", &expiry) != 0) {
+    if (entra_json_member_seconds(root, "expiryTimeUtc", &expiry) != 0) {
         return "expiryTimeUtc does not tell when the token expires";
     }
 
@@ -43,7 +43,7 @@ entra_endpoint_token_take(entra_acquire_t *a, const entra_json_t *root)
                "right?";
     }
 
-    if (entra_json_member_int64(root, "refreshAfterTimeUtc", &refresh) != 0
+    if (entra_json_member_seconds(root, "refreshAfterTimeUtc", &refresh) != 0
         || refresh <= now || refresh >= expiry)
     {
         refresh = now;

@@ -36,6 +36,15 @@ typedef struct {
 } entra_workload_state_t;
 
 
+static const entra_file_want_t  entra_workload_want = {
+    .form = ENTRA_FORM_TOKEN,
+    .what = "a federated token (JWT) only",
+    .make = "kubectl create token SERVICEACCOUNT --audience"
+            " api://AzureADTokenExchange > FILE",
+    .pem = "use the type client_certificate"
+};
+
+
 /* one word of visible ASCII, whatever it means */
 
 static int
@@ -147,6 +156,8 @@ entra_workload_file(entra_credential_t *c, entra_err_t *err)
     if (entra_file_init(&conf->file, path, ENTRA_WORKLOAD_MAX) != 0) {
         return entra_err_no_memory(err);
     }
+
+    conf->file.want = &entra_workload_want;
 
     if (entra_file_refresh(&conf->file, err) < 0) {
         return -1;

@@ -33,6 +33,15 @@ entra_named_location_free(entra_named_location_t *location)
 }
 
 
+static const entra_file_want_t  entra_location_want = {
+    .form = ENTRA_FORM_LIST,
+    .what = "a CIDR a line, or named locations of Microsoft Graph",
+    .make = "az rest --url https://graph.microsoft.com/v1.0/identity/"
+            "conditionalAccess/namedLocations > FILE",
+    .pem = "certificates are conditions of \"entra_caller\""
+};
+
+
 static int
 entra_named_location_file(entra_named_location_t *location,
     const entra_str_t *words, unsigned nwords, entra_err_t *err)
@@ -87,6 +96,7 @@ entra_named_location_file(entra_named_location_t *location,
     }
 
     file->file.patient = 1;
+    file->file.want = &entra_location_want;
     location->nfiles++;
 
     return 0;

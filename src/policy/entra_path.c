@@ -42,6 +42,18 @@ entra_path_unreserved(int c)
 }
 
 
+/*
+ * Decoded when paths are compared.  Names in Azure have parentheses, which
+ * its SDK for Python encodes and others do not; no URL has a meaning for them.
+ */
+
+static int
+entra_path_decoded(int c)
+{
+    return entra_path_unreserved(c) || c == '(' || c == ')';
+}
+
+
 /* why a byte that is not plain is refused */
 
 static const char *
@@ -355,7 +367,7 @@ entra_path_canonical(entra_str_t path, char *out)
             continue;
         }
 
-        if (entra_path_unreserved(c)) {
+        if (entra_path_decoded(c)) {
             *o++ = (char) c;
 
         } else {

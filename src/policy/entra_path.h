@@ -38,8 +38,8 @@ size_t entra_path_plain(entra_str_t target);
 
 /*
  * The form that is matched (RFC 3986, section 6.2.2): %XX of unreserved
- * characters decoded, the digits of others in upper case.  Writes at most
- * path.len bytes to out, returns how many.
+ * characters and of parentheses decoded, the digits of others in upper case.
+ * Writes at most path.len bytes to out, returns how many.
  */
 size_t entra_path_canonical(entra_str_t path, char *out);
 

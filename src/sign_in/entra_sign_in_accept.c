@@ -90,7 +90,7 @@ entra_id_token_check(const entra_json_t *claims, const entra_acquire_t *a,
         return "the ID token is for another application";
     }
 
-    if (entra_json_member_int64(claims, "exp", &exp) != 0
+    if (entra_json_member_seconds(claims, "exp", &exp) != 0
         || exp + ENTRA_ID_TOKEN_SKEW < entra_acquire_now(a))
     {
         return "the ID token has expired: is the clock of this machine right?";

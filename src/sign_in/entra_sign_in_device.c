@@ -96,7 +96,7 @@ entra_device_session(const entra_http_reply_t *reply, int64_t now,
     root = entra_json_parse(reply->body, ENTRA_HTTP_BODY_MAX,
                             ENTRA_JSON_OBJECT);
 
-    if (entra_json_member_int64(root, "interval", &s->interval) != 0
+    if (entra_json_member_seconds(root, "interval", &s->interval) != 0
         || s->interval < 1)
     {
         s->interval = ENTRA_DEVICE_INTERVAL;
@@ -106,7 +106,7 @@ entra_device_session(const entra_http_reply_t *reply, int64_t now,
         s->interval = ENTRA_DEVICE_INTERVAL_MAX;
     }
 
-    rc = entra_json_member_int64(root, "expires_in", &life) == 0 && life > 0
+    rc = entra_json_member_seconds(root, "expires_in", &life) == 0 && life > 0
          && entra_device_copy(root, "device_code", s->device_code,
                               sizeof(s->device_code)) == 0
          && entra_device_copy(root, "user_code", s->user_code,

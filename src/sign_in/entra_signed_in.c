@@ -202,6 +202,14 @@ entra_signed_in_file(entra_credential_t *c, entra_signed_in_t *record,
 
     rc = entra_state_file_read(conf->state_file, &sealed, err);
 
+    if (rc == 1 && !entra_state_is_sealed(entra_buf_str(&sealed))) {
+        err->advice = "remove it, or name another file that does not exist"
+                      " yet: the first sign-in writes it";
+        rc = entra_err_set(err, ENTRA_ERR_CONFIG,
+                           "state_file \"%s\" cannot be decrypted: it is not"
+                           " one that the gateway wrote", conf->state_file);
+    }
+
     if (rc == 1
         && (entra_state_open(entra_file_text(&conf->key),
                              entra_signed_in_owner(c, key),

@@ -78,6 +78,14 @@ entra_signed_in_redirect(entra_signed_in_conf_t *conf, entra_err_t *err)
 }
 
 
+static const entra_file_want_t  entra_signed_in_key_want = {
+    .form = ENTRA_FORM_KEY,
+    .what = "random bytes that nobody else knows",
+    .make = "openssl rand -base64 32 > FILE",
+    .pem = "write it with \"openssl rand -base64 32 > FILE\""
+};
+
+
 static int
 entra_signed_in_key(entra_credential_t *c, entra_err_t *err)
 {
@@ -102,6 +110,8 @@ entra_signed_in_key(entra_credential_t *c, entra_err_t *err)
                              " another with \"state_key_file FILE;\"",
                              conf->state_key_file);
     }
+
+    conf->key.want = &entra_signed_in_key_want;
 
     if (entra_file_refresh(&conf->key, err) < 0) {
         return -1;

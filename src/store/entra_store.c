@@ -43,6 +43,7 @@ static void entra_store_settle(entra_store_t *s, entra_store_record_t *rec,
 static int entra_store_owned(entra_store_t *s, entra_store_record_t *rec);
 static void entra_store_texts(entra_store_t *s, entra_store_record_t *rec,
     const entra_err_t *err, const char *note, const char *member, int64_t now);
+static int entra_store_never_took(const entra_store_record_t *rec);
 static void entra_store_add_took(entra_store_record_t *rec, int64_t ms);
 static void entra_store_add_text(entra_buf_t *texts, const char *text,
     size_t max);
@@ -495,6 +496,7 @@ entra_store_success(entra_store_t *s, entra_store_ref_t *ref,
     ok->since = 0;
     ok->refused = 0;
     ok->generation = 0;
+    ok->first = 0;
     rc = -1;
 
     entra_store_lock(s);
@@ -522,6 +524,7 @@ entra_store_success(entra_store_t *s, entra_store_ref_t *ref,
         rec->next = 0;
         rec->lease = entra_store_owned(s, rec) ? 0 : rec->lease;
         rec->tried = ok->wall;
+        ok->first = entra_store_never_took(rec);
         entra_store_add_took(rec, ok->took);
 
         /* the value is whole: now the others may look */
@@ -820,6 +823,23 @@ entra_store_texts(entra_store_t *s, entra_store_record_t *rec,
     }
 
     entra_buf_free(&texts);
+}
+
+
+/* no fetch has ended so far */
+
+static int
+entra_store_never_took(const entra_store_record_t *rec)
+{
+    unsigned  i;
+
+    for (i = 0; i < ENTRA_STORE_TOOK; i++) {
+        if (rec->took[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

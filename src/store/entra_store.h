@@ -246,6 +246,7 @@ typedef struct {
     int64_t               since;        /* out: of the first of them */
     unsigned long         refused;      /* out: requests, until then */
     unsigned long         generation;   /* out */
+    unsigned              first:1;      /* out: there was never one before */
 } entra_store_success_t;
 
 /* 0, or -1: there was no room for it */

@@ -25,7 +25,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     env = entra_env_create(outer, 0);
 
     if (entra_env_parse(env, (entra_str_t) { size, (const char *) data },
-                        &err) != 0
+                        NULL, &err) != 0
         && err.class == ENTRA_ERR_NONE)
     {
         abort();

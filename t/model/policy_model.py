@@ -21,7 +21,7 @@ import itertools
 import random
 import re
 import sys
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 YES = frozenset([True])
 NO = frozenset([False])
@@ -206,7 +206,8 @@ def relaxed(path):
     return text[:-1] if len(text) > 1 and text.endswith("/") else text
 
 
-UNRESERVED = re.compile("%(2d|2e|5f|7e|3[0-9]|[46][1-9a-f]|[57][0-9a])", re.I)
+UNRESERVED = re.compile("%(28|29|2d|2e|5f|7e|3[0-9]|[46][1-9a-f]|[57][0-9a])",
+                        re.I)
 
 
 def canonical(path):
@@ -222,9 +223,19 @@ def arm_action(method, path):
         return None
     verb = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write",
             "DELETE": "delete", "POST": "action"}.get(method)
-    if verb is None or "%" in path:
+    if verb is None:
         return "?"
     path = path.lower().rstrip("/")
+    if "%" in path:
+        if "providers" in [unquote(part) for part in path.split("/")
+                           if "%" in part]:
+            return "?"
+        action = arm_words(method, path, verb)
+        return "?" if "%" in action else action
+    return arm_words(method, path, verb)
+
+
+def arm_words(method, path, verb):
     _, provider, rest = path.rpartition("/providers/")
     words = rest.split("/")
     if provider and (len(words) > 1 or method == "POST"):
@@ -323,6 +334,7 @@ PRESET_OF = {
         {m: ["secrets"] for m in "GET HEAD PUT PATCH DELETE POST".split()},
     WS.lower() + "/onlineendpoints/e/score": {"POST": ["score"]},
     WS.lower() + "/jobs/j": {m: ["run"] for m in ("PUT", "PATCH", "POST")},
+    WS.lower() + "/jobs/a b": {m: ["run"] for m in ("PUT", "PATCH", "POST")},
     "/batch": {m: ["escape"] for m in
                "GET HEAD PUT PATCH DELETE POST".split()},
     WS.lower() + "/providers/microsoft.authorization/roleassignments/r":
@@ -338,6 +350,7 @@ PRESET_OF = {
 CLASSIFIED = {
     WS.lower(): "GET HEAD PUT PATCH DELETE",
     WS.lower() + "/jobs/j": "GET HEAD PUT PATCH DELETE",
+    WS.lower() + "/jobs/a b": "GET HEAD PUT PATCH DELETE",
     WS.lower() + "/onlineendpoints/listkeys": "GET HEAD PUT PATCH DELETE",
     WS.lower() + "/onlineendpoints/e/listkeys": "POST",
     WS.lower() + "/onlineendpoints/e/token": "POST",

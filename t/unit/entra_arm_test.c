@@ -242,7 +242,18 @@ main(void)
     other("/mlflow/v1.0" WS, ENTRA_ARM_OTHER);
     other("/subscr%69ptions/x", ENTRA_ARM_OTHER);
 
-    other(WS "/jobs/a%20b", ENTRA_ARM_UNKNOWN);
+    action("GET", WS "/jobs/a%20b",
+           "microsoft.machinelearningservices/workspaces/jobs/read");
+    action("GET", "/subscriptions/s/resourceGroups/R%C3%A4ume-ml%28prod%29/"
+           "providers/Microsoft.MachineLearningServices/workspaces/w/jobs/j",
+           "microsoft.machinelearningservices/workspaces/jobs/read");
+    other(WS "/jobs/provider%73", ENTRA_ARM_UNKNOWN);
+    other(WS "/jobs/%50roviders/X.Y/z", ENTRA_ARM_UNKNOWN);
+    other(WS "/jobs/provider%C5%BF/X.Y/z", ENTRA_ARM_UNKNOWN);
+    other(WS "/jobs/%EF%BD%90roviders/X.Y/z", ENTRA_ARM_UNKNOWN);
+    other("/subscriptions/provider%73/x", ENTRA_ARM_UNKNOWN);
+    other(WS "/job%73/a", ENTRA_ARM_UNKNOWN);
+    other(WS "/provider%73/X.Y/z", ENTRA_ARM_UNKNOWN);
     other(WS "/%6aobs", ENTRA_ARM_UNKNOWN);
     other(WS "/jobs/..", ENTRA_ARM_UNKNOWN);
     other(WS "/jobs/./x", ENTRA_ARM_UNKNOWN);

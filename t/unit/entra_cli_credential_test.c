@@ -139,6 +139,28 @@ typedef struct {
 } failure_t;
 
 
+/*
+ * azd is in no distribution: its forms are those of Azure/azure-dev#7857 to
+ * #7859 and Azure/azure-sdk-for-net#58616, before 1.23.7, until 1.23.15 (the
+ * blank line, too), and from 1.24.0 on.
+ */
+
+#define AZD_TIME    "\"timestamp\":\"2026-04-14T22:03:37.687535934Z\","
+#define AZD_OLD(m)  "{\"type\":\"consoleMessage\"," AZD_TIME                 \
+                    "\"data\":{\"message\":\"\\nERROR: " m "\\n\\n\"}}\n"
+#define AZD_BLANK   "{\"type\":\"consoleMessage\"," AZD_TIME                 \
+                    "\"data\":{\"message\":\"\\n\"}}\n"
+#define AZD_NEW(m)  "{\"error\":\"" m "\",\"links\":[{\"title\":\"azd auth"  \
+                    " login reference\",\"url\":\"https://learn.microsoft."  \
+                    "com/azure/developer/azure-developer-cli/reference#azd"  \
+                    "-auth-login\"}],\"message\":\"Authentication with"      \
+                    " Azure failed.\",\"suggestion\":\"Run 'azd auth"        \
+                    " login' to sign"                                        \
+                    " in again.\"}\n"
+#define AZD_TENANT  "fetching token: failed to authenticate:\\n"              \
+                    "(invalid_tenant) AADSTS90002: Tenant 'test' not found."
+
+
 static const failure_t  failures[] = {
 
     { "azure_cli", 1, "", "ERROR: Please run 'az login' to setup account.\n",
@@ -220,12 +242,37 @@ static const failure_t  failures[] = {
       "{\"message\":\"\\nERROR: not logged in, run `azd auth login`\\n\"}}\n",
       "", ENTRA_ERR_CONFIG, 1, 0, "nobody has signed in", "azd auth login" },
 
-    { "azure_developer_cli", 1, "", "{\"error\":\"x\",\"message\":\"you must"
-      " use multi-factor authentication, run `azd auth login`\"}\n",
-      ENTRA_ERR_DENIED, 0, 0, "you must use multi-factor", "azd auth login" },
+    { "azure_developer_cli", 1, "", AZD_OLD("not logged in, run `azd auth"
+      " login` to login"),
+      ENTRA_ERR_CONFIG, 1, 0, "nobody has signed in", "azd auth login" },
+    { "azure_developer_cli", 1, "", AZD_NEW("not logged in, run `azd auth"
+      " login` to login"),
+      ENTRA_ERR_CONFIG, 1, 0, "nobody has signed in", "azd auth login" },
 
-    { "azure_developer_cli", 1, "", "{\"message\":\"fetching token: AADSTS50076"
-      ": mfa. reauthentication required, run `azd auth login`\"}\n",
+    { "azure_developer_cli", 1, "", AZD_OLD(AZD_TENANT),
+      ENTRA_ERR_CONFIG, 0, 90002, "(invalid_tenant) AADSTS90002: Tenant 'test'"
+      " not found", "tenant" },
+    { "azure_developer_cli", 1, "", AZD_BLANK AZD_NEW(AZD_TENANT),
+      ENTRA_ERR_CONFIG, 0, 90002, "(invalid_tenant) AADSTS90002: Tenant 'test'"
+      " not found", "tenant" },
+    { "azure_developer_cli", 1, "", AZD_NEW(AZD_TENANT),
+      ENTRA_ERR_CONFIG, 0, 90002, "(invalid_tenant) AADSTS90002: Tenant 'test'"
+      " not found", "tenant" },
+    { "azure_developer_cli", 1, AZD_NEW(AZD_TENANT), "",
+      ENTRA_ERR_CONFIG, 0, 90002, "AADSTS90002", "tenant" },
+
+    { "azure_developer_cli", 1, "", AZD_NEW("reauthentication required, run"
+      " `azd auth login` to log in"),
+      ENTRA_ERR_DENIED, 0, 0, "reauthentication required", "azd auth login" },
+    { "azure_developer_cli", 1, "", AZD_OLD("fetching token: failed to"
+      " authenticate:\\n(interaction_required) AADSTS50076: Due to a"
+      " configuration change made by your administrator, you must use"
+      " multi-factor authentication.\\n"),
+      ENTRA_ERR_DENIED, 0, 50076, "AADSTS50076", "azd auth login" },
+    { "azure_developer_cli", 1, "", AZD_BLANK AZD_NEW("fetching token: failed"
+      " to authenticate:\\n(interaction_required) AADSTS50076: Due to a"
+      " configuration change made by your administrator, you must use"
+      " multi-factor authentication.\\n"),
       ENTRA_ERR_DENIED, 0, 50076, "AADSTS50076", "azd auth login" },
 
     { "azure_developer_cli", 1, "", "ERROR: AADSTS53003: Access has been"

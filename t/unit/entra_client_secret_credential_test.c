@@ -302,7 +302,8 @@ test_sources(void)
     fake_platform_t      w;
     entra_credential_t  *c;
 
-    env = fixture_env("AZURE_TENANT_ID=envtenant\nAZURE_CLIENT_ID=envclient\n"
+    env = fixture_env("AZURE_TENANT_ID=\"envtenant\\n\"\n"
+                      "AZURE_CLIENT_ID=\" envclient\\r\\n\"\n"
                       "AZURE_CLIENT_SECRET=envsecret\nMY=mysecret\n"
                       "AZURE_AUTHORITY_HOST=login.chinacloudapi.cn/\n");
 

@@ -129,6 +129,8 @@ test_authority(void)
     is(authority("https:///"), "refused", "no host but a slash");
     is(authority("https://x/tenant"), "refused", "a path");
     ok(strstr(err.text, "tenant_id"), "and told");
+    is(authority("https://login.microsoftonline.com:443/t"), "refused",
+       "a port and a path");
     is(authority("https://x:0"), "refused", "port 0");
     is(authority("https://x:65536"), "refused", "port 65536");
     is(authority("https://x:"), "refused", "no port");

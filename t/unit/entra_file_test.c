@@ -89,6 +89,31 @@ unfinished(const char *path)
 }
 
 
+/* what is of another form is like what is unreadable */
+
+static void
+wanted(void)
+{
+    entra_file_t                    file;
+    static const entra_file_want_t  want = { .what = "a word" };
+
+    (void) fixture_write("file", "good");
+    (void) entra_file_init(&file, fixture_path("file"), 100);
+    file.want = &want;
+    ok(refresh(&file) == 1, "of the form that is wanted");
+
+    (void) fixture_write("file", "\"bad\"");
+    ok(refresh(&file) == -1 && strstr(err.text, "quotes") && file.stale,
+       "of another");
+    is(text(&file), "good", "the last good one");
+    ok(refresh(&file) == 0 && file.stale, "told once");
+
+    (void) fixture_write("file", "better");
+    ok(refresh(&file) == 1 && !file.stale, "mended");
+    entra_file_free(&file);
+}
+
+
 int
 main(void)
 {
@@ -128,7 +153,8 @@ main(void)
     memset(big, 'x', sizeof(big) - 1);
     big[sizeof(big) - 1] = '\0';
     fixture_write("file", big);
-    ok(refresh(&file) == -1 && strstr(err.text, "larger than 100"), "large");
+    ok(refresh(&file) == -1 && strstr(err.text, "is 199 bytes, at most 100"),
+       "large");
     ok(refresh(&file) == 0, "told once");
 
     big[100] = '\0';
@@ -156,6 +182,7 @@ main(void)
     }
 
     entra_file_free(&file);
+    wanted();
 
     return done();
 }

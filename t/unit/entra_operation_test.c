@@ -137,6 +137,10 @@ main(void)
     is_match("\"POST /score/*\"", "POST", "/SCORE/x", ENTRA_UNKNOWN);
     is_match("\"POST /score\"", "POST", "/%73core", ENTRA_TRUE);
     is_match("\"POST /a%2Cb\"", "POST", "/a%2cb", ENTRA_TRUE);
+    is_match("\"POST /ml(prod)/x\"", "POST", "/ml%28prod%29/x", ENTRA_TRUE);
+    is_match("\"POST /ml(prod)/x\"", "POST", "/ml(prod)/x", ENTRA_TRUE);
+    is_match("\"POST /ml(prod)/*\"", "POST", "/ml%28prod%29/x", ENTRA_TRUE);
+    is_match("\"POST /ml(prod)/x\"", "POST", "/ml%28prod%2f/x", ENTRA_UNKNOWN);
 
     /* ambiguous paths: entra_path raw lets them come here */
 
@@ -154,7 +158,7 @@ main(void)
     is_match("arm Microsoft.MachineLearningServices/workspaces/*/read", "GET",
              WS "/jobs/j?api-version=1", ENTRA_TRUE);
     is_match("arm Microsoft.MachineLearningServices/workspaces/*/read", "GET",
-             WS "/jobs/a%20b", ENTRA_UNKNOWN);
+             WS "/jobs/a%20b", ENTRA_TRUE);
     is_match("arm Microsoft.MachineLearningServices/workspaces/*/read", "GET",
              "/score", ENTRA_FALSE);
     is_match("arm A.B/c/read Microsoft.MachineLearningServices/workspaces/"

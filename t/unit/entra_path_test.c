@@ -319,6 +319,8 @@ main(void)
     canonical("/%73core", "/score");
     canonical("/a%7eb%2d", "/a~b-");
     canonical("/a%2cb", "/a%2Cb");
+    canonical("/ml%28prod%29", "/ml(prod)");
+    canonical("/a%2a%2b%20", "/a%2A%2B%20");
     canonical("/%e4%bd%a0", "/%E4%BD%A0");
     canonical("/a%zz%", "/a%zz%");
 

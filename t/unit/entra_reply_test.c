@@ -54,6 +54,22 @@ test_token(void)
     ok(take(201, "{\"token_type\":\"Bearer\",\"expires_in\":\"3599.9\","
             "\"access_token\":\"T\"}", 0) == 0 && token.lifetime == 3599,
        "status 201, a fraction");
+
+    /* Azure/acr#699 */
+    ok(take(200, "{\"token_type\":\"Bearer\",\"expires_in\":86398.9998935,"
+            "\"refresh_in\":43199.5,\"access_token\":\"T\"}", 0) == 0
+       && token.lifetime == 86398 && token.refresh_in == 43199,
+       "numbers with a fraction");
+    ok(take(200, "{\"token_type\":\"Bearer\",\"expires_in\":\"3599.0\","
+            "\"access_token\":\"T\"}", 0) == 0 && token.lifetime == 3599,
+       "a string with one");
+    ok(take(200, "{\"token_type\":\"Bearer\",\"expires_on\":1700003600.75,"
+            "\"access_token\":\"T\"}", 0) == 0 && token.lifetime == 3600,
+       "a date with one");
+    ok(take(200, "{\"token_type\":\"Bearer\",\"expires_in\":0.5,"
+            "\"access_token\":\"T\"}", 0) == -1, "less than a second");
+    ok(take(200, "{\"token_type\":\"Bearer\",\"expires_in\":\"3.6e3\","
+            "\"access_token\":\"T\"}", 0) == -1, "not what anybody writes");
     ok(take(200, "{\"token_type\":\"Bearer\",\"expires_on\":\"1700003600\","
             "\"access_token\":\"T\"}", 0) == 0 && token.lifetime == 3600,
        "expires_on only");

@@ -203,8 +203,8 @@ files(void)
     huge = calloc(1, ENTRA_STATE_MAX + 1);
     fixture_bytes("state", huge, ENTRA_STATE_MAX + 1);
     chmod(path, 0600);
-    ok(reads(path, "", &err) == -1 && strstr(err.text, "larger") != NULL,
-       "too large");
+    ok(reads(path, "", &err) == -1
+       && strstr(err.text, "bytes, at most 32,768") != NULL, "too large");
     free(huge);
 
     ok(entra_state_file_write("/nonexistent/dir/state", entra_str("x"), &err)

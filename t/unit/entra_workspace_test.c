@@ -212,6 +212,9 @@ matches(void)
         "/history/v1.0" PATH, "/mlflow/V2.0" PATH,
         PATH "/providers/Microsoft.MachineLearningServices/workspaces/WS_1",
         PATH "/jobs/workspaces/x",
+        "/%73ubscriptions/" SUB "/resourceGroups/rg%2D1/providers/"
+        "Microsoft.MachineLearningServices/workspaces/ws%5f1",
+        PATH "/providers/Microsoft.MachineLearningServices/workspaces/ws%5F1",
         OPERATION "mfeOperationsStatus/oe:1:2",
         OPERATION "mfeOperationResults/x",
         OPERATION "WORKSPACEOPERATIONSSTATUS/x",
@@ -231,6 +234,11 @@ matches(void)
         "/subscriptions/other/resourceGroups/rg-1/providers/"
         "Microsoft.MachineLearningServices/workspaces/ws_1",
         "/subscriptions/other" PATH, "/subscriptions/v1" PATH,
+        "/subscriptions/" SUB "/resourceGroups/rg-1/providers/"
+        "Microsoft.MachineLearningServices/workspaces/ws%5f2",
+        "/subscriptions/" SUB "/resourceGroups/rg%2D2/providers/"
+        "Microsoft.MachineLearningServices/workspaces/ws_1",
+        "/%73ubscriptions/v1" PATH, "/provider%73/v1" PATH,
         "/providers/v1" PATH, "/mlflow" PATH, "/mlflow/v1.0/x" PATH,
         "/mlflow/v" PATH, "/mlflow/latest" PATH, "/mlflow/v1.0",
         PATH "/providers/Microsoft.MachineLearningServices/workspaces/ws_2",
@@ -256,12 +264,12 @@ matches(void)
         OPERATION "mfeOperationsStatus/..",
         PATH "/\x01", PATH "/\xc3\xa9", PATH "?x", PATH "#x", PATH "/%3f",
         PATH "/%3Bx", PATH "/%7f", PATH "//",
-        "/%73ubscriptions/" SUB "/resourceGroups/rg-1/providers/"
+        "/subscriptions/" SUB "/resourceGroups/rg-1%2f/providers/"
         "Microsoft.MachineLearningServices/workspaces/ws_1",
-        "/subscriptions/" SUB "/resourceGroups/rg%2D1/providers/"
+        "/subscriptions/" SUB "/resourceGroups/%2e%2e/providers/"
         "Microsoft.MachineLearningServices/workspaces/ws_1",
         "/subscriptions/" SUB "/resourceGroups/rg-1/providers/"
-        "Microsoft.MachineLearningServices/workspaces/ws%5f2", NULL
+        "Microsoft%2eMachineLearningServices/workspaces/ws_1", NULL
     };
 
     for (i = 0; same[i]; i++) {
@@ -278,12 +286,82 @@ matches(void)
 }
 
 
+/* azure-cli#799, azure-sdk-for-net#2291, azure-sdk-for-java#1250 */
+
+static void
+names(void)
+{
+    size_t             i;
+    entra_err_t        err;
+    entra_buf_t        path;
+    entra_workspace_t  ws;
+
+    static const char  *const good[][2] = {
+        { "ml(prod)", "ml%28prod%29" },
+        { "ml(prod)", "ml(prod)" },
+        { "ml(prod)", "ML%28PROD)" },
+        { "R\xc3\xa4ume-ml", "R%C3%A4ume-ml" },
+        { "R\xc3\xa4ume-ml", "r%c3%a4ume%2Dml" },
+        { "FORMACI\xc3\x93N", "formaci%C3%93N" },
+        { "\xe6\xa9\x9f\xe6\xa2\xb0", "%E6%A9%9F%E6%A2%B0" }
+    };
+
+    static const char  *const bad[] = {
+        "a\xc2\xa0" "b", "a\xe2\x80\xae" "b", "a\xe3\x80\x80" "b", "a\xff" "b",
+        "a\xc0\xaf", "\xef\xbc\x8f", "\xef\xbb\xbf" "a", "a/b", "a%b", "a\\\\b"
+    };
+
+    for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        entra_buf_init(&path, 4096);
+        entra_buf_addf(&path, "{\"subscription_id\":\"" SUB "\","
+                       "\"resource_group\":\"%s\",\"workspace_name\":\"w\"}",
+                       good[i][0]);
+        entra_err_clear(&err);
+        ok(entra_workspace_parse(&ws, entra_buf_str(&path), &err) == 0,
+           "%s %s", good[i][0], err.text);
+        entra_buf_reset(&path);
+
+        if (ws.name == NULL) {
+            continue;
+        }
+
+        entra_buf_addf(&path, "/subscriptions/" SUB "/resourceGroups/%s/"
+                       "providers/Microsoft.MachineLearningServices/"
+                       "workspaces/w/jobs", good[i][1]);
+        ok(entra_workspace_match(&ws, entra_buf_str(&path))
+           == ENTRA_WORKSPACE_SAME, "%s", good[i][1]);
+        entra_buf_reset(&path);
+        entra_workspace_path(&ws, &path);
+        ok(entra_workspace_match(&ws, entra_buf_str(&path))
+           == ENTRA_WORKSPACE_SAME, "its own: %s", path.data);
+        entra_buf_free(&path);
+        entra_workspace_free(&ws);
+    }
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        entra_buf_init(&path, 4096);
+        entra_buf_addf(&path, "{\"subscription_id\":\"" SUB "\","
+                       "\"resource_group\":\"%s\",\"workspace_name\":\"w\"}",
+                       bad[i]);
+        ok(entra_workspace_parse(&ws, entra_buf_str(&path), &err) == -1,
+           "no name: %zu", i);
+        entra_buf_free(&path);
+    }
+
+    ok(entra_workspace_parse(&ws, entra_str("{\"subscription_id\":\"" SUB "\","
+                             "\"resource_group\":\"a\",\"workspace_name\":"
+                             "\"w\xc3\xa4\"}"), &err) == -1,
+       "workspaces have ASCII names");
+}
+
+
 int
 main(void)
 {
     parse();
     find();
     matches();
+    names();
 
     return done();
 }

@@ -159,7 +159,7 @@ fixture_env(const char *text)
     entra_err_clear(&err);
     env = entra_env_create(NULL, 0);
 
-    if (entra_env_parse(env, entra_str_c(text), &err) != 0) {
+    if (entra_env_parse(env, entra_str_c(text), NULL, &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         exit(2);
     }
@@ -176,11 +176,12 @@ fixture_key(unsigned bits)
 }
 
 
-/* valid from and until seconds from now */
+/* valid from and until seconds from now; by itself without an issuer */
 
 __attribute__((unused))
 static X509 *
-fixture_cert(EVP_PKEY *key, const char *name, long from, long until)
+fixture_issued(EVP_PKEY *key, const char *name, long from, long until,
+    X509 *issuer, EVP_PKEY *issuer_key)
 {
     X509       *x;
     X509_NAME  *subject;
@@ -195,10 +196,18 @@ fixture_cert(EVP_PKEY *key, const char *name, long from, long until)
     subject = X509_get_subject_name(x);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
                                (const unsigned char *) name, -1, -1, 0);
-    X509_set_issuer_name(x, subject);
-    X509_sign(x, key, EVP_sha256());
+    X509_set_issuer_name(x, issuer ? X509_get_subject_name(issuer) : subject);
+    X509_sign(x, issuer ? issuer_key : key, EVP_sha256());
 
     return x;
+}
+
+
+__attribute__((unused))
+static X509 *
+fixture_cert(EVP_PKEY *key, const char *name, long from, long until)
+{
+    return fixture_issued(key, name, from, until, NULL, NULL);
 }
 
 

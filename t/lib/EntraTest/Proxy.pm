@@ -6,6 +6,7 @@ package EntraTest::Proxy;
 #
 #   my $p = EntraTest::Proxy->new(port => 8888,
 #               hosts => { 'login.microsoftonline.com:443' => $port });
+#   (auth => base64 of "user:password": others are answered with 407)
 #   $p->asked;          # 'login.microsoftonline.com:443', ...: all, in order
 
 use strict;
@@ -47,6 +48,13 @@ sub serve {
     }
     my ($where) = $head =~ /^CONNECT (\S+) / or return;
     print $log "$where\n";
+    if ($self->{auth}
+        && $head !~ /^Proxy-Authorization: Basic \Q$self->{auth}\E\r$/mi) {
+        syswrite $client, "HTTP/1.1 407 Proxy Authentication Required\r\n"
+            . "Proxy-Authenticate: Basic realm=\"proxy\"\r\n"
+            . "Content-Length: 0\r\n\r\n";
+        return;
+    }
     my $server = $self->{hosts}{$where} && IO::Socket::INET->new(
         PeerAddr => '127.0.0.1', PeerPort => $self->{hosts}{$where});
     syswrite $client, 'HTTP/1.1 ' . ($server ? '200 OK' : '403 Forbidden')
