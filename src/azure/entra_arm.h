@@ -36,8 +36,8 @@ typedef enum {
  * not visible here, is "microsoft.resources/batch/action".
  *
  * The path must have passed entra_path_check(); it has no empty segment but
- * perhaps the last one.  Unknown: "%" in a type, other methods, a resource called
- * "providers" (encoded, too), more than ENTRA_ARM_ACTION_MAX.
+ * perhaps the last one.  Unknown: "%" in a type, other methods, a resource
+ * called "providers" (encoded, too), more than ENTRA_ARM_ACTION_MAX.
  */
 entra_arm_e entra_arm_action(entra_str_t method, entra_str_t path,
     char action[ENTRA_ARM_ACTION_MAX], size_t *len);
