@@ -15,7 +15,7 @@ use Test::More;
 
 use EntraTest qw(slurp wait_until);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my ($tenant, $client) = @{ $t->{vars} }{qw(TENANT CLIENT)};
 my $who = "tenant_id $tenant; client_id $client;";

@@ -13,7 +13,7 @@ use Test::More;
 
 use EntraTest qw(wait_until);
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $many = 60;
 

@@ -14,7 +14,7 @@ use Test::More;
 use EntraTest qw(wait_until);
 use EntraTest::Proxy;
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;
 my $password = 'hunter2:@/%# x';
 my $port = $t->port('PORT2');

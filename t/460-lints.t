@@ -143,7 +143,7 @@ fires('of a policy', "entra_policy p { operations \"GET /a\"; grant all token "
       . "acrs=Strong; }\n", 1, 'entra_policy "p" asks for "acrs=Strong", which '
       . 'is none of Entra\'s ... , c1 to c99; write the ID');
 fires('of a caller', "entra_caller vip { token acrs=C1; }\nentra_policy p { "
-      . "callers vip; operations \"GET /a\"; grant; }\n", 2,
+      . "callers vip; operations \"GET /a\"; grant; }\n", 1,
       'entra_caller "vip" asks for "acrs=C1"');
 silent('by its ID', "entra_policy p { operations \"GET /a\"; grant all token "
        . "acrs=c1; }\n");

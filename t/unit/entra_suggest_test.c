@@ -20,14 +20,15 @@ static const char *const  names[] = {
 static void
 meant(const char *word, const char *want)
 {
-    char  text[ENTRA_SUGGEST_TEXT], all[128];
+    char         text[ENTRA_SUGGEST_TEXT], all[128];
+    entra_str_t  name = entra_str_c(word);
 
     if (want) {
         snprintf(all, sizeof(all), ", did you mean \"%s\"?", want);
     }
 
-    ok(entra_suggest(text, entra_str_c(word), names) == (want != NULL),
-       "\"%s\" is %s", word, want ? "near" : "far");
+    ok(entra_suggest(text, name, names) == (want != NULL),
+       "\"%.*s\" is %s", (int) name.len, name.data, want ? "near" : "far");
     is(text, want ? all : "", "which one");
 }
 
