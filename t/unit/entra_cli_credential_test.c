@@ -285,6 +285,12 @@ static const failure_t  failures[] = {
     { "azure_developer_cli", 0, "{\"token\":\"T\",\"expiresOn\":\"soon\"}", "",
       ENTRA_ERR_PROTOCOL, 0, 0, "is not a token", NULL },
 
+    /*
+     * "Run Connect-AzAccount to login" and "AuthorizationManager check failed"
+     * are what azure-identity looks for in pwsh's stderr (azure_powershell.py);
+     * "nginx-entra:" is written by the script that the credential runs
+     */
+
     { "azure_powershell", 1, "", "Get-AzAccessToken: \n | Run Connect-AzAccount"
       " to login.\n", ENTRA_ERR_CONFIG, 1, 0,
       "nobody has signed in to Azure PowerShell", "Connect-AzAccount" },
