@@ -12,7 +12,7 @@ use EntraTest qw(wait_until slurp);
 use EntraTest::Browser;
 use EntraTest::Chromium;
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 plan skip_all => 'no chromium' unless EntraTest::Chromium::available();
 my $e = $t->emulator(settings => { sign_in => 'ask', device_interval => 1 });
 my ($here, $evil) = map { $t->port($_) } qw(PORT PORT2);

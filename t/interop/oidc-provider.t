@@ -17,7 +17,7 @@ my $version = '8.8.1';
 chomp(my $modules = `$FindBin::Bin/npm oidc-provider $version`);
 BAIL_OUT("npm could not install oidc-provider $version") if $? != 0;
 
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 my $e = $t->emulator;               # for its upstream, which takes any token
 my $tenant = $t->{vars}{TENANT};
 my $port = $t->port('PORT2');

@@ -13,7 +13,7 @@ my $root = "$FindBin::Bin/../..";
 my %tool = map { my $tool = $_; $tool => (grep { -x } map { "$_/$tool" }
                                           split /:/, $ENV{PATH})[0] }
     qw(prometheus promtool);
-my $t = EntraTest->new->module;
+my $t = EntraTest->new(warnings => 1)->module;
 plan skip_all => 'no prometheus' if grep { !$tool{$_} } keys %tool;
 my $e = $t->emulator;
 my $bad = 'bad00000-0000-4000-8000-000000000000';
