@@ -291,7 +291,7 @@ Under load by wrk, 16 connections, one connection a request, two workers.
 Refused: an answer other than 200. Connection errors: those that the killed
 process had open, with any nginx; it is always the busiest worker that is
 killed. Bare nginx is the same configuration with a literal header. A new
-binary has a new shared zone, and fetches its own token.
+binary begins with a copy of the old one's tokens.
 
 ''' + table(('', '', 'times', 'requests', 'refused', 'connection errors',
              'token requests'), rows)
