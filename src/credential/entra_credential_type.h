@@ -79,10 +79,8 @@ struct entra_credential_type_s {
      */
     const entra_param_t  *params[ENTRA_PARAM_TABLES_MAX];
 
-    /* for what several types share: ENTRA_CLIENT_AUTH_* of client_auth ... */
-    unsigned              client_auth;
-
-    /* ... and the command line tool of azure_cli and its like */
+    /* for types that have one implementation: which secrets, or which tool */
+    unsigned              client_auth;         /* ENTRA_CLIENT_AUTH_* */
     const struct entra_cli_tool_s  *tool;
 
     /*
@@ -113,10 +111,7 @@ struct entra_credential_type_s {
     int                 (*init)(entra_credential_t *c, entra_err_t *err);
     void                (*free)(entra_credential_t *c);
 
-    /*
-     * One step of an acquisition, see entra_acquire.h.  Never blocks.
-     * a->step counts from 0.
-     */
+    /* one step, see entra_acquire.h; never blocks; a->step counts from 0 */
     entra_next_e        (*step)(entra_acquire_t *a);
     void                (*state_free)(entra_acquire_t *a);
 
@@ -129,10 +124,7 @@ struct entra_credential_type_s {
      */
     int                 (*watch)(entra_credential_t *c, entra_err_t *err);
 
-    /*
-     * All files that watch() looks at: it need not be called before one of
-     * them changes.  NULL: it looks at other things, too.
-     */
+    /* all that watch() looks at; NULL: it looks at more than files */
     void                (*files)(const entra_credential_t *c,
                              entra_file_visit_pt visit, void *data);
 
@@ -151,10 +143,7 @@ struct entra_credential_type_s {
     void                (*identity)(const entra_credential_t *c,
                              entra_buf_t *out);
 
-    /*
-     * The secrets in use (also keys and certificates), so that their digest
-     * can be compared.  NULL: none.
-     */
+    /* secrets, keys and certificates in use, for their digest; NULL: none */
     void                (*secrets)(const entra_credential_t *c,
                              entra_buf_t *out);
 };
