@@ -321,6 +321,10 @@ char *ngx_http_entra_trusted(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 void ngx_http_entra_page_at(ngx_conf_t *cf, ngx_http_entra_loc_conf_t *lcf,
     const char *directive);
 char *ngx_http_entra_check_wait(ngx_conf_t *cf, void *post, void *data);
+
+/* some directive, or a line of a "map" and the like, asks for this variable */
+ngx_uint_t ngx_http_entra_conf_asked(ngx_conf_t *cf, ngx_str_t *name);
+
 char *ngx_http_entra_conf_block(ngx_conf_t *cf,
     ngx_http_entra_block_t *block);
 ngx_http_entra_line_t *ngx_http_entra_conf_about(ngx_array_t *lines,

@@ -34,7 +34,6 @@ static ngx_uint_t ngx_http_entra_lint_tls(ngx_http_conf_addr_t *addr);
 static void ngx_http_entra_lint_server(ngx_http_entra_lint_t *lint,
     ngx_http_entra_location_t *location, ngx_http_entra_policies_t *set);
 static void ngx_http_entra_lint_servers(ngx_http_entra_lint_t *lint);
-static ngx_uint_t ngx_http_entra_lint_logged(ngx_conf_t *cf, const char *name);
 static void ngx_http_entra_lint_satisfy(ngx_http_entra_lint_t *lint,
     ngx_http_entra_location_t *location);
 static void ngx_http_entra_lint_realip(ngx_http_entra_lint_t *lint);
@@ -46,6 +45,8 @@ static void ngx_http_entra_lint_warn(void *data, const char *where,
 ngx_int_t
 ngx_http_entra_lint(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 {
+    ngx_str_t                   caller = ngx_string("entra_caller");
+    ngx_str_t                   place = ngx_string("entra_location");
     ngx_uint_t                  i;
     ngx_http_entra_lint_t       lint;
     ngx_http_entra_location_t  *location;
@@ -65,9 +66,8 @@ ngx_http_entra_lint(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 
     entra_lint_rules(mcf->rules, ngx_time(), ngx_http_entra_lint_used,
                      ngx_http_entra_lint_warn, &lint);
-    entra_lint_unused(mcf->rules,
-                      ngx_http_entra_lint_logged(cf, "entra_caller"),
-                      ngx_http_entra_lint_logged(cf, "entra_location"),
+    entra_lint_unused(mcf->rules, ngx_http_entra_conf_asked(cf, &caller),
+                      ngx_http_entra_conf_asked(cf, &place),
                       ngx_http_entra_lint_warn, &lint);
 
     location = mcf->locations.elts;
@@ -146,30 +146,6 @@ ngx_http_entra_lint_server(ngx_http_entra_lint_t *lint,
         policy->serves_tls |= tls != 0;
         policy->asks_certificates |= certificates != 0;
     }
-}
-
-
-/* a variable that some directive asks for */
-
-static ngx_uint_t
-ngx_http_entra_lint_logged(ngx_conf_t *cf, const char *name)
-{
-    ngx_uint_t                  i;
-    ngx_http_variable_t        *v;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-    v = cmcf->variables.elts;
-
-    for (i = 0; i < cmcf->variables.nelts; i++) {
-        if (v[i].name.len == ngx_strlen(name)
-            && ngx_strncmp(v[i].name.data, name, v[i].name.len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

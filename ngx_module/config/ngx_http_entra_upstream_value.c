@@ -696,32 +696,18 @@ ngx_http_entra_use_refuse(ngx_conf_t *cf, ngx_http_entra_use_t *use,
 static ngx_int_t
 ngx_http_entra_use_indexed(ngx_conf_t *cf, ngx_str_t *name)
 {
-    ngx_uint_t                  i;
-    ngx_http_variable_t        *v;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    v = cmcf->variables.elts;
-
-    for (i = 0; i < cmcf->variables.nelts; i++) {
-
-        if (v[i].name.len != name->len
-            || ngx_strncasecmp(v[i].name.data, name->data, name->len) != 0)
-        {
-            continue;
-        }
-
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"$%V\" has no value in a block such as \"map\": a "
-                      "token exists in the upstream request only; write it "
-                      "in \"proxy_set_header\", \"grpc_set_header\" or a "
-                      "\"*_param\" directive, and choose between credentials "
-                      "with \"entra_auth $variable;\"", name);
-        return NGX_ERROR;
+    if (!ngx_http_entra_conf_asked(cf, name)) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"$%V\" has no value in a block such as \"map\": a token "
+                  "exists in the upstream request only; write it in "
+                  "\"proxy_set_header\", \"grpc_set_header\" or a \"*_param\" "
+                  "directive, and choose between credentials with \"entra_auth "
+                  "$variable;\"", name);
+
+    return NGX_ERROR;
 }
 
 

@@ -154,27 +154,11 @@ ngx_http_entra_variables_index(ngx_conf_t *cf, ngx_http_entra_main_conf_t *mcf)
 ngx_uint_t
 ngx_http_entra_variables_caller(ngx_conf_t *cf)
 {
-    ngx_str_t                  *name;
-    ngx_uint_t                  i;
-    ngx_http_variable_t        *v;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_str_t  caller = ngx_string("entra_caller");
+    ngx_str_t  id = ngx_string("entra_caller_id");
 
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-    v = cmcf->variables.elts;
-
-    for (i = 0; i < cmcf->variables.nelts; i++) {
-        name = &v[i].name;
-
-        if ((name->len == 12 && ngx_memcmp(name->data, "entra_caller", 12)
-                                == 0)
-            || (name->len == 15 && ngx_memcmp(name->data, "entra_caller_id", 15)
-                                   == 0))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
+    return ngx_http_entra_conf_asked(cf, &caller)
+           || ngx_http_entra_conf_asked(cf, &id);
 }
 
 
