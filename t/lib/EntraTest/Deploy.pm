@@ -50,9 +50,9 @@ sub base {
         . " $suite $dir $mirror && chroot $dir apt-get clean")
         or BAIL_OUT("debootstrap fails, and there is nothing to test in");
 
-    # services may be started in it
+    # no service is started when it is installed: it would serve this machine
     open my $file, '>', "$dir/usr/sbin/policy-rc.d" or die "policy-rc.d: $!";
-    print $file "#!/bin/sh\nexit 0\n";
+    print $file "#!/bin/sh\nexit 101\n";
     close $file;
     chmod 0755, "$dir/usr/sbin/policy-rc.d";
 
