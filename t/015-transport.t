@@ -325,6 +325,16 @@ if ($few =~ s/^worker_rlimit_nofile 8192;$/worker_rlimit_nofile 40;/m) {
                      glob "/proc/$worker/fd/*" };
     $t->get('/hello');
 
+    # what was closed here is closed there, too
+    my $settled = sub {
+        my ($last, $same) = (-1, 0);
+        wait_until(sub { my $now = $free->();
+                         $same = $now == $last ? $same + 1 : 0;
+                         $last = $now;
+                         return $same == 10 }, 20);
+        return $last;
+    };
+
     for (['http://127.0.0.1:%%SERVER%%/echo', 'a socket'],
          [$tls, 'a resolver'])
     {
@@ -332,7 +342,7 @@ if ($few =~ s/^worker_rlimit_nofile 8192;$/worker_rlimit_nofile 40;/m) {
 
         # one is left, for the client of this request
         my @idle = map { EntraTest::HTTP::connect_to(port => $t->port) }
-            2 .. $free->();
+            2 .. $settled->();
         ok(wait_until(sub { $free->() == 1 }, 10), 'few descriptors');
         $r = $t->fetch($url, local => 1);
         is("$r->{status}$r->{no_files}$r->{refused}", '010',
