@@ -177,7 +177,7 @@ bench: deps  ## measure it, write docs/performance.md
 install: module  ## put module, entra_proxy.conf and examples into place
 	@BUILD=$(BUILD) NGINX=$(NGINX) .ci/install
 
-uninstall:  ## remove what was installed, unless it was changed
+uninstall:  ## remove what was installed, but for a changed entra_*.conf
 	@BUILD=$(BUILD) NGINX=$(NGINX) .ci/install remove
 
 dist:  ## the sources of the version as a tarball

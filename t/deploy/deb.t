@@ -29,7 +29,7 @@ chdir top() or die "chdir: $!";
 sub build {
     my ($version) = @_;
 
-    run('VERSION=' . ($version // '') . " BUILD=$debs .ci/deb")
+    run('DEB_VERSION=' . ($version // '') . " BUILD=$debs .ci/deb")
         or BAIL_OUT('the package is not built');
     my ($deb) = glob "$debs/deb/${name}_*.deb";
     my $kept = "$debs/" . basename($deb);

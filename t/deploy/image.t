@@ -67,11 +67,14 @@ my $e = $t->emulator;
 my $state = $t->dir('state');
 my $conf = slurp('docker/nginx.conf');
 
+# as the emulator's image leaves them in the volume of both
 mkdir $state;
-chmod 0755, $state;
 run("cp " . $t->value('CA') . " $state/ca.pem");
 run("cp " . $t->value('SECRET_FILE') . " $state/client.secret");
-run("chgrp 33 $state/client.secret; chmod 640 $state/client.secret");
+run("chmod 600 $state/*; chown -R www-data: $state");
+like(slurp('docker/Dockerfile.emulator'),
+     qr/^RUN install -d -o www-data .*\nUSER www-data$/m,
+     "the emulator's files are the workers' to read");
 
 # the emulator is on this machine, and knows itself by an address
 my %here = (
